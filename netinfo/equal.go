@@ -1,0 +1,54 @@
+package netinfo
+
+import (
+	"cmp"
+	"maps"
+	"reflect"
+	"slices"
+)
+
+// Compare orders containers as a snapshot does: by name, then ID.
+func (c *Container) Compare(o *Container) int {
+	return cmp.Or(cmp.Compare(c.Name, o.Name), cmp.Compare(c.ID, o.ID))
+}
+
+// Equal tells that the facts are the same. Facts that share what they are made
+// of, as most of two consecutive snapshots do, are compared in no time.
+func (c *Container) Equal(o *Container) bool {
+	return c.ID == o.ID && c.Name == o.Name && c.Image == o.Image && c.State == o.State &&
+		c.HostNetwork == o.HostNetwork && c.SharesWith == o.SharesWith &&
+		equal(c.Endpoints, o.Endpoints, Endpoint.Equal) &&
+		equal(c.Ports, o.Ports, func(a, b PublishedPort) bool { return a == b }) && equalLabels(c.Labels, o.Labels)
+}
+
+// Equal tells that the facts are the same.
+func (e Endpoint) Equal(o Endpoint) bool {
+	return e.ID == o.ID && e.NetworkID == o.NetworkID && e.MAC == o.MAC && slices.Equal(e.Addrs, o.Addrs) &&
+		slices.Equal(e.Seen, o.Seen) && slices.Equal(e.Disputed, o.Disputed)
+}
+
+// Equal tells that the facts are the same.
+func (n Network) Equal(o Network) bool {
+	return equal(n.Subnets, o.Subnets, func(a, b Prefix) bool { return a == b }) && equal(n.Gateways, o.Gateways, func(a, b Addr) bool { return a == b }) &&
+		n.ID == o.ID && n.Name == o.Name && n.Driver == o.Driver && n.Scope == o.Scope && n.Bridge == o.Bridge &&
+		n.Internal == o.Internal && n.Mode4 == o.Mode4 && n.Mode6 == o.Mode6 && n.BindAddr == o.BindAddr
+}
+
+// Equal tells that the facts are the same.
+func (l Link) Equal(o Link) bool {
+	addrs, others := l.Addrs, o.Addrs
+	l.Addrs, o.Addrs = nil, nil
+	return equal(addrs, others, func(a, b Prefix) bool { return a == b }) && reflect.DeepEqual(l, o)
+}
+
+// equal compares two lists, which may be one and the same.
+func equal[T any](a, b []T, same func(T, T) bool) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	return len(a) == 0 || &a[0] == &b[0] || slices.EqualFunc(a, b, same)
+}
+
+func equalLabels(a, b map[string]string) bool {
+	return len(a) == len(b) && (reflect.ValueOf(a).Pointer() == reflect.ValueOf(b).Pointer() || maps.Equal(a, b))
+}

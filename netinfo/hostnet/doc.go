@@ -1,0 +1,32 @@
+// Package hostnet learns facts about this host from its kernel: links and
+// their addresses, listening sockets, docker-proxy and dockerd processes, the
+// nftables generation, tracked connections. It also does the few things to the
+// kernel that iptables and ipset cannot: cutting connections, switching
+// bridged traffic into the firewall, and deleting an empty builtin table.
+//
+// It is for asking and doing what it is told. It decides nothing, knows no
+// policy, and writes no rule.
+//
+//	rtnetlink ──► Links, Watch
+//	sock_diag ──► Listeners, DestroyTCPSockets
+//	/proc     ──► Scanner (Proxies, Dockerd), BridgeNFCall
+//	nfnetlink ──► CurrentGeneration, Generations, Packets, ConnFlows, FlowTable,
+//	              DeleteEmptyNFTTable
+//
+// Invariants:
+//
+//  1. Everything is about the network namespace of the calling thread. Sockets
+//     are opened by the calling goroutine, and per-namespace files are read
+//     below /proc/thread-self.
+//  2. A list is complete or an error: a dump that the kernel calls interrupted
+//     is asked for again.
+//  3. Watch and Generations call notify once after every (re)opening of their
+//     subscription, so who lists after that call misses nothing.
+//  4. Nothing here starts a process or loads a kernel module that the host
+//     does not use already; but for Packets, which loads nfnetlink_log, as the
+//     rules do whose packets it is told of.
+//  5. Lists are sorted, so that equal facts are equal values.
+//
+// Thread safety: functions may be called from any goroutine. A Scanner is for
+// one goroutine at a time.
+package hostnet

@@ -1,0 +1,210 @@
+package hostnet
+
+import (
+	"fmt"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"dockwall/netinfo"
+)
+
+var equalAddrs = cmpopts.EquateComparable(netip.Addr{})
+
+// fakeProc is a /proc made of plain files.
+type fakeProc struct {
+	t    *testing.T
+	root string
+}
+
+func newFakeProc(t *testing.T) fakeProc {
+	t.Helper()
+	// Directories stand for root's processes when the test runs as root.
+	needRoot(t)
+	p := fakeProc{t, t.TempDir()}
+	p.link("thread-self/ns/net", "net:[1]")
+	p.write("version", "not a process")
+	return p
+}
+
+func (p fakeProc) write(name, text string) {
+	p.t.Helper()
+	path := filepath.Join(p.root, name)
+	must(p.t, os.MkdirAll(filepath.Dir(path), 0o755))
+	must(p.t, os.WriteFile(path, []byte(text), 0o644))
+}
+
+func (p fakeProc) link(name, target string) {
+	p.t.Helper()
+	path := filepath.Join(p.root, name)
+	must(p.t, os.MkdirAll(filepath.Dir(path), 0o755))
+	must(p.t, os.Symlink(target, path))
+}
+
+// process adds one, in network namespace ns; "" stands for one that may not be
+// read.
+func (p fakeProc) process(pid int, comm, ns, cmdline string) {
+	p.t.Helper()
+	dir := fmt.Sprint(pid)
+	p.write(dir+"/comm", comm+"\n")
+	p.write(dir+"/cmdline", strings.ReplaceAll(cmdline, " ", "\x00")+"\x00")
+	p.write(dir+"/status", fmt.Sprintf("Name:\t%s\nNSpid:\t%d\nThreads:\t1\n", comm, pid))
+	if ns == "" {
+		p.write(dir+"/ns/net", "a file, not a link: reading the link fails")
+	} else {
+		p.link(dir+"/ns/net", ns)
+	}
+}
+
+func (p fakeProc) remove(pid int) {
+	p.t.Helper()
+	must(p.t, os.RemoveAll(filepath.Join(p.root, fmt.Sprint(pid))))
+}
+
+const (
+	proxyTCP = "/usr/bin/docker-proxy -proto tcp -host-ip 0.0.0.0 -host-port 8080 -container-ip 172.17.0.2 -container-port 80 -use-listen-fd"
+	proxyUDP = "/usr/libexec/own-proxy --proto=udp --host-ip=:: --host-port=53 --container-ip=fd00::2 --container-port=5353"
+)
+
+func wantTCP(pid int) Proxy {
+	return Proxy{
+		Proto: netinfo.TCP, HostAddr: netip.MustParseAddr("0.0.0.0"), HostPort: 8080,
+		ContainerAddr: netip.MustParseAddr("172.17.0.2"), ContainerPort: 80, PID: pid,
+	}
+}
+
+func checkProxies(t *testing.T, s *Scanner, want ...Proxy) {
+	t.Helper()
+	got, err := s.Proxies()
+	must(t, err)
+	if diff := cmp.Diff(want, got, equalAddrs, cmpopts.EquateEmpty()); diff != "" {
+		t.Errorf("proxies (-want +got):\n%s", diff)
+	}
+}
+
+func TestProxiesOfThisNamespace(t *testing.T) {
+	p := newFakeProc(t)
+	p.process(10, "docker-proxy", "net:[1]", proxyTCP)
+	p.process(11, "own-proxy", "net:[1]", proxyUDP)
+	p.process(12, "docker-proxy", "net:[2]", strings.Replace(proxyTCP, "8080", "8082", 1))
+	p.process(13, "docker-proxy", "", strings.Replace(proxyTCP, "8080", "8083", 1))
+	p.process(14, "docker-proxy", "net:[1]", "docker-proxy -proto tcp -host-ip 0.0.0.0 -host-port 99999 -container-ip 172.17.0.2 -container-port 80")
+	p.process(15, "docker-proxy", "net:[1]", "docker-proxy --version")
+	p.process(16, "sh", "net:[1]", "sh -c docker-proxy")
+	p.write("17/comm", "kthreadd\n")
+	p.write("17/cmdline", "")
+	unreadable := wantTCP(13)
+	unreadable.HostPort = 8083
+	udp := Proxy{
+		Proto: netinfo.UDP, HostAddr: netip.MustParseAddr("::"), HostPort: 53,
+		ContainerAddr: netip.MustParseAddr("fd00::2"), ContainerPort: 5353, PID: 11,
+	}
+	checkProxies(t, NewScanner(p.root), wantTCP(10), unreadable, udp)
+}
+
+// Anybody may give a process docker-proxy's arguments, which would then close
+// or open that port: a user without root, or root in a container whose
+// namespaces a hardened agent may not read.
+func TestProxiesOfOthersAreNotBelieved(t *testing.T) {
+	p := newFakeProc(t)
+	p.process(10, "docker-proxy", "net:[1]", proxyTCP)
+	must(t, os.Chown(filepath.Join(p.root, "10"), 1000, 1000))
+	p.process(11, "docker-proxy", "", proxyTCP)
+	p.write("11/status", "Name:\tdocker-proxy\nNSpid:\t11\t7\n")
+	checkProxies(t, NewScanner(p.root))
+}
+
+func TestProxiesComeAndGo(t *testing.T) {
+	p := newFakeProc(t)
+	s := NewScanner(p.root)
+	checkProxies(t, s)
+	p.process(10, "docker-proxy", "net:[1]", proxyTCP)
+	checkProxies(t, s, wantTCP(10))
+	p.remove(10)
+	checkProxies(t, s)
+	if len(s.known) != 0 {
+		t.Errorf("the scanner still keeps %d processes", len(s.known))
+	}
+}
+
+// clock is a time that tests move.
+func clock(s *Scanner) *time.Time {
+	now := time.Unix(1e9, 0)
+	s.now = func() time.Time { return now }
+	return &now
+}
+
+// A process is seen between fork and exec as its parent: what it becomes must
+// be seen too.
+func TestProcessThatExecsAfterItWasSeen(t *testing.T) {
+	p := newFakeProc(t)
+	s := NewScanner(p.root)
+	now := clock(s)
+	p.process(10, "dockerd", "net:[1]", "/usr/bin/dockerd -H fd://")
+	checkProxies(t, s)
+	p.write("10/comm", "docker-proxy\n")
+	p.write("10/cmdline", strings.ReplaceAll(proxyTCP, " ", "\x00")+"\x00")
+	checkProxies(t, s, wantTCP(10))
+
+	*now = now.Add(settleAfter)
+	checkProxies(t, s, wantTCP(10))
+	p.write("10/cmdline", "late\x00")
+	checkProxies(t, s, wantTCP(10)) // kept: settled processes are not read at each scan
+	*now = now.Add(rereadAfter)
+	checkProxies(t, s)
+}
+
+func TestReusedPIDIsReadAgain(t *testing.T) {
+	p := newFakeProc(t)
+	s := NewScanner(p.root)
+	now := clock(s)
+	p.process(10, "docker-proxy", "net:[1]", proxyTCP)
+	checkProxies(t, s, wantTCP(10))
+	*now = now.Add(settleAfter)
+	checkProxies(t, s, wantTCP(10))
+	var before syscall.Stat_t
+	must(t, syscall.Lstat(filepath.Join(p.root, "10"), &before))
+	p.remove(10)
+	p.process(10, "sleep", "net:[1]", "sleep 9")
+	checkProxies(t, s)
+}
+
+func TestScanWithoutProcIsAnError(t *testing.T) {
+	s := NewScanner(filepath.Join(t.TempDir(), "none"))
+	if _, err := s.Proxies(); err == nil {
+		t.Error("no error for proxies")
+	}
+	if _, err := s.Dockerd(nil); err == nil {
+		t.Error("no error for dockerd")
+	}
+}
+
+// The real /proc, with a process that calls itself what docker-proxy is.
+func TestScannerReadsTheRealProc(t *testing.T) {
+	ns := newNetNS(t)
+	s := NewScanner("/proc")
+	cmd := exec.Command("sleep", "1000")
+	cmd.Path, cmd.Args = "/bin/sh", []string{"docker-proxy", "-c", "read x", "-proto", "tcp", "-host-ip", "127.0.0.1",
+		"-host-port", "8080", "-container-ip", "172.17.0.2", "-container-port", "80"}
+	stdin, err := cmd.StdinPipe()
+	must(t, err)
+	must(t, cmd.Start())
+	want := wantTCP(cmd.Process.Pid)
+	want.HostAddr = netip.MustParseAddr("127.0.0.1")
+	checkProxies(t, s, want)
+	addNetNS(t)
+	s2 := NewScanner("/proc")
+	checkProxies(t, s2) // not of this namespace
+	in(t, ns, func() { checkProxies(t, s, want) })
+	must(t, stdin.Close())
+	_ = cmd.Wait() // sh's read meets the end of file and fails
+	in(t, ns, func() { checkProxies(t, s) })
+}

@@ -1,0 +1,116 @@
+package netinfo
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+)
+
+// Snapshot is everything the agent knows about the host at one moment.
+type Snapshot struct {
+	Engine     Engine      `json:"engine"`
+	Links      []Link      `json:"links"`
+	Networks   []Network   `json:"networks"`
+	Containers []Container `json:"containers"`
+	// Listeners are the host's own listening sockets that matter to policy:
+	// dockerd's TCP sockets, and host services on a port that a container
+	// which is not running would publish.
+	Listeners []Listener `json:"listeners,omitempty"`
+	// Proxies are the ports that docker-proxy processes serve now, whichever
+	// container they belong to: a port that Docker picked itself is seen here
+	// before the engine tells of it.
+	Proxies []PublishedPort `json:"proxies,omitempty"`
+	// Strangers are addresses seen on Docker bridges that belong to no
+	// container the engine knows, such as an image build's.
+	Strangers []Addr `json:"strangers,omitempty"`
+}
+
+// Engine is what is known of the Docker engine behind the snapshot.
+type Engine struct {
+	// Connected tells that Networks and Containers were read from the engine
+	// just now; false means they are the last ones it told, or none.
+	Connected bool `json:"connected"`
+	// Known tells that Networks and Containers have been read at least once,
+	// perhaps by an earlier run of the agent since this boot.
+	Known bool `json:"known"`
+	// Version as the engine says it, e.g. "28.5.2".
+	Version string `json:"version,omitempty"`
+	// FirewallBackend is /info's FirewallBackend.Driver (engine 28.1 and
+	// later): iptables, nftables, iptables+firewalld, nftables+firewalld;
+	// empty before.
+	FirewallBackend string `json:"firewall_backend,omitempty"`
+	// Error is why the engine is not connected, for status.
+	Error string `json:"error,omitempty"`
+}
+
+// Listener is a listening socket of the host.
+type Listener struct {
+	// Addr is the local address; the unspecified address means every one of
+	// its family (an IPv6 one may serve IPv4 too).
+	Addr  Addr     `json:"addr"`
+	Proto Protocol `json:"proto"`
+	Port  uint16   `json:"port"`
+	// Dockerd tells that the engine itself holds the socket, and that it is
+	// not a container's published port.
+	Dockerd bool `json:"dockerd,omitempty"`
+}
+
+// Normalize sorts everything in place, so that equal facts are equal values.
+func (s *Snapshot) Normalize() {
+	for i := range s.Links {
+		s.Links[i].normalize()
+	}
+	for i := range s.Networks {
+		s.Networks[i].normalize()
+	}
+	for i := range s.Containers {
+		s.Containers[i].normalize()
+	}
+	slices.SortFunc(s.Links, func(a, b Link) int {
+		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Index, b.Index))
+	})
+	slices.SortFunc(s.Networks, func(a, b Network) int {
+		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.ID, b.ID))
+	})
+	slices.SortFunc(s.Containers, func(a, b Container) int {
+		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.ID, b.ID))
+	})
+	slices.SortFunc(s.Listeners, func(a, b Listener) int {
+		return cmp.Or(a.Addr.Compare(b.Addr), cmp.Compare(a.Proto, b.Proto), cmp.Compare(a.Port, b.Port))
+	})
+	s.Listeners = slices.Compact(s.Listeners)
+	sortPorts(&s.Proxies)
+	slices.SortFunc(s.Strangers, Addr.Compare)
+	s.Strangers = slices.Compact(s.Strangers)
+}
+
+// Network returns the network with this ID, and whether there is one.
+func (s *Snapshot) Network(id string) (Network, bool) {
+	i := slices.IndexFunc(s.Networks, func(n Network) bool { return n.ID == id })
+	if i < 0 {
+		return Network{}, false
+	}
+	return s.Networks[i], true
+}
+
+// WriteJSON writes the canonical form: sorted, indented, one trailing newline.
+func (s *Snapshot) WriteJSON(w io.Writer) error {
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", "  ")
+	return enc.Encode(s)
+}
+
+// ReadJSON reads what WriteJSON wrote. Unknown fields are an error: they come
+// from a newer version whose facts this one would silently ignore.
+func ReadJSON(r io.Reader) (Snapshot, error) {
+	var s Snapshot
+	dec := json.NewDecoder(r)
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&s); err != nil {
+		return Snapshot{}, fmt.Errorf("reading a snapshot: %w", err)
+	}
+	s.Normalize()
+	return s, nil
+}
