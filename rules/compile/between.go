@@ -1,0 +1,156 @@
+package compile
+
+import (
+	"slices"
+
+	"dockwall/netinfo"
+	"dockwall/rules"
+	"dockwall/rules/policy"
+)
+
+// between builds what containers may reach of each other through FORWARD: on
+// one bridge where bridge-nf-call-iptables shows it, and from one bridge to
+// another. The target's network decides.
+func (b *builder) between() {
+	b.acrossBridges()
+	c := b.chain(chainBetween)
+	m := b.matterBetween()
+	if !b.denies(m) {
+		c.add(b.ret(m.origin()))
+		return
+	}
+	b.byNetwork(m, out,
+		func(o rules.Origin, ms ...rules.Match) { c.add(b.ret(o, ms...)) },
+		func(o rules.Origin, ms ...rules.Match) { c.add(b.goTo(chainIsolated, o, ms...)) })
+	b.isolated()
+}
+
+// acrossBridges refuses what is routed from one network straight to a container
+// of another, past its published ports. Docker's own isolation does the same,
+// but not with --iptables=false, nor while its chains are away.
+func (b *builder) acrossBridges() {
+	c := b.chain(chainAcross)
+	c.add(b.goTo(chainBetween, byDispatch, dnat()))
+	for _, l := range b.presentBridges() {
+		c.add(b.goTo(chainBetween, byDispatch, in(l), out(l)))
+	}
+	if b.anyRouted() {
+		all := func(netinfo.Container, netinfo.Network, netinfo.PublishedPort) bool { return true }
+		c.add(b.goTo(chainBetween, byDispatch, b.portSet("r", []string{"default"}, b.routed(all), b.matterPublished().origin())))
+	}
+	c.deny(byDirect, b.subnetSet())
+	c.add(b.goTo(chainBetween, byDispatch))
+}
+
+// subnetSet is the set of all that Docker's bridge networks may give to
+// containers: one that started a moment ago is in it already.
+func (b *builder) subnetSet() rules.InSet {
+	var ms []rules.Member
+	for _, n := range b.s.Networks {
+		for _, p := range n.Subnets {
+			if n.Bridge != "" {
+				ms = append(ms, rules.Member{Prefix: p.Masked()})
+			}
+		}
+	}
+	for _, l := range b.s.Links {
+		for _, a := range l.Addrs {
+			if looksDocker(l) && !a.Addr().IsLinkLocalUnicast() {
+				ms = append(ms, rules.Member{Prefix: a.Masked()})
+			}
+		}
+	}
+	name := rules.PurposeName("s", "subnets")
+	b.addSet(rules.Set{Name: name, Type: rules.HashNet, Members: rules.SortMembers(ms), InPlace: true, Origin: byDirect})
+	return rules.InSet{Set: name, Dims: []rules.Dim{rules.Dst}}
+}
+
+// isolated lets the between blocks through and nothing else.
+func (b *builder) isolated() {
+	c := b.chain(chainIsolated)
+	// Neighbour discovery between two that are allowed to talk crosses the
+	// bridge in both directions; it is all that ICMPv6 leaves untracked.
+	c.add(b.ret(byNeighbours, rules.Proto{Proto: netinfo.ICMPv6}, rules.Conn{States: []rules.ConnState{rules.StateUntracked}}))
+	for _, p := range b.p.Between {
+		sets := []rules.Match{b.containerSet(p.From, rules.Src, p.Origin), b.containerSet(p.To, rules.Dst, p.Origin)}
+		for _, port := range portMatches(p.Ports) {
+			c.add(b.ret(p.Origin, concat(port, sets)...))
+		}
+	}
+	b.denyByNetwork(c, b.matterBetween(), out)
+}
+
+// denyByNetwork ends a chain that only denied traffic reaches, naming the
+// network block where there is one.
+func (b *builder) denyByNetwork(c *chain, m matter, side func(link) rules.Match) {
+	last := m.origin()
+	for _, d := range b.networkDefaults(m) {
+		if d.action != policy.Deny {
+			continue
+		}
+		for _, l := range d.links {
+			c.deny(d.origin, side(l))
+		}
+		if len(d.links) == 0 && m.general == policy.Allow {
+			last = d.origin
+		}
+	}
+	c.deny(last)
+}
+
+// hairpin builds what containers may reach of each other through a published
+// port and docker-proxy, in INPUT. It is container to container: the target's
+// network decides, and the ports are the container's own.
+func (b *builder) hairpin() {
+	c := b.chain(chainHairpin)
+	m := b.matterBetween()
+	if !b.denies(m) {
+		c.add(b.ret(m.origin(), b.serving(m)))
+		c.add(b.goTo(chainServices, byDispatch))
+		return
+	}
+	b.proxyDefaults(c, m, func(o rules.Origin, ms ...rules.Match) { c.add(b.goTo(chainIsoProxy, o, ms...)) })
+	// What a stopped container would publish is nobody's now but, perhaps, the
+	// host's.
+	c.add(b.goTo(chainServices, byDispatch))
+	b.isolatedProxy(m)
+}
+
+func (b *builder) isolatedProxy(m matter) {
+	c := b.chain(chainIsoProxy)
+	for _, p := range b.p.Between {
+		ms := b.proxied(func(ct netinfo.Container, port netinfo.PublishedPort) bool {
+			return within(p.Ports, port.Proto, port.ContainerPort) && b.behind(p.To, ct)
+		})
+		words := slices.Concat([]string{"own"}, selectorWords(p.To), portWords(p.Ports))
+		c.add(b.ret(p.Origin, b.containerSet(p.From, rules.Src, p.Origin), b.portSet("p", words, ms, p.Origin)))
+	}
+	for _, d := range b.networkDefaults(m) {
+		if d.action == policy.Deny {
+			c.deny(d.origin, b.behindNetwork(m, d))
+		}
+	}
+	_, o := b.forUnknown(m)
+	c.deny(o)
+}
+
+// portMatches returns the alternatives of a list of ports; none listed: one
+// alternative that asks for nothing.
+func portMatches(ports []policy.Ports) [][]rules.Match {
+	if len(ports) == 0 {
+		return [][]rules.Match{nil}
+	}
+	var alts [][]rules.Match
+	for _, p := range ports {
+		alts = append(alts, []rules.Match{rules.Proto{Proto: p.Proto}, rules.DestPort{Lo: p.Lo, Hi: p.Hi}})
+	}
+	return alts
+}
+
+// NeedsBridgeNetfilter tells whether the policy isolates containers on one
+// bridge, which the rules see only where bridge-nf-call-iptables and
+// -ip6tables are on.
+func NeedsBridgeNetfilter(p policy.Policy) bool {
+	b := builder{p: p}
+	return b.denies(b.matterBetween())
+}

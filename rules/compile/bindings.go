@@ -1,0 +1,197 @@
+package compile
+
+import (
+	"net/netip"
+	"slices"
+
+	"dockwall/netinfo"
+	"dockwall/rules"
+	"dockwall/rules/policy"
+)
+
+var (
+	any4 = netip.MustParsePrefix("0.0.0.0/0")
+	any6 = netip.MustParsePrefix("::/0")
+)
+
+// hostAddrs returns what a port's host address stands for: itself, all of its
+// family, or everything.
+func hostAddrs(a netip.Addr) []netip.Prefix {
+	switch {
+	case !a.IsValid():
+		return []netip.Prefix{any4, any6}
+	case a.IsUnspecified() && a.Is4():
+		return []netip.Prefix{any4}
+	case a.IsUnspecified():
+		return []netip.Prefix{any6}
+	}
+	return []netip.Prefix{netip.PrefixFrom(a, a.BitLen())}
+}
+
+// hostMembers returns the set members of one published port of the container:
+// every host address and port that it may be.
+func (b *builder) hostMembers(c netinfo.Container, p netinfo.PublishedPort) []rules.Member {
+	if p.HostPort == 0 {
+		return nil
+	}
+	at := p.HostAddr
+	if !at.IsValid() {
+		at = b.bindAddr(c)
+	}
+	var ms []rules.Member
+	for port := int(p.HostPort); port <= int(max(p.HostPort, p.HostPortEnd)); port++ {
+		for _, a := range hostAddrs(at) {
+			ms = append(ms, rules.Member{Prefix: a, Proto: p.Proto, Port: uint16(port)})
+		}
+	}
+	return ms
+}
+
+// bindAddr is where the container's ports without an address are bound, where
+// the networks that may carry them agree; invalid: everywhere.
+func (b *builder) bindAddr(c netinfo.Container) netip.Addr {
+	var a netip.Addr
+	for i, n := range b.gateways(c) {
+		if i > 0 && n.BindAddr != a {
+			return netip.Addr{}
+		}
+		a = n.BindAddr
+	}
+	return a
+}
+
+// exact tells that the port is the one that Docker uses, not a range of
+// candidates.
+func exact(p netinfo.PublishedPort) bool { return p.HostPort != 0 && p.HostPortEnd <= p.HostPort }
+
+// active tells that the container can be reached: it has an address, which it
+// gets before its process runs and loses when that ends.
+func active(c netinfo.Container) bool { return len(c.Endpoints) > 0 }
+
+// publishes tells that Docker binds host ports for the container.
+func publishes(c netinfo.Container) bool { return !c.HostNetwork && c.SharesWith == "" }
+
+// publishedPorts is the set of every port that a container publishes, or will
+// when it starts: closed before docker-proxy listens. What a stopped container
+// would publish is left out where a service of the host has the port.
+func (b *builder) publishedPorts() rules.InSet {
+	var served []rules.Member
+	for _, p := range b.s.Proxies {
+		served = append(served, b.hostMembers(netinfo.Container{}, p)...)
+	}
+	return b.portSet("h", nil, b.closing, rules.Origin{Policy: "published"}, served...)
+}
+
+// closing is the container's portion of publishedPorts.
+func (b *builder) closing(c netinfo.Container) []rules.Member {
+	var ms []rules.Member
+	if !publishes(c) {
+		return nil
+	}
+	for _, p := range c.Ports {
+		for _, m := range b.hostMembers(c, p) {
+			if active(c) && exact(p) || !b.hostServes(m) {
+				ms = append(ms, m)
+			}
+		}
+	}
+	return ms
+}
+
+// hostServes tells that a service of the host's own has the port on an address
+// that the member covers.
+func (b *builder) hostServes(m rules.Member) bool {
+	return slices.ContainsFunc(b.s.Listeners, func(l netinfo.Listener) bool {
+		if l.Dockerd || l.Proto != m.Proto || l.Port != m.Port {
+			return false
+		}
+		// A socket on :: serves IPv4 as well.
+		all := l.Addr.IsUnspecified() && (l.Addr.Is6() || m.Prefix.Addr().Is4())
+		return all || m.Prefix.Contains(l.Addr)
+	})
+}
+
+// proxied returns the host addresses and ports behind which a container that
+// want accepts answers, where docker-proxy takes the connection.
+func (b *builder) proxied(want func(c netinfo.Container, p netinfo.PublishedPort) bool) portion {
+	return func(c netinfo.Container) []rules.Member {
+		if !active(c) || !publishes(c) {
+			return nil
+		}
+		var ms []rules.Member
+		for _, p := range c.Ports {
+			if exact(p) && want(c, p) {
+				ms = append(ms, b.hostMembers(c, p)...)
+			}
+		}
+		return ms
+	}
+}
+
+// routed returns the container addresses and ports that are reached without
+// DNAT because their network is in routed mode.
+func (b *builder) routed(want func(c netinfo.Container, n netinfo.Network, p netinfo.PublishedPort) bool) portion {
+	return func(c netinfo.Container) []rules.Member {
+		var ms []rules.Member
+		for _, e := range c.Endpoints {
+			n, ok := b.network(e.NetworkID)
+			if !ok {
+				continue
+			}
+			for _, a := range e.Addrs {
+				if n.Mode(a.Is6()) != netinfo.GatewayRouted {
+					continue
+				}
+				for _, p := range c.Ports {
+					if want(c, n, p) {
+						ms = append(ms, rules.Member{Prefix: netip.PrefixFrom(a, a.BitLen()), Proto: p.Proto, Port: p.ContainerPort})
+					}
+				}
+			}
+		}
+		return ms
+	}
+}
+
+func (b *builder) anyRouted() bool {
+	return slices.ContainsFunc(b.s.Networks, func(n netinfo.Network) bool {
+		return n.Mode4 == netinfo.GatewayRouted || n.Mode6 == netinfo.GatewayRouted
+	})
+}
+
+// gateways are the networks that Docker may lead the container's published
+// ports through, in order of name: which one it is may change, and only
+// docker-proxy's arguments tell.
+func (b *builder) gateways(c netinfo.Container) []netinfo.Network {
+	var ns []netinfo.Network
+	for _, e := range c.Endpoints {
+		if n, ok := b.network(e.NetworkID); ok && n.Bridge != "" && !n.Internal {
+			ns = append(ns, n)
+		}
+	}
+	slices.SortFunc(ns, func(x, y netinfo.Network) int { return compareStrings(x.Name, y.Name) })
+	return ns
+}
+
+// behind tells that the selectors choose the container wherever its published
+// ports may lead.
+func (b *builder) behind(sels []*policy.Selector, c netinfo.Container) bool {
+	ns := b.gateways(c)
+	if len(ns) == 0 {
+		return selects(sels, c, "")
+	}
+	return !slices.ContainsFunc(ns, func(n netinfo.Network) bool { return !selects(sels, c, n.Name) })
+}
+
+// within tells that the port is one of those listed; none listed: any.
+func within(ports []policy.Ports, proto rules.Protocol, port uint16) bool {
+	return len(ports) == 0 || slices.ContainsFunc(ports, func(p policy.Ports) bool { return p.Contains(proto, port) })
+}
+
+func portWords(ports []policy.Ports) []string {
+	var ws []string
+	for _, p := range ports {
+		ws = append(ws, p.Proto.String(), fmtRange(p.Lo, p.Hi))
+	}
+	return ws
+}

@@ -1,0 +1,148 @@
+package compile
+
+import (
+	"slices"
+
+	"dockwall/netinfo"
+	"dockwall/rules"
+	"dockwall/rules/policy"
+)
+
+// builder collects chains and sets while the parts of the policy are written.
+type builder struct {
+	p        policy.Policy
+	s        netinfo.Snapshot
+	top      topology
+	networks map[string]netinfo.Network // by ID
+	chains   []*chain
+	sets     []rules.Set
+	problems []Problem
+	// named are the names of sets; gathered are those that containers are in.
+	named    map[string]bool
+	gathered []gathered
+	// shaping tells of a container that the rules themselves go by it, not only
+	// members of sets.
+	shaping []func(netinfo.Container) bool
+	lists   lists
+}
+
+func newBuilder(p policy.Policy, s netinfo.Snapshot) *builder {
+	b := &builder{p: p, s: s, top: newTopology(s), networks: make(map[string]netinfo.Network, len(s.Networks)),
+		named: map[string]bool{}, lists: lists{}}
+	for _, n := range s.Networks {
+		b.networks[n.ID] = n
+	}
+	return b
+}
+
+func (b *builder) network(id string) (netinfo.Network, bool) {
+	n, ok := b.networks[id]
+	return n, ok
+}
+
+// chain is a chain being written.
+type chain struct {
+	b     *builder
+	name  string
+	rules []rules.Rule
+}
+
+// chain returns the chain of that name, made at the first call.
+func (b *builder) chain(name string) *chain {
+	for _, c := range b.chains {
+		if c.name == name {
+			return c
+		}
+	}
+	c := &chain{b: b, name: name}
+	b.chains = append(b.chains, c)
+	return c
+}
+
+func (c *chain) add(r ...rules.Rule) { c.rules = append(c.rules, r...) }
+
+// deny reports and refuses what the matches hold for.
+func (c *chain) deny(o rules.Origin, ms ...rules.Match) {
+	if c.b.p.LogDenied {
+		c.add(rules.Rule{Match: append(slices.Clone(ms), rules.Limit{Rate: logRate, Burst: logBurst}), Origin: o,
+			Verdict: rules.Verdict{Kind: rules.Log, Group: LogGroup, Prefix: LogPrefix(o.Policy)}})
+	}
+	kind := rules.Drop
+	if c.b.p.DenyWith == policy.DenyReject {
+		kind = rules.Reject
+	}
+	c.add(rules.Rule{Match: slices.Clone(ms), Verdict: rules.Verdict{Kind: kind}, Origin: o})
+}
+
+func (b *builder) ret(o rules.Origin, ms ...rules.Match) rules.Rule {
+	return rules.Rule{Match: ms, Verdict: rules.Verdict{Kind: rules.Return}, Origin: o}
+}
+
+func (b *builder) goTo(to string, o rules.Origin, ms ...rules.Match) rules.Rule {
+	return rules.Rule{Match: ms, Verdict: rules.Verdict{Kind: rules.Goto, Chain: to}, Origin: o}
+}
+
+func (b *builder) jump(to string, o rules.Origin, ms ...rules.Match) rules.Rule {
+	return rules.Rule{Match: ms, Verdict: rules.Verdict{Kind: rules.Jump, Chain: to}, Origin: o}
+}
+
+// ruleset is what was built: chains and sets in order of name, and only those
+// that a hook reaches.
+func (b *builder) ruleset() rules.Ruleset {
+	rs := rules.Ruleset{Hooks: []rules.Hook{
+		{Base: rules.BaseDockerUser, Chain: chainForward},
+		{Base: rules.BaseInput, Chain: chainInput},
+		{Guard: true, Base: rules.BaseForward, Chain: chainForwardGuard},
+		{Guard: true, Base: rules.BaseInput, Chain: chainInputGuard},
+	}}
+	reached := b.reached(chainForwardGuard, chainInputGuard)
+	for _, c := range b.chains {
+		if !reached[c.name] {
+			continue
+		}
+		rs.Chains = append(rs.Chains, rules.Chain{Name: c.name, Rules: c.rules})
+	}
+	slices.SortFunc(rs.Chains, func(x, y rules.Chain) int { return compareStrings(x.Name, y.Name) })
+	rs.Sets = b.sets
+	slices.SortFunc(rs.Sets, func(x, y rules.Set) int { return compareStrings(x.Name, y.Name) })
+	return rs
+}
+
+// reached marks the chains that these lead to.
+func (b *builder) reached(from ...string) map[string]bool {
+	seen := map[string]bool{}
+	for len(from) > 0 {
+		name := from[0]
+		from = from[1:]
+		if seen[name] {
+			continue
+		}
+		seen[name] = true
+		for _, r := range b.chain(name).rules {
+			if r.Verdict.Chain != "" {
+				from = append(from, r.Verdict.Chain)
+			}
+		}
+	}
+	return seen
+}
+
+func compareStrings(a, b string) int {
+	switch {
+	case a < b:
+		return -1
+	case a > b:
+		return 1
+	}
+	return 0
+}
+
+func in(l link) rules.Match  { return rules.InInterface{Name: l.name, Prefix: l.prefix} }
+func out(l link) rules.Match { return rules.OutInterface{Name: l.name, Prefix: l.prefix} }
+
+// dnat holds for packets that came to a published port: connection tracking
+// remembers that the destination was changed. Without Original a reply, which
+// belongs to the same connection, would match too.
+func dnat() rules.Conn {
+	return rules.Conn{States: []rules.ConnState{rules.StateDNAT}, Original: true}
+}

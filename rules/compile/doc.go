@@ -1,0 +1,32 @@
+// Package compile turns a policy and a snapshot of the host into the ruleset
+// that the kernel is kept at. It is pure: no clock, no I/O, and the same
+// answer whatever order the facts or the blocks came in.
+//
+// It is not for syntax (rules/iptables renders) nor for meaning in the
+// operator's terms (policy.Eval states that, and a property test holds the two
+// together).
+//
+//	FORWARD ─► DOCKER-USER ─► DOCKWALL-FORWARD            INPUT ─► DOCKWALL-INPUT
+//	             block                                               loopback, block
+//	             replies ─────────────► Return                       replies ─────────► Return
+//	             in by a Docker bridge ─► DOCKWALL-INSIDE            in by a Docker bridge ─► DOCKWALL-HOST
+//	             else ─► DOCKWALL-OUTSIDE                            else ─► DOCKWALL-INPUT-OUTSIDE
+//	                       to a Docker bridge, or to                          Docker API ports ─► DOCKWALL-API
+//	                       nobody knows where:                                published ports ─► DOCKWALL-PROXY
+//	                       ─► DOCKWALL-PUBLISHED                              host-network ports ─► DOCKWALL-HOSTNET
+//
+// Where blocks name many published ports, DOCKWALL-PUBLISHED leads to chains of
+// its own for spans of ports, and what none of them allows to
+// DOCKWALL-PUBLISHED-REST (fork.go).
+//
+// Invariants:
+//
+//  1. What no block allows is refused by rules that name no container: a
+//     container, a network or a published port nobody has told of is closed.
+//  2. The number of rules depends on the blocks and the host's links only;
+//     containers and addresses are members of sets.
+//  3. Allowed means Return by way of Goto only, so that it leaves for the rule
+//     after dockwall's own jump. Nothing is ever accepted.
+//
+// Thread safety: functions of values.
+package compile

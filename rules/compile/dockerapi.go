@@ -1,0 +1,64 @@
+package compile
+
+import (
+	"slices"
+
+	"dockwall/netinfo"
+	"dockwall/rules"
+	"dockwall/rules/policy"
+)
+
+// apiPorts sends the engine's TCP ports to the chain that judges them: the two
+// well-known ones always, so that they are closed before dockerd listens, and
+// whatever else it is seen listening on. A container that publishes one of the
+// well-known ports (a proxy for the API) is judged as what it is, unless
+// dockerd has the port.
+func (b *builder) apiPorts(c *chain) {
+	if ms := b.publishedAPI(); b.anyContainer(func(c netinfo.Container) bool { return len(ms(c)) > 0 }) {
+		to := chainProxy
+		if c.name == chainHost {
+			to = chainHairpin
+		}
+		c.add(b.goTo(to, byDispatch, b.portSet("p", []string{"api"}, ms, b.apiOrigin())))
+	}
+	o := b.apiOrigin()
+	for _, r := range b.apiRanges() {
+		c.add(b.goTo(chainAPI, o, rules.Proto{Proto: netinfo.TCP}, rules.DestPort{Lo: r.Lo, Hi: r.Hi}))
+	}
+}
+
+func (b *builder) publishedAPI() portion {
+	return b.proxied(func(_ netinfo.Container, p netinfo.PublishedPort) bool {
+		return p.Proto == netinfo.TCP && within(b.apiRanges(), netinfo.TCP, p.HostPort) &&
+			!slices.ContainsFunc(b.s.Listeners, func(l netinfo.Listener) bool { return l.Dockerd && l.Port == p.HostPort })
+	})
+}
+
+func (b *builder) apiRanges() []policy.Ports {
+	rs := []policy.Ports{{Proto: netinfo.TCP, Lo: 2375, Hi: 2376}}
+	for _, l := range b.s.Listeners {
+		// A loopback socket is nobody else's business.
+		if l.Dockerd && l.Proto == netinfo.TCP && !l.Addr.IsLoopback() && !within(rs, l.Proto, l.Port) {
+			rs = append(rs, policy.Ports{Proto: netinfo.TCP, Lo: l.Port, Hi: l.Port})
+		}
+	}
+	slices.SortFunc(rs, func(a, b policy.Ports) int { return int(a.Lo) - int(b.Lo) })
+	return rs
+}
+
+func (b *builder) api() {
+	c := b.chain(chainAPI)
+	if a := b.p.DockerAPI; a != nil {
+		for _, src := range b.sources(a.From, a.Except, a.Via, a.Origin) {
+			c.add(b.ret(a.Origin, src...))
+		}
+	}
+	c.deny(b.apiOrigin())
+}
+
+func (b *builder) apiOrigin() rules.Origin {
+	if a := b.p.DockerAPI; a != nil {
+		return a.Origin
+	}
+	return rules.Origin{Policy: "docker_api"}
+}

@@ -1,0 +1,128 @@
+package compile
+
+import (
+	"net/netip"
+	"slices"
+
+	"dockwall/netinfo"
+	"dockwall/rules"
+	"dockwall/rules/policy"
+)
+
+// egress builds what containers may reach outside.
+func (b *builder) egress() {
+	c := b.chain(chainEgress)
+	var few []choice
+	for _, e := range b.p.Egress {
+		few = append(few, choice{e.From, e.Origin})
+	}
+	if len(few) > 0 {
+		b.hold(c)
+		b.listed(c, chainEgressFew, few)
+		f := b.chain(chainEgressFew)
+		for _, e := range b.p.Egress {
+			f.rules = append(f.rules, b.egressRules(e)...)
+		}
+		b.denyChosen(f, few)
+	}
+	b.byNetwork(b.matterEgress(), in,
+		func(o rules.Origin, ms ...rules.Match) { c.add(b.ret(o, ms...)) },
+		func(o rules.Origin, ms ...rules.Match) { c.deny(o, ms...) })
+}
+
+func (b *builder) egressRules(e *policy.Egress) []rules.Rule {
+	dst, never := b.addresses(e.To, rules.Dst, e.Origin)
+	not, neverNot := b.except(e.Except, rules.Dst, e.Origin)
+	if never || neverNot {
+		return nil
+	}
+	nics := [][]rules.Match{nil}
+	if len(e.Via) > 0 {
+		nics = nil
+		for _, l := range b.nics(e.Via) {
+			nics = append(nics, []rules.Match{out(l)})
+		}
+	}
+	var rs []rules.Rule
+	for _, nic := range nics {
+		for _, port := range portMatches(e.Ports) {
+			rs = append(rs, b.ret(e.Origin, concat(nic, dst, port, not, b.from(e.From, e.Origin))...))
+		}
+	}
+	return rs
+}
+
+// choice is the from of an egress or host block.
+type choice struct {
+	from   []*policy.Selector
+	origin rules.Origin
+}
+
+// from holds for the chosen containers' addresses; nobody chosen by name:
+// everybody.
+func (b *builder) from(sels []*policy.Selector, o rules.Origin) []rules.Match {
+	if len(sels) == 0 {
+		return nil
+	}
+	name := rules.PurposeName("f", selectorWords(sels)...)
+	b.gather(rules.Set{Name: name, Type: rules.HashNet, InPlace: true, Origin: o},
+		func(c netinfo.Container) []rules.Member { return b.sending(sels, c) })
+	return []rules.Match{rules.InSet{Set: name, Dims: []rules.Dim{rules.Src}}}
+}
+
+// sending returns the addresses that the container sends from, as far as the
+// selectors cover its networks: those the engine gave it, and others it was
+// seen to use.
+func (b *builder) sending(sels []*policy.Selector, c netinfo.Container) []rules.Member {
+	var ms []rules.Member
+	for _, e := range c.Endpoints {
+		n, ok := b.network(e.NetworkID)
+		if !ok || n.Bridge == "" || !selects(sels, c, n.Name) {
+			continue
+		}
+		for _, a := range slices.Concat(e.Addrs, e.Seen) {
+			ms = append(ms, rules.Member{Prefix: netip.PrefixFrom(a, a.BitLen())})
+		}
+	}
+	return ms
+}
+
+// listed sends the containers that a block names to the chain where only the
+// blocks decide.
+func (b *builder) listed(c *chain, to string, cs []choice) {
+	for _, ch := range cs {
+		c.add(b.goTo(to, ch.origin, b.from(ch.from, ch.origin)...))
+	}
+}
+
+// denyChosen refuses what no block listed, in the name of the first block that
+// chooses the container.
+func (b *builder) denyChosen(c *chain, cs []choice) {
+	for _, ch := range cs {
+		c.deny(ch.origin, b.from(ch.from, ch.origin)...)
+	}
+}
+
+// hold stops a source that nobody knows yet, where a block may turn out to
+// restrict it. It is dropped, not refused: the sender tries again, and by then
+// it is known: the packet itself is reported for that, whatever log_denied says.
+func (b *builder) hold(c *chain) {
+	unknown := b.unknown()
+	c.add(
+		rules.Rule{Match: []rules.Match{unknown, rules.Limit{Rate: holdRate, Burst: holdBurst}}, Origin: byHold,
+			Verdict: rules.Verdict{Kind: rules.Log, Group: HoldGroup, Prefix: LogPrefix(HeldPolicy)}},
+		rules.Rule{Match: []rules.Match{unknown}, Verdict: rules.Verdict{Kind: rules.Drop}, Origin: byHold})
+}
+
+// unknown holds for sources on a Docker bridge of which it is not known yet
+// whether they are a container's.
+func (b *builder) unknown() rules.InSet {
+	var strangers []rules.Member
+	for _, a := range b.s.Strangers {
+		strangers = append(strangers, rules.Member{Prefix: netip.PrefixFrom(a, a.BitLen())})
+	}
+	name := rules.PurposeName("k", "known")
+	b.gather(rules.Set{Name: name, Type: rules.HashNet, InPlace: true, Origin: byHold},
+		func(c netinfo.Container) []rules.Member { return b.sending(nil, c) }, strangers...)
+	return rules.InSet{Set: name, Dims: []rules.Dim{rules.Src}, Not: true}
+}

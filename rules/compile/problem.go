@@ -1,0 +1,196 @@
+package compile
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"dockwall/netinfo"
+	"dockwall/rules"
+	"dockwall/rules/policy"
+)
+
+// Problem is something that the operator should know: the file and the host do
+// not quite fit. Nothing is opened because of one.
+type Problem struct {
+	// Code is stable, for tools: selector_matches_nothing, nic_missing,
+	// network_missing, not_covered, shares_network, no_common_network,
+	// unmatchable_interface; and the agent's own no_ipset and
+	// not_reported.
+	Code    string       `json:"code"`
+	Message string       `json:"message"`
+	Origin  rules.Origin `json:"origin"`
+}
+
+func sortProblems(ps []Problem) []Problem {
+	slices.SortStableFunc(ps, func(a, b Problem) int {
+		return cmp.Or(cmp.Compare(a.Origin.File, b.Origin.File), cmp.Compare(a.Origin.Line, b.Origin.Line),
+			cmp.Compare(a.Code, b.Code), cmp.Compare(a.Message, b.Message))
+	})
+	return slices.Compact(ps)
+}
+
+// findProblems compares the policy with the host. What the engine would have
+// to tell is not asked while it has told nothing.
+func findProblems(p policy.Policy, s netinfo.Snapshot, t topology) []Problem {
+	ps := nicProblems(p, s)
+	for _, l := range s.Links {
+		if !matchable(l.Name) {
+			ps = append(ps, Problem{Code: "unmatchable_interface",
+				Message: fmt.Sprintf("no rule can name the interface %q: what leaves by it is treated as going to a Docker bridge", l.Name)})
+		}
+	}
+	if !s.Engine.Known {
+		return ps
+	}
+	ps = append(ps, selectorProblems(p, s)...)
+	ps = append(ps, networkProblems(p, s)...)
+	ps = append(ps, betweenProblems(p, s)...)
+	ps = append(ps, hostNetworkProblems(p, s)...)
+	return append(ps, uncovered(s)...)
+}
+
+func nicProblems(p policy.Policy, s netinfo.Snapshot) []Problem {
+	var ps []Problem
+	for _, v := range p.Interfaces {
+		for _, n := range v.Names {
+			name, prefix := strings.CutSuffix(n, "*")
+			l := link{name: name, prefix: prefix}
+			if !slices.ContainsFunc(s.Links, func(k netinfo.Link) bool { return l.covers(k.Name) }) {
+				ps = append(ps, Problem{"nic_missing", fmt.Sprintf("interfaces.%s: this host has no interface %q now", v.Name, n), v.Origin})
+			}
+		}
+		if len(v.Names) == 0 && !slices.ContainsFunc(s.Links, func(k netinfo.Link) bool { return hasAddrIn(k, v) }) {
+			ps = append(ps, Problem{"nic_missing", fmt.Sprintf("interfaces.%s: no interface has an address in its cidrs now", v.Name), v.Origin})
+		}
+	}
+	return ps
+}
+
+func selectorProblems(p policy.Policy, s netinfo.Snapshot) []Problem {
+	var ps []Problem
+	for _, sel := range p.Containers {
+		matched := false
+		for _, c := range s.Containers {
+			if matched && c.SharesWith == "" || !sel.Match(c) {
+				continue
+			}
+			matched = true
+			if c.SharesWith != "" {
+				ps = append(ps, Problem{"shares_network", fmt.Sprintf("containers.%s: %s uses the network of another container (%s) and is judged as that one",
+					sel.Name, c.Name, nameOf(s, c.SharesWith)), sel.Origin})
+			}
+		}
+		if !matched {
+			ps = append(ps, Problem{"selector_matches_nothing", fmt.Sprintf("containers.%s matches no container now", sel.Name), sel.Origin})
+		}
+	}
+	return ps
+}
+
+func networkProblems(p policy.Policy, s netinfo.Snapshot) []Problem {
+	var ps []Problem
+	exists := func(name string) bool {
+		return slices.ContainsFunc(s.Networks, func(n netinfo.Network) bool { return n.Name == name })
+	}
+	for _, n := range p.Networks {
+		if !exists(n.Name) {
+			ps = append(ps, Problem{"network_missing", fmt.Sprintf("network %q: Docker has no network of this name now", n.Name), n.Origin})
+		}
+	}
+	return ps
+}
+
+// betweenProblems finds blocks that allow what cannot happen: two sides that
+// share no network meet only through published ports.
+func betweenProblems(p policy.Policy, s netinfo.Snapshot) []Problem {
+	var ps []Problem
+	networks := map[string]netinfo.Network{}
+	for _, n := range s.Networks {
+		networks[n.ID] = n
+	}
+	for _, bt := range p.Between {
+		from, to := networksOf(s, networks, bt.From), networksOf(s, networks, bt.To)
+		if len(from) > 0 && len(to) > 0 && !anyIn(from, to) {
+			ps = append(ps, Problem{"no_common_network", fmt.Sprintf("%s: its two sides share no network now, so it allows only the way through published ports", bt.Origin.Policy), bt.Origin})
+		}
+	}
+	return ps
+}
+
+// hostNetworkProblems finds containers of the host's own network that a block
+// names as senders: what they send is the host's, and no block's business.
+func hostNetworkProblems(p policy.Policy, s netinfo.Snapshot) []Problem {
+	var all []choice
+	for _, b := range p.Between {
+		all = append(all, choice{b.From, b.Origin})
+	}
+	for _, b := range p.Egress {
+		all = append(all, choice{b.From, b.Origin})
+	}
+	for _, b := range p.Host {
+		all = append(all, choice{b.From, b.Origin})
+	}
+	var ps []Problem
+	for _, from := range all {
+		for _, c := range s.Containers {
+			if names(from.from, c) {
+				ps = append(ps, Problem{"not_covered", fmt.Sprintf("%s: container %s is on the host's own network: what it sends is the host's and is not covered",
+					from.origin.Policy, c.Name), from.origin})
+			}
+		}
+	}
+	return ps
+}
+
+// networksOf are the IDs of the networks on which the selectors choose somebody.
+func networksOf(s netinfo.Snapshot, networks map[string]netinfo.Network, sels []*policy.Selector) map[string]bool {
+	ids := map[string]bool{}
+	for _, c := range s.Containers {
+		for _, e := range c.Endpoints {
+			if n, ok := networks[e.NetworkID]; ok && !ids[n.ID] && selects(sels, c, n.Name) {
+				ids[n.ID] = true
+			}
+		}
+	}
+	return ids
+}
+
+func anyIn(some, all map[string]bool) bool {
+	for id := range some {
+		if all[id] {
+			return true
+		}
+	}
+	return false
+}
+
+// uncovered names the containers whose traffic never meets the host's rules.
+func uncovered(s netinfo.Snapshot) []Problem {
+	var ps []Problem
+	bare := map[string]netinfo.Network{}
+	for _, n := range s.Networks {
+		if n.Driver == "macvlan" || n.Driver == "ipvlan" {
+			bare[n.ID] = n
+		}
+	}
+	for _, c := range s.Containers {
+		for _, e := range c.Endpoints {
+			if n, ok := bare[e.NetworkID]; ok {
+				ps = append(ps, Problem{Code: "not_covered", Message: fmt.Sprintf("container %s is on network %s (%s): its traffic never meets the host's rules and is not covered",
+					c.Name, n.Name, n.Driver)})
+			}
+		}
+	}
+	return ps
+}
+
+func nameOf(s netinfo.Snapshot, id string) string {
+	for _, c := range s.Containers {
+		if c.ID == id {
+			return c.Name
+		}
+	}
+	return id
+}

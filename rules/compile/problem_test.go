@@ -1,0 +1,44 @@
+package compile_test
+
+import (
+	"strings"
+	"testing"
+
+	"dockwall/netinfo"
+	"dockwall/rules"
+	"dockwall/rules/compile"
+	"dockwall/rules/policy"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// What a container of the host's own network sends is not forwarded: whoever
+// names one as a sender is told that the block does not hold it. To name it as
+// what outside may reach is fine.
+func TestHostNetworkSendersAreNotCovered(t *testing.T) {
+	sels := []*policy.Selector{{Name: "all", Names: []string{"*"}}}
+	origin := func(name string, line int) rules.Origin {
+		return rules.Origin{Policy: name, File: "agent.hcl", Line: line}
+	}
+	p := policy.Policy{Containers: sels,
+		Published: []*policy.Published{{Name: "p", To: sels, Origin: origin("published.p", 1)}},
+		Between:   []*policy.Between{{Name: "b", From: sels, To: sels, Origin: origin("between.b", 2)}},
+		Egress:    []*policy.Egress{{Name: "e", From: sels, Origin: origin("egress.e", 3)}},
+		Host:      []*policy.Host{{Name: "h", From: sels, Origin: origin("host.h", 4)}},
+	}
+	s := netinfo.Snapshot{Engine: netinfo.Engine{Known: true}, Containers: []netinfo.Container{
+		{ID: "1", Name: "hn", State: "running", HostNetwork: true}, {ID: "2", Name: "web", State: "running"}}}
+	var got []string
+	_, problems := compile.Compile(p, s)
+	for _, problem := range problems {
+		if problem.Code == "not_covered" {
+			at, _, _ := strings.Cut(problem.Message, ": what")
+			got = append(got, at)
+		}
+	}
+	want := []string{"between.b: container hn is on the host's own network", "egress.e: container hn is on the host's own network",
+		"host.h: container hn is on the host's own network"}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Errorf("(-want +got):\n%s", d)
+	}
+}

@@ -1,0 +1,26 @@
+// Package rules is the model of a ruleset: chains of rules made of matches and
+// a verdict, and the sets they look addresses up in.
+//
+// It is a closed sum of data. Rendering, parsing, tracing, validating and
+// comparing are functions over it in packages of their own; a guard test fails
+// where one of them lacks a Match. Nothing here knows Docker, the file format
+// or a backend's syntax.
+//
+//	           ┌ filter  FORWARD ─► DOCKER-USER ─► DOCKWALL-FORWARD ─┐
+//	packet ────┤ filter  INPUT ──────────────────► DOCKWALL-INPUT  ──┼─► Return: Docker's and the host's
+//	           └ security FORWARD, INPUT ────────► the guard: the same denials again     own rules go on
+//
+// Invariants, checked by Ruleset.Validate:
+//
+//  1. No verdict accepts: what passes returns to whoever called.
+//  2. Every chain that is jumped to exists, no chain reaches itself, and every
+//     chain is reached from a hook.
+//  3. Every set that is looked up exists and has the dimensions asked for.
+//  4. Family belongs to rendering: a rule is written for both families unless
+//     a match in it names an address of one.
+//
+// Identity: a rule's ID and a set's name are made from content only. Origin
+// (file, line) is carried along and never hashed.
+//
+// Thread safety: values; safe to share once built.
+package rules

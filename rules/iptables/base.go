@@ -1,0 +1,193 @@
+package iptables
+
+import (
+	"fmt"
+	"slices"
+
+	"dockwall/rules"
+)
+
+// baseEdit puts our jump into somebody else's chain, or takes it out. Its
+// rules are spelt as iptables-save prints them.
+type baseEdit struct {
+	chain string
+	// old are our jumps as they are, at their places (from 0).
+	old []placed
+	// want is our jump, to be the chain's first rule; "" for none.
+	want string
+	// plain: Docker's own jump to DOCKER-USER is put back first.
+	plain bool
+	// twice is how many jumps of Docker's there are, if more than one.
+	twice int
+}
+
+type placed struct {
+	at   int
+	rule string
+}
+
+// basesOf finds what is to be done in the chains of others: every jump of ours
+// that is not where it should be goes, and the wanted ones come first.
+func basesOf(t *Table, hooks []rules.Hook, filter bool) []baseEdit {
+	want := map[string]string{}
+	names := []string{}
+	user := false
+	for _, h := range hooks {
+		want[string(h.Base)] = jump(h.Chain)
+		names = append(names, string(h.Base))
+		user = user || h.Base == rules.BaseDockerUser
+	}
+	names = append(names, string(rules.BaseForward))
+	if t != nil {
+		for _, c := range t.Chains {
+			if !owned(c.Name) {
+				names = append(names, c.Name)
+			}
+		}
+	}
+	var out []baseEdit
+	for i, name := range names {
+		if slices.Contains(names[:i], name) {
+			continue
+		}
+		b := baseEdit{chain: name, old: ourJumps(t.chain(name)), want: want[name]}
+		if filter && user && name == string(rules.BaseForward) {
+			b.forward(t)
+		}
+		if b.needed() {
+			out = append(out, b)
+		}
+	}
+	return out
+}
+
+func ourJumps(c *Chain) []placed {
+	var out []placed
+	if c == nil {
+		return nil
+	}
+	for i, r := range c.Rules {
+		if ourJump(r) {
+			out = append(out, placed{i, r})
+		}
+	}
+	return out
+}
+
+// forward decides how FORWARD gets to DOCKER-USER. Without our own jumps: where
+// a jump of Docker's stands first, ours is not needed. Where there is none and
+// Docker has its chains here, Docker's is put back, as Docker writes it, so
+// that Docker finds it. Otherwise our own goes first. Docker takes its jump away
+// and puts it back, and adds a second one to the one that was put back in
+// between: they become one again, or removing dockwall would leave both.
+func (b *baseEdit) forward(t *Table) {
+	var rest []string
+	if c := t.chain(b.chain); c != nil {
+		rest = slices.DeleteFunc(slices.Clone(c.Rules), ourJump)
+	}
+	dockers := 0
+	for _, r := range rest {
+		if r == plainJump {
+			dockers++
+		}
+	}
+	switch {
+	case dockers > 1 && dockerChains(t):
+		b.plain, b.twice = true, dockers
+	case len(rest) > 0 && bareUserJump(rest[0]):
+	case !slices.ContainsFunc(rest, bareUserJump) && t != nil && dockerChains(t):
+		b.plain = true
+	default:
+		b.want = jump(dockerUser)
+	}
+}
+
+func (b baseEdit) needed() bool {
+	if b.plain {
+		return true
+	}
+	if b.want == "" {
+		return len(b.old) > 0
+	}
+	return len(b.old) != 1 || b.old[0] != placed{0, b.want}
+}
+
+func (b baseEdit) write(s *script) {
+	for _, o := range b.old {
+		s.frame("-D " + b.chain + " " + feedText(o.rule))
+	}
+	for range b.twice {
+		s.frame("-D " + b.chain + " " + plainJump)
+	}
+	if b.plain {
+		s.frame("-I " + b.chain + " 1 " + plainJump)
+	}
+	if b.want != "" {
+		s.frame("-I " + b.chain + " 1 " + b.want)
+	}
+}
+
+// apply does to a chain what write asks the kernel to do.
+func (b baseEdit) apply(c *Chain) {
+	if c == nil {
+		return
+	}
+	c.Rules = slices.DeleteFunc(c.Rules, ourJump)
+	if b.twice > 0 {
+		c.Rules = slices.DeleteFunc(c.Rules, func(r string) bool { return r == plainJump })
+	}
+	if b.plain {
+		c.Rules = slices.Insert(c.Rules, 0, plainJump)
+	}
+	if b.want != "" {
+		c.Rules = slices.Insert(c.Rules, 0, b.want)
+	}
+}
+
+// surplus are the rules that undoing has to delete before it puts the old ones
+// back: as many of each as there can be, before or after the edit. What is
+// there in either case is deleted by the undoing itself, so that a jump that
+// was only moved is never missing.
+func (b baseEdit) surplus() (may, sure []string) {
+	seen := map[string]bool{}
+	texts := []string{}
+	if b.want != "" {
+		texts = append(texts, b.want)
+	}
+	for _, o := range b.old {
+		texts = append(texts, o.rule)
+	}
+	for _, text := range texts {
+		if seen[text] {
+			continue
+		}
+		seen[text] = true
+		before, after := 0, 0
+		for _, o := range b.old {
+			if o.rule == text {
+				before++
+			}
+		}
+		if b.want == text {
+			after = 1
+		}
+		if before == after {
+			sure = append(sure, text)
+			continue
+		}
+		for range max(before, after) {
+			may = append(may, text)
+		}
+	}
+	return may, sure
+}
+
+func (b baseEdit) undo(s *script) {
+	_, sure := b.surplus()
+	for _, text := range sure {
+		s.frame("-D " + b.chain + " " + feedText(text))
+	}
+	for _, o := range b.old {
+		s.frame(fmt.Sprintf("-I %s %d %s", b.chain, o.at+1, feedText(o.rule)))
+	}
+}

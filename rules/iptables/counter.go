@@ -1,0 +1,111 @@
+package iptables
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"dockwall/rules"
+)
+
+// Counter is one of dockwall's own rules in the kernel and what it has matched.
+type Counter struct {
+	// Chain and ID name the rule; rules that differ in their matches alone have
+	// different IDs, and the two lines of a reject have the same one.
+	Chain, ID string
+	// Policy is the block that the rule is of.
+	Policy string
+	// Verdict is Return, Drop, Reject, Log, Jump or Goto.
+	Verdict        rules.VerdictKind
+	Packets, Bytes uint64
+}
+
+// ParseCounters reads the rules of dockwall's own chains of the filter table
+// out of what `iptables-save -c` prints. The guard's, which only repeat them,
+// are left out.
+func ParseCounters(text string) ([]Counter, error) {
+	var all []Counter
+	table := ""
+	for text != "" {
+		end := recordEnd(text)
+		rec := text[:end]
+		text = strings.TrimPrefix(text[end:], "\n")
+		if name, ok := strings.CutPrefix(rec, "*"); ok {
+			table = name
+		}
+		if table != "filter" || !strings.HasPrefix(rec, "[") {
+			continue
+		}
+		c, own, err := parseCounter(rec)
+		if err != nil {
+			return nil, fmt.Errorf("iptables-save -c: %q: %w", rec, err)
+		}
+		if own {
+			all = append(all, c)
+		}
+	}
+	return all, nil
+}
+
+// parseCounter reads "[packets:bytes] -A CHAIN rule".
+func parseCounter(rec string) (c Counter, own bool, err error) {
+	count, rest, _ := strings.Cut(rec, " ")
+	packets, bytes, ok := strings.Cut(strings.Trim(count, "[]"), ":")
+	if !ok {
+		return c, false, fmt.Errorf("no counters in %s", count)
+	}
+	if c.Packets, err = strconv.ParseUint(packets, 10, 64); err != nil {
+		return c, false, err
+	}
+	if c.Bytes, err = strconv.ParseUint(bytes, 10, 64); err != nil {
+		return c, false, err
+	}
+	rest, ok = strings.CutPrefix(rest, "-A "+ownChains)
+	if !ok {
+		return c, false, nil
+	}
+	chain, rule, _ := strings.Cut(rest, " ")
+	c.Chain = ownChains + chain
+	before := ""
+	for word := range splitWords(rule) {
+		switch before {
+		case "--comment":
+			c.ID, c.Policy = ownName(word)
+		case "-j", "-g":
+			c.Verdict = targetKind(before, word)
+		}
+		before = word
+	}
+	return c, c.ID != "", nil
+}
+
+// ownName reads a rule's comment: "dockwall:k3f9q published.shop".
+func ownName(word string) (id, policy string) {
+	if strings.HasPrefix(word, `"`) {
+		word = unescape.Replace(strings.Trim(word, `"`))
+	}
+	text, ok := strings.CutPrefix(word, ownComment)
+	if !ok {
+		return "", ""
+	}
+	id, policy, _ = strings.Cut(text, " ")
+	return id, policy
+}
+
+var unescape = strings.NewReplacer(`\"`, `"`, `\\`, `\`, `\'`, `'`)
+
+func targetKind(option, target string) rules.VerdictKind {
+	switch {
+	case option == "-g":
+		return rules.Goto
+	case target == "RETURN":
+		return rules.Return
+	case target == "DROP":
+		return rules.Drop
+	case target == "REJECT":
+		return rules.Reject
+	case target == "NFLOG":
+		return rules.Log
+	}
+	return rules.Jump
+}

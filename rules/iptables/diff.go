@@ -1,0 +1,112 @@
+package iptables
+
+import (
+	"slices"
+
+	"dockwall/rules"
+	"dockwall/rules/plan"
+)
+
+// diff is a comparison of what is wanted with what is seen.
+type diff struct {
+	state   State
+	there   map[string]int // a set's name -> its place in state.Sets
+	variant Variant
+	edits   []*tableEdit // only those that have something to do
+	wanted  []wantedSet
+	sets    []setEdit
+	stale   []*SetState
+	opening []plan.Step // the guard gives way to the new rules
+}
+
+// Diff plans the way from what is seen to the ruleset. Where a set's name is
+// taken by one of another type, the plan ends with another name in use, and
+// the plan after it with the right one.
+//
+// The guard denies what both the old rules and the new ones deny while the
+// rules change: at no step has a packet to pass the two together, and at none
+// is it unguarded.
+func Diff(rs rules.Ruleset, s State, o Options) plan.Plan { return newDiff(rs, s, o).plan() }
+
+// Remove plans the way back to a kernel without any trace of ours. The bare
+// FORWARD jump to DOCKER-USER that was put back for Docker is Docker's.
+func Remove(s State) plan.Plan {
+	p := newDiff(rules.Ruleset{}, s, Options{Variant: s.Variant, Guard: true}).plan()
+	p.Steps = append(p.Steps, p.Cleanup...)
+	p.Cleanup = nil
+	return p
+}
+
+func newDiff(rs rules.Ruleset, s State, o Options) *diff {
+	if o.Inline {
+		rs = Inline(rs)
+	}
+	d := &diff{state: s, there: s.index(), variant: o.Variant}
+	rs = renameSets(rs, d.clashes(rs))
+	for _, f := range []Family{V4, V6} {
+		d.wanted = append(d.wanted, wantedSets(rs, f)...)
+	}
+	d.editSets()
+	if !o.Guard {
+		rs = withoutGuard(rs)
+	}
+	var guards, others []*tableEdit
+	for _, f := range []Family{V4, V6} {
+		filter := newEdit(o.Variant, f, tableFilter, s.table(f, tableFilter), rs)
+		guard := newEdit(o.Variant, f, tableGuard, s.table(f, tableGuard), rs)
+		d.widen(filter, guard, rs)
+		d.edits = append(d.edits, filter)
+		guards = append(guards, guard)
+		for i := range s.tables(f) {
+			if t := &s.tables(f)[i]; t.Name != tableFilter && t.Name != tableGuard {
+				others = append(others, newEdit(o.Variant, f, t.Name, t, rules.Ruleset{}))
+			}
+		}
+	}
+	d.edits = slices.DeleteFunc(slices.Concat(d.edits, guards, others), (*tableEdit).none)
+	return d
+}
+
+// withoutGuard leaves out what only the guard's table would hold.
+func withoutGuard(rs rules.Ruleset) rules.Ruleset {
+	in, guarded := reached(rs, false), reached(rs, true)
+	rs.Chains = slices.DeleteFunc(slices.Clone(rs.Chains), func(c rules.Chain) bool { return guarded[c.Name] && !in[c.Name] })
+	rs.Hooks = slices.DeleteFunc(slices.Clone(rs.Hooks), func(h rules.Hook) bool { return h.Guard })
+	return rs
+}
+
+func (d *diff) plan() plan.Plan {
+	p := plan.Plan{Changes: d.changes(), Prepare: d.prepareSets(), Cleanup: d.destroySets()}
+	p.Steps = append(d.shrinkSets(), d.opening...)
+	p.Checks = checks(d.opening)
+	for _, e := range d.edits {
+		p.Checks = append(p.Checks, e.step(e.script(), "try the rules", "--test"))
+		p.Steps = append(p.Steps, e.steps()...)
+	}
+	p.Steps = append(p.Steps, d.growSets()...)
+	if len(p.Steps)+len(p.Cleanup)+len(p.Prepare) > 0 {
+		p.Rollback = d.rollback()
+	}
+	return p
+}
+
+// checks are the same steps, changing nothing.
+func checks(steps []plan.Step) []plan.Step {
+	out := slices.Clone(steps)
+	for i, s := range out {
+		out[i].Argv = append(slices.Clone(s.Argv), "--test")
+	}
+	return out
+}
+
+func (d *diff) rollback() []plan.Step {
+	out := d.undoBefore()
+	for _, st := range d.opening {
+		st.MayFail = true
+		out = append(out, st)
+	}
+	for _, e := range d.edits {
+		out = append(out, e.rollback()...)
+	}
+	return append(out, d.undoAfter()...)
+}

@@ -1,0 +1,208 @@
+package iptables
+
+import (
+	"slices"
+	"strings"
+
+	"dockwall/rules"
+	"dockwall/rules/plan"
+)
+
+// tableEdit is what is to be done to one table of one family.
+type tableEdit struct {
+	variant Variant
+	family  Family
+	table   string
+	// seen is the table as it is; nil: not there.
+	seen  *Table
+	write []chainLines // our chains whose rules differ, or are to be written again
+	// drop are our chains that are not wanted any more; empty those among them
+	// that somebody else's rule still goes to, and that have to stay.
+	drop, empty []string
+	// transit are chains that an earlier step of the plan makes.
+	transit     []string
+	bases       []baseEdit
+	makeUser    bool
+	dropUser    bool
+	markTable   bool
+	deleteTable bool
+}
+
+// newEdit compares a table with what is wanted in it. No hooks: nothing is.
+func newEdit(v Variant, f Family, name string, seen *Table, rs rules.Ruleset) *tableEdit {
+	e := &tableEdit{variant: v, family: f, table: name, seen: seen}
+	guard := name == tableGuard
+	var hooks []rules.Hook
+	for _, h := range rs.Hooks {
+		if h.Guard == guard && (guard || name == tableFilter) {
+			hooks = append(hooks, h)
+		}
+	}
+	var want []chainLines
+	if len(hooks) > 0 {
+		want = desired(rs, f, guard)
+	}
+	e.bases = basesOf(seen, hooks, name == tableFilter)
+	e.compare(want)
+	e.stale(want, len(hooks) == 0)
+	if len(hooks) > 0 {
+		e.markTable = v == NFT && seen == nil
+		e.makeUser = slices.ContainsFunc(hooks, func(h rules.Hook) bool { return h.Base == rules.BaseDockerUser }) &&
+			seen.chain(dockerUser) == nil
+	} else if seen != nil {
+		e.leave()
+	}
+	return e
+}
+
+// compare finds the chains whose rules differ.
+func (e *tableEdit) compare(want []chainLines) {
+	for _, w := range want {
+		c := e.seen.chain(w.name)
+		if c == nil || !slices.EqualFunc(c.Rules, w.lines, func(have string, l line) bool { return canonical(have) == l.save }) {
+			e.write = append(e.write, w)
+		}
+	}
+}
+
+// stale finds the chains that are to go. The marks stay until everything goes.
+func (e *tableEdit) stale(want []chainLines, all bool) {
+	if e.seen == nil {
+		return
+	}
+	for _, c := range e.seen.Chains {
+		mark := strings.HasPrefix(c.Name, rules.ReservedChains)
+		wanted := slices.ContainsFunc(want, func(w chainLines) bool { return w.name == c.Name })
+		switch {
+		case !owned(c.Name) || wanted || mark && !all:
+		case refers(e.seen, c.Name):
+			if len(c.Rules) > 0 {
+				e.empty = append(e.empty, c.Name)
+			}
+		default:
+			e.drop = append(e.drop, c.Name)
+		}
+	}
+}
+
+// leave finds what we made and nobody else came to use.
+func (e *tableEdit) leave() {
+	e.dropUser = e.seen.chain(markUser) != nil && e.userUnused()
+	if e.variant != NFT || e.seen.chain(markTable) == nil {
+		return
+	}
+	e.deleteTable = true
+	for _, c := range e.after().Chains {
+		if c.Policy != "ACCEPT" || len(c.Rules) > 0 {
+			e.deleteTable = false
+		}
+	}
+}
+
+func (e *tableEdit) userUnused() bool {
+	c := e.seen.chain(dockerUser)
+	if c == nil || dockerChains(e.seen) || refers(e.seen, dockerUser) {
+		return false
+	}
+	for _, r := range c.Rules {
+		if r != "-j RETURN" && !ourJump(r) {
+			return false
+		}
+	}
+	return true
+}
+
+// none tells that there is nothing to do.
+func (e *tableEdit) none() bool {
+	return len(e.write)+len(e.drop)+len(e.empty)+len(e.bases) == 0 && !e.dropUser && !e.deleteTable
+}
+
+// flips tells that rules of ours change, not only the jumps to them.
+func (e *tableEdit) flips() bool { return len(e.write)+len(e.drop)+len(e.empty) > 0 }
+
+// rewrite has a chain written that may be as wanted already.
+func (e *tableEdit) rewrite(chain string, want []chainLines) {
+	same := func(c chainLines) bool { return c.name == chain }
+	if at := slices.IndexFunc(want, same); at >= 0 && !slices.ContainsFunc(e.write, same) {
+		e.write = append(e.write, want[at])
+	}
+}
+
+// passing are the chains that come and go within the plan: those that were
+// there before, of a plan that was stopped, are among the dropped.
+func (e *tableEdit) passing() []string {
+	return slices.DeleteFunc(slices.Clone(e.transit), func(name string) bool { return e.seen.chain(name) != nil })
+}
+
+// script is the one transaction that does it.
+func (e *tableEdit) script() Text {
+	var s script
+	s.frame("*" + e.table)
+	if e.makeUser {
+		// -N fails where somebody was quicker; a ":" line would empty theirs.
+		s.frame("-N " + dockerUser)
+	}
+	for _, name := range e.makes() {
+		if name != dockerUser {
+			s.frame(":" + name + " - [0:0]")
+		}
+	}
+	for _, c := range e.write {
+		if e.seen.chain(c.name) != nil {
+			s.frame(":" + c.name + " - [0:0]")
+		}
+	}
+	for _, name := range e.passing() {
+		s.frame(":" + name + " - [0:0]")
+	}
+	for _, b := range e.bases {
+		b.write(&s)
+	}
+	for _, c := range e.write {
+		for _, l := range c.lines {
+			s.add("-A "+c.name+" "+l.feed, l.origin)
+		}
+	}
+	for _, verb := range []string{"-F ", "-X "} {
+		for _, name := range e.drop {
+			s.frame(verb + name)
+		}
+		for _, name := range e.empty {
+			if verb == "-F " {
+				s.frame(verb + name)
+			}
+		}
+	}
+	for _, name := range e.passing() {
+		s.frame("-X " + name)
+	}
+	if e.dropUser {
+		for _, r := range e.seen.chain(dockerUser).Rules {
+			if !ourJump(r) {
+				s.frame("-D " + dockerUser + " " + r)
+			}
+		}
+		s.frame("-X " + dockerUser)
+	}
+	s.frame("COMMIT")
+	return s.text()
+}
+
+func (e *tableEdit) step(t Text, why string, extra ...string) plan.Step {
+	return plan.Step{Argv: e.variant.restore(e.family, extra...), Stdin: t.Body, Lines: t.Lines,
+		Why: why + " (" + e.table + ", IPv" + e.family.String() + ")"}
+}
+
+// steps change the table, and delete it where it is ours and empty.
+func (e *tableEdit) steps() []plan.Step {
+	out := []plan.Step{e.step(e.script(), "write the rules")}
+	if e.deleteTable {
+		out = append(out, e.deleteStep())
+	}
+	return out
+}
+
+func (e *tableEdit) deleteStep() plan.Step {
+	return plan.Step{Argv: []string{plan.DeleteTable, e.family.String(), e.table},
+		Why: "delete the table that dockwall made (" + e.table + ", IPv" + e.family.String() + ")"}
+}

@@ -1,0 +1,210 @@
+package iptables
+
+import (
+	"slices"
+	"strings"
+
+	"dockwall/rules"
+)
+
+// State is what is in the kernel, of the variant's tables and of our sets. A
+// table that is not there is not listed.
+type State struct {
+	Variant Variant
+	V4, V6  []Table
+	Sets    []SetState
+}
+
+func (s State) tables(f Family) []Table {
+	if f == V6 {
+		return s.V6
+	}
+	return s.V4
+}
+
+func (s State) table(f Family, name string) *Table {
+	ts := s.tables(f)
+	for i := range ts {
+		if ts[i].Name == name {
+			return &ts[i]
+		}
+	}
+	return nil
+}
+
+// targetOf returns the chain or target that a printed rule goes to, and its
+// comment without quotes.
+func targetOf(rule string) (target, comment string) {
+	before := ""
+	for word := range splitWords(rule) {
+		switch before {
+		case "-j", "-g":
+			target = word
+		case "--comment":
+			comment = strings.Trim(word, `"`)
+		}
+		before = word
+	}
+	return target, comment
+}
+
+// ourJump tells whether a rule in somebody else's chain is a jump of ours.
+// Whatever leads to a chain of ours is, whoever wrote it: while it is there the
+// chain cannot go.
+func ourJump(rule string) bool {
+	target, comment := targetOf(rule)
+	return owned(target) || target == dockerUser && strings.HasPrefix(comment, ownComment)
+}
+
+// bareUserJump tells whether every packet that meets the rule goes to
+// DOCKER-USER.
+func bareUserJump(rule string) bool {
+	if rule == "-j "+dockerUser {
+		return true
+	}
+	n := 0
+	for range splitWords(rule) {
+		n++
+	}
+	target, comment := targetOf(rule)
+	return n == 6 && target == dockerUser && comment != "" && strings.HasPrefix(rule, "-m comment --comment ")
+}
+
+// dockerChains tells whether Docker has made its chains in the table.
+func dockerChains(t *Table) bool {
+	for _, name := range []string{"DOCKER", "DOCKER-FORWARD", "DOCKER-ISOLATION-STAGE-1"} {
+		if t.chain(name) != nil {
+			return true
+		}
+	}
+	return false
+}
+
+// refers tells whether a rule that is not ours, in a chain that is not ours,
+// goes to the chain.
+func refers(t *Table, chain string) bool {
+	for _, c := range t.Chains {
+		if owned(c.Name) {
+			continue
+		}
+		for _, r := range c.Rules {
+			if target, _ := targetOf(r); target == chain && !ourJump(r) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// Advance is the state as it will be once Diff's plan, Cleanup included, has
+// run: what is seen then, without looking.
+func Advance(s State, rs rules.Ruleset, o Options) State {
+	d := newDiff(rs, s, o)
+	out := State{Variant: o.Variant, V4: advanceTables(s.V4, V4, d.edits), V6: advanceTables(s.V6, V6, d.edits)}
+	for _, w := range d.wanted {
+		st := SetState{Name: w.name, Type: string(w.typ), Family: int(w.family), MaxElem: maxElem(len(w.members)), Members: w.own()}
+		if old := d.set(w.name); old != nil && !d.replaced(*old, w) {
+			st.MaxElem = old.MaxElem
+		}
+		out.Sets = append(out.Sets, st)
+	}
+	slices.SortFunc(out.Sets, func(a, b SetState) int { return strings.Compare(a.Name, b.Name) })
+	return out
+}
+
+func advanceTables(tables []Table, f Family, edits []*tableEdit) []Table {
+	var out []Table
+	for _, t := range tables {
+		if !slices.ContainsFunc(edits, func(e *tableEdit) bool { return e.family == f && e.table == t.Name }) {
+			out = append(out, t)
+		}
+	}
+	for _, e := range edits {
+		if e.family == f && !e.deleteTable {
+			out = append(out, e.after())
+		}
+	}
+	slices.SortFunc(out, func(a, b Table) int { return strings.Compare(a.Name, b.Name) })
+	return out
+}
+
+// after is the table once the edit is done.
+func (e *tableEdit) after() Table {
+	t := Table{Name: e.table}
+	if e.seen == nil {
+		for _, n := range []string{"INPUT", "FORWARD", "OUTPUT"} {
+			t.Chains = append(t.Chains, Chain{Name: n, Policy: "ACCEPT"})
+		}
+	} else {
+		for _, c := range e.seen.Chains {
+			c.Rules = slices.Clone(c.Rules)
+			t.Chains = append(t.Chains, c)
+		}
+	}
+	t.Chains = slices.DeleteFunc(t.Chains, func(c Chain) bool {
+		return slices.Contains(e.drop, c.Name) || e.dropUser && c.Name == dockerUser
+	})
+	for _, name := range e.makes() {
+		t.Chains = append(t.Chains, Chain{Name: name, Policy: "-"})
+	}
+	for _, b := range e.bases {
+		b.apply(t.chain(b.chain))
+	}
+	for _, c := range e.write {
+		at := t.chain(c.name)
+		at.Rules = nil
+		for _, l := range c.lines {
+			at.Rules = append(at.Rules, l.save)
+		}
+	}
+	for _, name := range e.empty {
+		t.chain(name).Rules = nil
+	}
+	base := slices.IndexFunc(t.Chains, func(c Chain) bool { return c.Policy == "-" })
+	if base >= 0 {
+		slices.SortStableFunc(t.Chains[base:], func(a, b Chain) int { return strings.Compare(a.Name, b.Name) })
+	}
+	return t
+}
+
+// makes are the chains that the edit creates.
+func (e *tableEdit) makes() []string {
+	var out []string
+	if e.markTable {
+		out = append(out, markTable)
+	}
+	if e.makeUser {
+		out = append(out, dockerUser, markUser)
+	}
+	for _, c := range e.write {
+		if e.seen.chain(c.name) == nil {
+			out = append(out, c.name)
+		}
+	}
+	return out
+}
+
+// own are the members, which for a set that is edited in place are a copy.
+func (w wantedSet) own() []rules.Member {
+	if w.inPlace {
+		return slices.Clone(w.members)
+	}
+	return w.members
+}
+
+// Share is the same state, in order of name, which holds the ruleset's own lists
+// of members where they are equal and never edited: long lists are there once,
+// and are compared in no time.
+func Share(s State, rs rules.Ruleset) State {
+	s.Sets = slices.Clone(s.Sets)
+	slices.SortFunc(s.Sets, func(a, b SetState) int { return strings.Compare(a.Name, b.Name) })
+	at := s.index()
+	for _, f := range []Family{V4, V6} {
+		for _, w := range wantedSets(rs, f) {
+			if i, ok := at[w.name]; ok && !w.inPlace && EqualMembers(s.Sets[i].Members, w.members) {
+				s.Sets[i].Members = w.members
+			}
+		}
+	}
+	return s
+}

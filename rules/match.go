@@ -1,0 +1,145 @@
+package rules
+
+import "net/netip"
+
+// Match is one condition of a rule. The sum is closed: the types below are all.
+type Match interface{ match() }
+
+// InInterface holds for packets that came in by the interface.
+type InInterface struct {
+	Name string `json:"name"`
+	// Prefix: Name is the beginning of the interface's name ("br-"); an empty
+	// Name with Prefix set is every interface.
+	Prefix bool `json:"prefix,omitempty"`
+	Not    bool `json:"not,omitempty"`
+}
+
+// OutInterface holds for packets that leave by the interface (FORWARD only).
+type OutInterface struct {
+	Name   string `json:"name"`
+	Prefix bool   `json:"prefix,omitempty"`
+	Not    bool   `json:"not,omitempty"`
+}
+
+// Source holds for packets whose source address is in Prefix (masked). It
+// makes the rule one of Prefix's family.
+type Source struct {
+	Prefix netip.Prefix `json:"prefix"`
+	Not    bool         `json:"not,omitempty"`
+}
+
+// Destination holds for packets whose destination is in Prefix, as the chain
+// sees it: after DNAT in FORWARD and INPUT.
+type Destination struct {
+	Prefix netip.Prefix `json:"prefix"`
+	Not    bool         `json:"not,omitempty"`
+}
+
+// Proto holds for packets of the protocol. It comes before the matches that
+// need one (DestPort, OrigDestPort).
+type Proto struct {
+	Proto Protocol `json:"proto"`
+}
+
+// DestPort holds for destination ports Lo to Hi, both inclusive, as the chain
+// sees them (after DNAT). It needs a Proto of TCP, UDP or SCTP before it.
+type DestPort struct {
+	Lo uint16 `json:"lo"`
+	Hi uint16 `json:"hi"`
+}
+
+// Conn holds by what connection tracking knows of the packet. The fields that
+// are set must all hold.
+type Conn struct {
+	// States: one of these is enough. Empty: any.
+	States []ConnState `json:"states,omitempty"`
+	// NotStates negates States.
+	NotStates bool `json:"not_states,omitempty"`
+	// Original: only packets in the direction of the connection's first one.
+	Original bool `json:"original,omitempty"`
+	// OrigDestLo and OrigDestHi are the destination port before DNAT,
+	// inclusive; 0, 0: any. They need a Proto before them.
+	OrigDestLo uint16 `json:"orig_dest_lo,omitempty"`
+	OrigDestHi uint16 `json:"orig_dest_hi,omitempty"`
+}
+
+// ConnState is one of connection tracking's states, spelt as iptables spells it.
+type ConnState string
+
+// The states that rules ask for. DNAT is a virtual one: the destination was
+// changed.
+const (
+	StateInvalid     ConnState = "INVALID"
+	StateNew         ConnState = "NEW"
+	StateRelated     ConnState = "RELATED"
+	StateEstablished ConnState = "ESTABLISHED"
+	StateDNAT        ConnState = "DNAT"
+	// StateUntracked is what connection tracking leaves alone by itself: the
+	// ICMPv6 of neighbour discovery and multicast listeners.
+	StateUntracked ConnState = "UNTRACKED"
+)
+
+// InSet holds for packets whose fields are a member of the set.
+type InSet struct {
+	// Set is a Set.Name of the ruleset.
+	Set string `json:"set"`
+	// Dims says for each dimension of the set's type whether the packet's
+	// source or destination is looked up.
+	Dims []Dim `json:"dims"`
+	Not  bool  `json:"not,omitempty"`
+}
+
+// Dim is the side of the packet that a set's dimension is compared with.
+type Dim string
+
+// The two sides.
+const (
+	Src Dim = "src"
+	Dst Dim = "dst"
+)
+
+// Limit holds for at most Rate packets a second on average, after a burst.
+type Limit struct {
+	Rate  int `json:"rate"`
+	Burst int `json:"burst"`
+}
+
+// Syn holds for TCP packets that open a connection (SYN set, ACK, RST and FIN
+// not). It needs Proto TCP before it. Not negates.
+type Syn struct {
+	Not bool `json:"not,omitempty"`
+}
+
+// SourceMAC holds for packets that came from this Ethernet address, written
+// as iptables-save writes it: two upper or lower case hex digits, colons.
+type SourceMAC struct {
+	MAC string `json:"mac"`
+	Not bool   `json:"not,omitempty"`
+}
+
+// InBridgePort holds for bridged packets that came in by this port of a bridge
+// (physdev; bridge-nf-call-iptables must be on).
+type InBridgePort struct {
+	Name string `json:"name"`
+	Not  bool   `json:"not,omitempty"`
+}
+
+func (InInterface) match()  {}
+func (OutInterface) match() {}
+func (Source) match()       {}
+func (Destination) match()  {}
+func (Proto) match()        {}
+func (DestPort) match()     {}
+func (Conn) match()         {}
+func (InSet) match()        {}
+func (Limit) match()        {}
+func (Syn) match()          {}
+func (SourceMAC) match()    {}
+func (InBridgePort) match() {}
+
+// Matches lists one value of every type of the sum, for the tests that check
+// that nobody forgot one.
+func Matches() []Match {
+	return []Match{InInterface{}, OutInterface{}, Source{}, Destination{}, Proto{}, DestPort{}, Conn{},
+		InSet{}, Limit{}, Syn{}, SourceMAC{}, InBridgePort{}}
+}

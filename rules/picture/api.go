@@ -1,0 +1,61 @@
+package picture
+
+import (
+	"slices"
+	"strings"
+
+	"dockwall/netinfo"
+)
+
+// api are the engine's own ports, and who may reach them.
+func (x *prober) api() []Port {
+	out := []Port{}
+	for _, n := range x.apiPorts() {
+		p := netinfo.PublishedPort{HostPort: n, HostPortEnd: n, Proto: netinfo.TCP, ContainerPort: n}
+		port := Port{Host: hostText(p), Own: hostText(p), Access: []Access{}, ClosedBy: []string{}}
+		x.reach(&port, x.ownTargets(p))
+		out = append(out, port)
+	}
+	return out
+}
+
+// apiPorts are Docker's usual ones and those that dockerd is seen to listen on,
+// loopback aside.
+func (x *prober) apiPorts() []uint16 {
+	ports := []uint16{2375, 2376}
+	for _, l := range x.s.Listeners {
+		if l.Dockerd && l.Proto == netinfo.TCP && !l.Addr.IsLoopback() {
+			ports = append(ports, l.Port)
+		}
+	}
+	slices.Sort(ports)
+	return slices.Compact(ports)
+}
+
+// blocked marks the sources that a block stops whatever they dial.
+func (x *prober) blocked(sources []Source) {
+	if len(x.host) == 0 {
+		return
+	}
+	for i := range sources {
+		by, all := "", true
+		for j := range x.atoms {
+			if !slices.Contains(x.atoms[j].sources, i) {
+				continue
+			}
+			for _, h := range x.host {
+				if h.Is6() != x.atoms[j].v6() {
+					continue
+				}
+				for _, answers := range x.judge(target{h, 22, netinfo.TCP}) {
+					a := answers[j]
+					all = all && !a.pass && strings.HasPrefix(a.by, "block.")
+					by = a.by
+				}
+			}
+		}
+		if all && by != "" {
+			sources[i].Blocked = by
+		}
+	}
+}

@@ -1,0 +1,157 @@
+package picture
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"dockwall/rules/policy"
+)
+
+// Policy is a block of the file, or a default that lets something through.
+type Policy struct {
+	// Name is "published.shop", Kind "published".
+	Name     string `json:"name"`
+	Kind     string `json:"kind"`
+	Position string `json:"position,omitempty"`
+	// From, To, Ports and Via are what it says, in words; empty where it says
+	// nothing.
+	From  []string `json:"from"`
+	To    []string `json:"to"`
+	Ports []string `json:"ports"`
+	Via   []string `json:"via"`
+	// Except are those it leaves out.
+	Except []string `json:"except"`
+}
+
+// policies are the file's blocks in the order of kinds, and after those of
+// published the defaults that decided something in the picture.
+func (x *prober) policies(pic *Picture) []Policy {
+	out := []Policy{}
+	add := func(p Policy) {
+		p.Kind, _, _ = strings.Cut(p.Name, ".")
+		for _, l := range []*[]string{&p.From, &p.To, &p.Ports, &p.Via, &p.Except} {
+			*l = append([]string{}, *l...)
+		}
+		out = append(out, p)
+	}
+	for _, b := range x.p.Blocks {
+		add(Policy{Name: "block." + b.Name, Position: position(b.Origin), From: words(b.From), To: words(b.To)})
+	}
+	for _, b := range x.p.Published {
+		add(Policy{Name: "published." + b.Name, Position: position(b.Origin), From: words(b.From), To: selected(b.To),
+			Ports: portWords(b.Ports), Via: interfaces(b.Via), Except: words(b.Except)})
+	}
+	if b := x.p.DockerAPI; b != nil {
+		add(Policy{Name: "docker_api", Position: position(b.Origin), From: words(b.From), Via: interfaces(b.Via), Except: words(b.Except)})
+	}
+	for _, name := range pic.defaults() {
+		add(Policy{Name: name, Position: x.position(name)})
+	}
+	for _, b := range x.p.Between {
+		add(Policy{Name: "between." + b.Name, Position: position(b.Origin), From: selected(b.From), To: selected(b.To), Ports: portWords(b.Ports)})
+	}
+	for _, b := range x.p.Egress {
+		add(Policy{Name: "egress." + b.Name, Position: position(b.Origin), From: selected(b.From), To: words(b.To),
+			Ports: portWords(b.Ports), Via: interfaces(b.Via), Except: words(b.Except)})
+	}
+	for _, b := range x.p.Host {
+		add(Policy{Name: "host." + b.Name, Position: position(b.Origin), From: selected(b.From), Ports: portWords(b.Ports)})
+	}
+	return out
+}
+
+// defaults are the deciders that are no blocks, as far as they let something
+// through to a port or between containers.
+func (pic *Picture) defaults() []string {
+	var names []string
+	note := func(name string) {
+		if kind, _, _ := strings.Cut(name, "."); kind == "defaults" || kind == "network" || !isBlock(kind) {
+			names = append(names, name)
+		}
+	}
+	for _, p := range pic.ports() {
+		for _, a := range p.Access {
+			note(a.Policy)
+		}
+	}
+	for _, n := range pic.Networks {
+		for _, p := range n.Pairs {
+			note(p.Policy)
+		}
+		for _, m := range n.Members {
+			for _, e := range []Exit{m.Outside, m.Host} {
+				if e.State == Some {
+					for _, by := range e.By {
+						note(by)
+					}
+				}
+			}
+		}
+	}
+	return union(names, nil)
+}
+
+// ports are all of the picture: containers', then the engine's.
+func (pic *Picture) ports() []Port {
+	var all []Port
+	for _, c := range pic.Containers {
+		all = append(all, c.Ports...)
+	}
+	return append(all, pic.API...)
+}
+
+// words are an address list's names and literals.
+func words(l policy.AddressList) []string {
+	var out []string
+	if l.Any() {
+		return []string{"any"}
+	}
+	for _, r := range l.Refs {
+		out = append(out, "addresses."+r.Name)
+	}
+	for _, p := range l.Literals {
+		if p.IsSingleIP() {
+			out = append(out, p.Addr().String())
+		} else {
+			out = append(out, p.String())
+		}
+	}
+	return out
+}
+
+func selected(sels []*policy.Selector) []string {
+	var out []string
+	for _, s := range sels {
+		out = append(out, "containers."+s.Name)
+	}
+	return out
+}
+
+func interfaces(via []*policy.Interfaces) []string {
+	var out []string
+	for _, v := range via {
+		out = append(out, "interfaces."+v.Name)
+	}
+	return out
+}
+
+// portWords says "53" of what is there for both protocols, as the file does.
+func portWords(ports []policy.Ports) []string {
+	var out []string
+	for _, p := range ports {
+		text := fmt.Sprint(p.Lo)
+		if p.Hi > p.Lo {
+			text = fmt.Sprintf("%d-%d", p.Lo, p.Hi)
+		}
+		i := slices.IndexFunc(out, func(o string) bool {
+			return strings.HasPrefix(o, text+"/") && (o == text+"/tcp") != (p.Proto.String() == "tcp")
+		})
+		if i >= 0 && p.Proto.String() != "sctp" && out[i] != text+"/sctp" {
+			out[i] = text
+			continue
+		}
+		out = append(out, text+"/"+p.Proto.String())
+	}
+	return out
+}

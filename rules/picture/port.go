@@ -1,0 +1,289 @@
+package picture
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"dockwall/netinfo"
+	"dockwall/rules/meaning"
+	"dockwall/rules/policy"
+)
+
+// Container is a container and what it publishes.
+type Container struct {
+	ID    string `json:"id"`
+	Name  string `json:"name"`
+	Image string `json:"image,omitempty"`
+	State string `json:"state"`
+	// HostNetwork and SharesWith (a name) are whose network it uses, if not
+	// one of its own.
+	HostNetwork bool   `json:"host_network,omitempty"`
+	SharesWith  string `json:"shares_with,omitempty"`
+	Ports       []Port `json:"ports"`
+}
+
+// Port is a published port, or one of the host's own that a policy names.
+type Port struct {
+	// Host is what is dialled: "80/tcp", "127.0.0.1:80/tcp", "8000-8100/tcp";
+	// in routed mode the container's port.
+	Host string `json:"host"`
+	// Own is the container's port.
+	Own string `json:"container"`
+	// Routed: it is dialled at the container's own address.
+	Routed bool  `json:"routed,omitempty"`
+	State  State `json:"state"`
+	// Access is who may reach it, by which NICs and which policy.
+	Access []Access `json:"access"`
+	// ClosedBy are the blocks and defaults that refuse others.
+	ClosedBy []string `json:"closed_by"`
+}
+
+// Access is one source's at one gate by one policy.
+type Access struct {
+	// Gate and Source are places in the picture's lists.
+	Gate   int `json:"-"`
+	Source int `json:"-"`
+	// Via are the gate's NICs, From is the source's name.
+	Via      []string `json:"via"`
+	From     string   `json:"from"`
+	Policy   string   `json:"policy"`
+	Position string   `json:"position,omitempty"`
+	// But are addresses of the source that may not, and by what.
+	But []string `json:"but"`
+}
+
+func (x *prober) container(c *netinfo.Container) Container {
+	out := Container{ID: c.ID, Name: c.Name, Image: c.Image, State: c.State, HostNetwork: c.HostNetwork, Ports: []Port{}}
+	if c.SharesWith != "" {
+		out.SharesWith = x.nameOf(c.SharesWith)
+		return out
+	}
+	if c.HostNetwork {
+		out.Ports = append(out.Ports, x.hostNetworkPorts(c)...)
+		return out
+	}
+	for _, p := range c.Ports {
+		host, straight := x.onHost(c, p), x.routed(c, p)
+		if len(straight) > 0 {
+			out.Ports = append(out.Ports, x.published(c, netinfo.PublishedPort{Proto: p.Proto, ContainerPort: p.ContainerPort}, straight))
+			out.Ports[len(out.Ports)-1].Routed = true
+		}
+		if len(straight) == 0 || !x.onlyRouted(c) {
+			out.Ports = append(out.Ports, x.published(c, p, host))
+		}
+	}
+	out.Ports = mergePorts(out.Ports)
+	return out
+}
+
+func (x *prober) nameOf(id string) string {
+	for _, c := range x.s.Containers {
+		if c.ID == id {
+			return c.Name
+		}
+	}
+	return id
+}
+
+// onlyRouted tells that Docker maps no port of the host to the container.
+func (x *prober) onlyRouted(c *netinfo.Container) bool {
+	return !slices.ContainsFunc(c.Endpoints, func(e netinfo.Endpoint) bool {
+		n := x.networks[e.NetworkID]
+		return n.Bridge != "" && (n.Mode4 != netinfo.GatewayRouted || n.Mode6 != netinfo.GatewayRouted)
+	})
+}
+
+func (x *prober) published(c *netinfo.Container, p netinfo.PublishedPort, ts []target) Port {
+	own := fmt.Sprintf("%d/%s", p.ContainerPort, p.Proto)
+	out := Port{Host: hostText(p), Own: own, Access: []Access{}, ClosedBy: []string{}}
+	switch {
+	case len(c.Endpoints) == 0 || !c.Running():
+		out.State = Stopped
+	case !slices.ContainsFunc(c.Endpoints, func(e netinfo.Endpoint) bool { return x.networks[e.NetworkID].Bridge != "" }):
+		out.State = NotCovered
+	case len(ts) == 0:
+		out.State = Unassigned
+	default:
+		x.reach(&out, ts)
+	}
+	return out
+}
+
+// hostText is the host's side of a published port; in routed mode, and before
+// Docker has picked one, it is the container's port.
+func hostText(p netinfo.PublishedPort) string {
+	text := strconv.Itoa(int(p.HostPort))
+	switch {
+	case p.HostPort == 0:
+		text = strconv.Itoa(int(p.ContainerPort))
+	case p.HostPortEnd > p.HostPort:
+		text += "-" + strconv.Itoa(int(p.HostPortEnd))
+	}
+	if a := p.HostAddr; a.IsValid() && !a.IsUnspecified() {
+		if a.Is6() {
+			return fmt.Sprintf("[%s]:%s/%s", a, text, p.Proto)
+		}
+		return fmt.Sprintf("%s:%s/%s", a, text, p.Proto)
+	}
+	return text + "/" + p.Proto.String()
+}
+
+// reach fills in who may.
+func (x *prober) reach(out *Port, ts []target) {
+	vs := make([]verdicts, len(ts))
+	for i, t := range ts {
+		vs[i] = x.judge(t)
+	}
+	out.State = Closed
+	for g := range x.gates {
+		for s := range x.sources {
+			out.Access = append(out.Access, x.accessOf(out, g, s, vs)...)
+		}
+	}
+	if len(out.Access) > 0 {
+		out.State = Open
+	}
+	slices.Sort(out.ClosedBy)
+}
+
+// accessOf is what the source may at the gate, one for each policy.
+func (x *prober) accessOf(out *Port, g, s int, vs []verdicts) []Access {
+	var by, but []string
+	for i := range x.atoms {
+		a := &x.atoms[i]
+		if !slices.Contains(a.sources, s) {
+			continue
+		}
+		ans := fold(vs, g, i)
+		switch {
+		case !ans.seen:
+		case ans.pass && !slices.Contains(by, ans.by):
+			by = append(by, ans.by)
+		case !ans.pass:
+			but = append(but, a.but(ans.by)...)
+			if !slices.Contains(out.ClosedBy, ans.by) {
+				out.ClosedBy = append(out.ClosedBy, ans.by)
+			}
+		}
+	}
+	slices.Sort(by)
+	var all []Access
+	for _, p := range by {
+		all = append(all, Access{Gate: g, Source: s, Via: x.gates[g].shown(), From: x.sources[s].name, Policy: p,
+			Position: x.position(p), But: append([]string{}, but...)})
+	}
+	return all
+}
+
+// shown are the gate's NICs as people know them.
+func (g *gate) shown() []string {
+	names := slices.Clone(g.names)
+	if i := slices.Index(names, meaning.OtherNIC); i >= 0 {
+		names[i] = "other interfaces"
+	}
+	return names
+}
+
+// but says of each prefix what refuses it.
+func (a *atom) but(by string) []string {
+	var out []string
+	for _, l := range a.labels {
+		out = append(out, l+" ("+by+")")
+	}
+	if a.more > 0 {
+		out = append(out, fmt.Sprintf("%d more (%s)", a.more, by))
+	}
+	return out
+}
+
+// fold is one atom's answer over all the targets that it can dial.
+func fold(vs []verdicts, gate, atom int) answer {
+	var out answer
+	for _, v := range vs {
+		a := v[gate][atom]
+		if a.seen && (!out.seen || out.pass && !a.pass) {
+			out = a
+		}
+	}
+	return out
+}
+
+// mergePorts joins what the engine tells of both families apart.
+func mergePorts(ps []Port) []Port {
+	var out []Port
+	for _, p := range ps {
+		i := slices.IndexFunc(out, func(o Port) bool { return o.Host == p.Host && o.Own == p.Own && o.Routed == p.Routed })
+		if i < 0 {
+			out = append(out, p)
+			continue
+		}
+		out[i].join(p)
+	}
+	return out
+}
+
+func (p *Port) join(o Port) {
+	if o.State == Open {
+		p.State = Open
+	}
+	for _, a := range o.Access {
+		same := func(b Access) bool { return b.Gate == a.Gate && b.Source == a.Source && b.Policy == a.Policy }
+		if i := slices.IndexFunc(p.Access, same); i >= 0 {
+			p.Access[i].But = union(p.Access[i].But, a.But)
+		} else {
+			p.Access = append(p.Access, a)
+		}
+	}
+	slices.SortStableFunc(p.Access, func(a, b Access) int {
+		return cmp.Or(cmp.Compare(a.Gate, b.Gate), cmp.Compare(a.Source, b.Source), strings.Compare(a.Policy, b.Policy))
+	})
+	p.ClosedBy = union(p.ClosedBy, o.ClosedBy)
+}
+
+func union[T cmp.Ordered](a, b []T) []T {
+	all := append(slices.Clone(a), b...)
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// hostNetworkPorts are the ports that a policy names of a container on the
+// host's own network: no others can be told from the host's services.
+func (x *prober) hostNetworkPorts(c *netinfo.Container) []Port {
+	var out []Port
+	for _, b := range x.p.Published {
+		if !namesHostNetwork(b, c) {
+			continue
+		}
+		for _, r := range b.Ports {
+			p := netinfo.PublishedPort{HostPort: r.Lo, HostPortEnd: r.Hi, Proto: r.Proto, ContainerPort: r.Lo}
+			port := Port{Host: hostText(p), Own: hostText(p), Access: []Access{}, ClosedBy: []string{}}
+			if !c.Running() {
+				port.State = Stopped
+			} else {
+				x.reach(&port, x.ownTargets(p))
+			}
+			out = append(out, port)
+		}
+	}
+	return mergePorts(out)
+}
+
+func namesHostNetwork(b *policy.Published, c *netinfo.Container) bool {
+	return slices.ContainsFunc(b.To, func(sel *policy.Selector) bool {
+		return sel.Match(*c) && (len(sel.Networks) == 0 || sel.OnNetwork("host"))
+	})
+}
+
+// ownTargets dial a port of the host's own.
+func (x *prober) ownTargets(p netinfo.PublishedPort) []target {
+	var ts []target
+	for _, n := range x.numbers(p) {
+		for _, a := range x.hostAddrs(hostPort{p.Proto, n}) {
+			ts = append(ts, target{a, n, p.Proto})
+		}
+	}
+	return ts
+}

@@ -1,0 +1,167 @@
+package picture
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"dockwall/netinfo"
+	"dockwall/rules"
+	"dockwall/rules/meaning"
+	"dockwall/rules/policy"
+	"dockwall/rules/trace"
+)
+
+// prober asks the ruleset what becomes of packets.
+type prober struct {
+	p policy.Policy
+	s netinfo.Snapshot
+	m *trace.Machine
+	// every tells packets apart by all that any rule asks of them.
+	every    *trace.Outline
+	networks map[string]netinfo.Network // by ID
+	// order are the containers' places as people order their names.
+	order []int
+	// host are addresses to dial the host by, one of each family.
+	host []netip.Addr
+	// cuts are the ports that stand for all, of TCP and UDP.
+	cuts map[rules.Protocol][]uint16
+	// taken are the host's ports that are containers' or the engine's.
+	taken map[hostPort]bool
+
+	gates   []gate
+	outs    []gate
+	sources []source
+	atoms   []atom
+	dests   []atom
+
+	judged    map[string]verdicts
+	asked     map[string]answer
+	places    map[string]rules.Origin // of the blocks that decided something
+	undecided int
+}
+
+type hostPort struct {
+	proto  rules.Protocol
+	number uint16
+}
+
+func newProber(p policy.Policy, s netinfo.Snapshot, rs rules.Ruleset) *prober {
+	x := &prober{p: p, s: s, m: trace.New(rs), networks: map[string]netinfo.Network{}, judged: map[string]verdicts{}, asked: map[string]answer{},
+		places: map[string]rules.Origin{}, cuts: map[rules.Protocol][]uint16{}, taken: map[hostPort]bool{}}
+	x.every = trace.NewOutline(func(rules.Match) bool { return true }, x.m)
+	for _, n := range s.Networks {
+		x.networks[n.ID] = n
+	}
+	for _, proto := range []rules.Protocol{netinfo.TCP, netinfo.UDP} {
+		x.cuts[proto] = meaning.Cuts(proto, rs)
+	}
+	for i := range s.Containers {
+		x.order = append(x.order, i)
+	}
+	slices.SortStableFunc(x.order, func(a, b int) int { return meaning.Natural(s.Containers[a].Name, s.Containers[b].Name) })
+	x.take()
+	x.host = x.hostAddrs(hostPort{})
+	x.gates = x.newGates(func(p *trace.Packet, nic string) { p.In = nic })
+	x.outs = x.newGates(func(p *trace.Packet, nic string) { p.Out = nic })
+	x.newSources()
+	x.atoms = x.newAtoms(rs, rules.Src)
+	x.dests = x.newAtoms(rs, rules.Dst)
+	return x
+}
+
+// take notes which of the host's ports are no service's of its own.
+func (x *prober) take() {
+	for _, c := range x.s.Containers {
+		for _, p := range c.Ports {
+			for n := int(p.HostPort); n <= int(max(p.HostPort, p.HostPortEnd)) && n > 0; n++ {
+				x.taken[hostPort{p.Proto, uint16(n)}] = true
+			}
+		}
+	}
+	for _, n := range x.apiPorts() {
+		x.taken[hostPort{netinfo.TCP, n}] = true
+	}
+}
+
+// answer is what becomes of an attempt.
+type answer struct {
+	// pass: on every way.
+	pass bool
+	// by decides: the block, the default, or a framing rule's word.
+	by string
+	// seen: the rules meet it at all.
+	seen bool
+}
+
+// ask holds the attempt against the rules in every way that it may come. One
+// way that is closed closes it.
+func (x *prober) ask(q policy.Question) answer {
+	out := answer{pass: true}
+	for _, way := range trace.Packets(x.s, q) {
+		r := x.m.Verdict(way.Packet, way.Base)
+		if r.Verdict == trace.Undecided {
+			x.undecided++
+			return answer{seen: true, by: "unknown"}
+		}
+		pass := r.Verdict == trace.Pass
+		if out.seen && (!out.pass || pass) {
+			continue
+		}
+		out = answer{pass: pass, by: x.decider(r, way.Question), seen: true}
+	}
+	return out
+}
+
+// decider names what decided. Where the rules got by with a default for what a
+// block allows, the block is named, as explain does.
+func (x *prober) decider(r trace.Result, q policy.Question) string {
+	o := rules.Origin{Policy: "none"}
+	if r.Decided != nil {
+		o = r.Decided.Origin
+	}
+	if kind, _, _ := strings.Cut(o.Policy, "."); r.Verdict == trace.Pass && (!isBlock(kind) || kind == "defaults" || kind == "network") {
+		if means := policy.Eval(x.p, x.s, q); means.Allow {
+			o = means.Origin
+			o.Policy = means.Policy
+		}
+	}
+	x.places[o.Policy] = o
+	return o.Policy
+}
+
+// isBlock tells that decisions of the kind are the file's, not a framing rule's.
+func isBlock(kind string) bool {
+	switch kind {
+	case "published", "between", "egress", "host", "docker_api", "block", "defaults", "network":
+		return true
+	}
+	return false
+}
+
+// position is where the policy stands; empty for defaults that no file gives.
+func (x *prober) position(policy string) string { return position(x.places[policy]) }
+
+func position(o rules.Origin) string {
+	if o.File == "" {
+		return ""
+	}
+	return fmt.Sprintf("%s:%d", o.File, o.Line)
+}
+
+// key is what the rules can tell of a packet: two of one key fare alike.
+func (x *prober) key(p trace.Packet) string {
+	p.Syn = p.Proto == netinfo.TCP
+	p.Conn.State, p.Conn.Original = rules.StateNew, true
+	return x.every.Of(p)
+}
+
+// somewhere is an address of the family that stands in for one that does not
+// matter: packets are compared by their other end.
+func somewhere(v6 bool) netip.Addr {
+	if v6 {
+		return netip.IPv6LinkLocalAllNodes()
+	}
+	return netip.AddrFrom4([4]byte{255, 255, 255, 254})
+}

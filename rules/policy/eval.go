@@ -1,0 +1,200 @@
+package policy
+
+import (
+	"dockwall/netinfo"
+	"dockwall/rules"
+)
+
+// Eval is the meaning of a policy: whether an attempt to open a connection is
+// let through, and what says so. It is written to be read beside the contract,
+// and to be slow; rules/compile must come to the same answers by its own way.
+//
+// The order is: what never meets the host's rules, the host's own traffic, the
+// block blocks, then what the attempt is for.
+func Eval(p Policy, s netinfo.Snapshot, q Question) Answer {
+	e := eval{p, s, q.plain()}
+	switch {
+	case !Covered(s, e.q):
+		return answer(true, ByNotCovered, rules.Origin{}, ClassUncovered)
+	case ours(e.q.NIC):
+		return answer(true, ByNobody, rules.Origin{}, ClassLocal)
+	}
+	inside := isDockerBridge(s, e.q.NIC)
+	if a, blocked := e.blocked(inside); blocked {
+		return a
+	}
+	if e.q.dst().IsLoopback() {
+		// With route_localnet, which Docker sets in some modes, the host's
+		// loopback services would answer.
+		return answer(false, ByLoopback, rules.Origin{}, ClassLoopback)
+	}
+	if inside {
+		return e.fromContainer()
+	}
+	return e.fromOutside()
+}
+
+type eval struct {
+	p Policy
+	s netinfo.Snapshot
+	q Question
+}
+
+// blocked: nothing from these, and no container to these.
+func (e eval) blocked(inside bool) (Answer, bool) {
+	for _, b := range e.p.Blocks {
+		if holds(b.From, e.q.Source) || inside && holds(b.To, e.q.dst()) {
+			return answer(false, "block."+b.Name, b.Origin, ClassBlock), true
+		}
+	}
+	return Answer{}, false
+}
+
+func (e eval) fromOutside() Answer {
+	at := Locate(e.s, e.q.dst())
+	switch {
+	case at.Kind == OnHost:
+		return e.outsideToHost()
+	case at.Kind != OnBridge:
+		return answer(true, ByNobody, rules.Origin{}, ClassTransit)
+	case e.q.DNAT.IsValid():
+		return e.published([]target{{at, e.q.Port}}, e.q.Port)
+	case e.routedPort(at):
+		return e.published([]target{{at, e.q.Port}}, e.q.Port)
+	}
+	return answer(false, ByDirect, rules.Origin{}, ClassDirect)
+}
+
+// routedPort tells whether the dialled port of a container's own address is
+// one that its network in routed mode publishes.
+func (e eval) routedPort(at Place) bool {
+	return at.Container != nil && at.network.Mode(e.q.Dest.Is6()) == netinfo.GatewayRouted &&
+		publishes(at.Container, e.q.Proto, e.q.Port)
+}
+
+// outsideToHost judges what is received on the host itself: docker-proxy, a
+// host-network container, the engine, or a service of the host's own.
+func (e eval) outsideToHost() Answer {
+	running, stopped := publishedAt(e.s, e.q)
+	named := e.namedHostNetwork()
+	switch {
+	case dockerdListens(e.s, e.q):
+		return e.dockerAPI()
+	case len(running) > 0:
+		return e.published(e.behind(running), e.q.Port)
+	case isDockerAPI(e.q):
+		return e.dockerAPI()
+	case len(named) > 0:
+		return e.hostNetwork(named)
+	case len(stopped) > 0:
+		return e.p.byDefault(published, "", ClassPublished)
+	}
+	return answer(true, ByNobody, rules.Origin{}, ClassService)
+}
+
+// target is a place that may be behind a port, and the container's own port.
+type target struct {
+	at   Place
+	port uint16
+}
+
+// behind gathers every place that may be behind the port: which of them the
+// kernel takes is not known.
+func (e eval) behind(bs []binding) []target {
+	var ts []target
+	for _, b := range bs {
+		for _, at := range b.targets(e.s) {
+			ts = append(ts, target{at, b.containerPort})
+		}
+	}
+	return ts
+}
+
+// every tells that all the places satisfy ok.
+func every(ts []target, ok func(target) bool) bool {
+	for _, t := range ts {
+		if !ok(t) {
+			return false
+		}
+	}
+	return true
+}
+
+// defaultsOf answers by the defaults of all the places: allowed where all
+// allow.
+func (e eval) defaultsOf(k kind, ts []target, class Class) Answer {
+	var first Answer
+	for i, t := range ts {
+		a := e.p.byDefault(k, t.at.Network, class)
+		if !a.Allow {
+			return a
+		}
+		if i == 0 {
+			first = a
+		}
+	}
+	return first
+}
+
+// published judges what comes from outside for a container's published port;
+// the port is the host's, in routed mode the container's. Where several places
+// may be behind it, a block allows if it names them all.
+func (e eval) published(ts []target, port uint16) Answer {
+	for _, b := range e.p.Published {
+		named := every(ts, func(t target) bool { return covers(b.To, t.at) })
+		if named && anyPort(b.Ports, e.q.Proto, port) && e.lets(b) {
+			return answer(true, "published."+b.Name, b.Origin, ClassPublished)
+		}
+	}
+	return e.defaultsOf(published, ts, ClassPublished)
+}
+
+func (e eval) lets(b *Published) bool {
+	return within(b.From, b.Except, e.q.Source) && byNIC(e.s, b.Via, e.q.NIC)
+}
+
+// namedHostNetwork are the published blocks that name a host-network container
+// and the dialled port. Left-out attributes name nothing: the ports of such a
+// container are not known, and every other service of the host would be shut.
+func (e eval) namedHostNetwork() []*Published {
+	var named []*Published
+	for _, b := range e.p.Published {
+		if len(b.To) == 0 || !hasPort(b.Ports, e.q.Proto, e.q.Port) {
+			continue
+		}
+		found := false
+		for i := range e.s.Containers {
+			c := &e.s.Containers[i]
+			if c.HostNetwork && c.SharesWith == "" && covers(b.To, Place{Network: hostNetworkName, Container: c}) {
+				found = true
+			}
+		}
+		if found {
+			named = append(named, b)
+		}
+	}
+	return named
+}
+
+// hostNetworkName is what Docker calls the host's own network.
+const hostNetworkName = "host"
+
+func (e eval) hostNetwork(named []*Published) Answer {
+	for _, b := range named {
+		if e.lets(b) {
+			return answer(true, "published."+b.Name, b.Origin, ClassHostNet)
+		}
+	}
+	return e.p.byDefault(published, hostNetworkName, ClassHostNet)
+}
+
+// dockerAPI is closed to outside and to containers alike unless the block
+// allows.
+func (e eval) dockerAPI() Answer {
+	b := e.p.DockerAPI
+	if b == nil {
+		return answer(false, "docker_api", rules.Origin{}, ClassDockerAPI)
+	}
+	allow := within(b.From, b.Except, e.q.Source) && byNIC(e.s, b.Via, e.q.NIC)
+	return answer(allow, "docker_api", b.Origin, ClassDockerAPI)
+}

@@ -1,0 +1,114 @@
+package policy
+
+import (
+	"dockwall/netinfo"
+	"dockwall/rules"
+)
+
+// fromContainer judges what came in by a Docker bridge.
+func (e eval) fromContainer() Answer {
+	from, to := sender(e.s, e.q), Locate(e.s, e.q.dst())
+	switch {
+	case e.q.DNAT.IsValid() && to.Kind == OnBridge:
+		return e.between(from, target{to, e.q.DNAT.Port()})
+	case to.Kind == OnHost:
+		return e.containerToHost(from)
+	case to.Kind == OnBridge && to.Bridge == e.q.NIC, to.Kind == OnBridge && e.routedPort(to):
+		return e.between(from, target{to, e.q.Port})
+	case to.Kind == OnBridge:
+		return answer(false, ByDirect, rules.Origin{}, ClassDirect)
+	}
+	return e.egress(from)
+}
+
+// containerToHost judges what a container sends to a host address and nothing
+// rewrites: docker-proxy serves published ports, which is container to
+// container; the rest is the host's.
+func (e eval) containerToHost(from Place) Answer {
+	running, stopped := publishedAt(e.s, e.q)
+	switch {
+	case dockerdListens(e.s, e.q):
+		return e.dockerAPI()
+	case len(running) > 0:
+		return e.between(from, e.behind(running)...)
+	case isDockerAPI(e.q):
+		return e.dockerAPI()
+	case len(stopped) > 0:
+		if a := e.p.byDefault(between, "", ClassBetween); !a.Allow {
+			return a
+		}
+	case e.q.Proto == netinfo.ICMP || e.q.Proto == netinfo.ICMPv6:
+		// No service: without it path MTU and neighbours would not be found.
+		return answer(true, ByNobody, rules.Origin{}, ClassHost)
+	}
+	return e.host(from)
+}
+
+// between judges one container's way to another; the ports are the target's
+// own. Where several places may be meant, a block allows if it names them all.
+func (e eval) between(from Place, to ...target) Answer {
+	for _, b := range e.p.Between {
+		if covers(b.From, from) && every(to, func(t target) bool { return covers(b.To, t.at) && anyPort(b.Ports, e.q.Proto, t.port) }) {
+			return answer(true, "between."+b.Name, b.Origin, ClassBetween)
+		}
+	}
+	return e.defaultsOf(between, to, ClassBetween)
+}
+
+// egress judges a container's way out. One that any block names may reach only
+// what its blocks list; one that nobody knows yet is held where a block exists.
+func (e eval) egress(from Place) Answer {
+	if len(e.p.Egress) > 0 && e.unknown(from) {
+		return answer(false, ByHeld, rules.Origin{}, ClassEgress)
+	}
+	var by *Egress
+	for _, b := range e.p.Egress {
+		if !covers(b.From, from) {
+			continue
+		}
+		if by == nil {
+			by = b
+		}
+		if within(b.To, b.Except, e.q.dst()) && anyPort(b.Ports, e.q.Proto, e.q.Port) && byNIC(e.s, b.Via, e.q.Out) {
+			return answer(true, "egress."+b.Name, b.Origin, ClassEgress)
+		}
+	}
+	if by != nil {
+		return answer(false, "egress."+by.Name, by.Origin, ClassEgress)
+	}
+	return e.p.byDefault(egress, from.Network, ClassEgress)
+}
+
+// host judges a container's way to the host's own services, in the same way.
+func (e eval) host(from Place) Answer {
+	if len(e.p.Host) > 0 && e.unknown(from) {
+		return answer(false, ByHeld, rules.Origin{}, ClassHost)
+	}
+	var by *Host
+	for _, b := range e.p.Host {
+		if !covers(b.From, from) {
+			continue
+		}
+		if by == nil {
+			by = b
+		}
+		if anyPort(b.Ports, e.q.Proto, e.q.Port) {
+			return answer(true, "host."+b.Name, b.Origin, ClassHost)
+		}
+	}
+	if by != nil {
+		return answer(false, "host."+by.Name, by.Origin, ClassHost)
+	}
+	return e.p.byDefault(host, from.Network, ClassHost)
+}
+
+// unknown tells that nobody knows yet whose address the source is: no
+// container's, and not one that turned out to be none's.
+func (e eval) unknown(from Place) bool {
+	for _, a := range e.s.Strangers {
+		if a == e.q.Source {
+			return false
+		}
+	}
+	return from.Container == nil
+}

@@ -1,0 +1,133 @@
+package policy
+
+import (
+	"net/netip"
+	"strings"
+
+	"dockwall/netinfo"
+	"dockwall/rules"
+)
+
+// covers tells whether a list of selectors selects the place: its container,
+// and its address there. An empty list is every container, known or not.
+func covers(list []*Selector, at Place) bool {
+	for _, sel := range list {
+		if selects(sel, at) {
+			return true
+		}
+	}
+	return len(list) == 0
+}
+
+func selects(sel *Selector, at Place) bool {
+	if at.Container == nil || !sel.Match(*at.Container) {
+		return false
+	}
+	return len(sel.Networks) == 0 || at.Network != "" && sel.OnNetwork(at.Network)
+}
+
+// anyPort tells whether a block's ports hold the port; no ports are all.
+func anyPort(list []Ports, proto rules.Protocol, port uint16) bool {
+	return len(list) == 0 || hasPort(list, proto, port)
+}
+
+func hasPort(list []Ports, proto rules.Protocol, port uint16) bool {
+	for _, p := range list {
+		if p.Contains(proto, port) {
+			return true
+		}
+	}
+	return false
+}
+
+// within tells whether the address is in the list and not in except. An empty
+// list holds nobody.
+func within(list, except AddressList, a netip.Addr) bool {
+	return holds(list, a) && !holds(except, a)
+}
+
+func holds(list AddressList, a netip.Addr) bool {
+	for _, p := range list.Prefixes() {
+		if p.Contains(a) {
+			return true
+		}
+	}
+	return false
+}
+
+// byNIC tells whether a block's via holds the NIC; no via is any NIC.
+func byNIC(s netinfo.Snapshot, via []*Interfaces, nic string) bool {
+	for _, v := range via {
+		for _, name := range v.Names {
+			if prefix, ok := strings.CutSuffix(name, "*"); ok && strings.HasPrefix(nic, prefix) || name == nic {
+				return true
+			}
+		}
+		if hasAddressIn(s, nic, v.Prefixes) {
+			return true
+		}
+	}
+	return len(via) == 0
+}
+
+func hasAddressIn(s netinfo.Snapshot, nic string, prefixes []netip.Prefix) bool {
+	for _, l := range s.Links {
+		if l.Name != nic {
+			continue
+		}
+		for _, a := range l.Addrs {
+			for _, p := range prefixes {
+				if p.Contains(a.Addr()) {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}
+
+// kind is one of the four things that have a default.
+type kind string
+
+const (
+	published kind = "published"
+	between   kind = "between"
+	egress    kind = "egress"
+	host      kind = "host"
+)
+
+func (k kind) of(published, between, egress, host Action) Action {
+	switch k {
+	case "published":
+		return published
+	case "between":
+		return between
+	case "egress":
+		return egress
+	default:
+		return host
+	}
+}
+
+// byDefault answers for a network by its block or the defaults. A network
+// that is not known gets the strictest that any network has: a container that
+// is just starting must not be open for the moment until it is known. The
+// network called host has no bridge, so that nothing unknown is on it.
+func (p Policy) byDefault(k kind, network string, class Class) Answer {
+	def := k.of(p.Defaults.Published, p.Defaults.Between, p.Defaults.Egress, p.Defaults.Host)
+	for _, n := range p.Networks {
+		own := k.of(n.Published, n.Between, n.Egress, n.Host)
+		stricter := network == "" && own == Deny && def == Allow && n.Name != hostNetworkName
+		if own == "" || n.Name != network && !stricter {
+			continue
+		}
+		return answer(own == Allow, "network."+n.Name, n.Origin, class)
+	}
+	return answer(def == Allow, "defaults."+string(k), p.Defaults.Origin, class)
+}
+
+// answer names the decider; its origin says so too.
+func answer(allow bool, policy string, o rules.Origin, class Class) Answer {
+	o.Policy = policy
+	return Answer{Allow: allow, Policy: policy, Origin: o, Class: class}
+}

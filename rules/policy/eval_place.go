@@ -1,0 +1,185 @@
+package policy
+
+import (
+	"net/netip"
+
+	"dockwall/netinfo"
+	"dockwall/rules"
+)
+
+// Place is where an address is.
+type Place struct {
+	Kind PlaceKind
+	// Bridge is the Docker bridge that leads there (OnBridge).
+	Bridge string
+	// Network is the network's name; empty where it is not known.
+	Network string
+	// Container is who has the address; nil where nobody is known to.
+	Container *netinfo.Container
+	network   netinfo.Network
+}
+
+// PlaceKind is the sort of a Place.
+type PlaceKind string
+
+// The places.
+const (
+	OnHost   PlaceKind = "host"
+	OnBridge PlaceKind = "bridge"
+	// OffBridge: a container's address on a Docker network without a bridge.
+	OffBridge PlaceKind = "off_bridge"
+	Elsewhere PlaceKind = "elsewhere"
+)
+
+// Locate tells where an address is: the host's own, on a Docker bridge,
+// another Docker network's, or elsewhere.
+func Locate(s netinfo.Snapshot, a netip.Addr) Place {
+	if isHostAddr(s, a) {
+		return Place{Kind: OnHost}
+	}
+	for i := range s.Containers {
+		for _, e := range s.Containers[i].Endpoints {
+			if n, ok := s.Network(e.NetworkID); ok && hasAddr(e, a) {
+				return place(n, &s.Containers[i])
+			}
+		}
+	}
+	for _, n := range s.Networks {
+		for _, p := range n.Subnets {
+			if n.Bridge != "" && p.Contains(a) {
+				return place(n, nil)
+			}
+		}
+	}
+	for _, l := range s.Links {
+		for _, p := range l.Addrs {
+			if l.Unplaced && p.Contains(a) {
+				return Place{Kind: OnBridge, Bridge: l.Name}
+			}
+		}
+	}
+	return Place{Kind: Elsewhere}
+}
+
+func place(n netinfo.Network, c *netinfo.Container) Place {
+	p := Place{Kind: OnBridge, Bridge: n.Bridge, Network: n.Name, Container: c, network: n}
+	if n.Bridge == "" {
+		p.Kind = OffBridge
+	}
+	return p
+}
+
+// sender is the place that a packet comes from when it came in by a Docker
+// bridge. A source that belongs to another bridge is nobody's here.
+func sender(s netinfo.Snapshot, q Question) Place {
+	for _, n := range s.Networks {
+		if n.Bridge != q.NIC {
+			continue
+		}
+		for i := range s.Containers {
+			for _, e := range s.Containers[i].Endpoints {
+				if e.NetworkID == n.ID && hasAddr(e, q.Source) {
+					return place(n, &s.Containers[i])
+				}
+			}
+		}
+		return place(n, nil)
+	}
+	return Place{Kind: OnBridge, Bridge: q.NIC}
+}
+
+// isDockerBridge tells whether what comes in by the interface was sent by
+// containers.
+func isDockerBridge(s netinfo.Snapshot, nic string) bool {
+	for _, n := range s.Networks {
+		if n.Bridge != "" && n.Bridge == nic {
+			return true
+		}
+	}
+	for _, l := range s.Links {
+		if l.Name == nic && l.Unplaced {
+			return true
+		}
+	}
+	return false
+}
+
+func isHostAddr(s netinfo.Snapshot, a netip.Addr) bool {
+	for _, l := range s.Links {
+		for _, p := range l.Addrs {
+			if p.Addr() == a {
+				return true
+			}
+		}
+	}
+	return a.IsLoopback()
+}
+
+func hasAddr(e netinfo.Endpoint, a netip.Addr) bool {
+	for _, b := range e.Addrs {
+		if a == b {
+			return true
+		}
+	}
+	return false
+}
+
+// Covered tells whether the attempt ever meets the host's rules: what macvlan
+// and ipvlan containers send does not, nor what outside sends them.
+func Covered(s netinfo.Snapshot, q Question) bool {
+	q = q.plain()
+	if c, ok := owner(s, q.Container); ok {
+		for _, e := range c.Endpoints {
+			if n, _ := s.Network(e.NetworkID); hasAddr(e, q.Source) && n.Bridge == "" {
+				return false
+			}
+		}
+	}
+	return isDockerBridge(s, q.NIC) || Locate(s, q.dst()).Kind != OffBridge
+}
+
+// owner is the container whose network the container of this ID uses: itself,
+// or the one it shares with.
+func owner(s netinfo.Snapshot, id string) (netinfo.Container, bool) {
+	for range s.Containers {
+		c, ok := containerByID(s, id)
+		if !ok || c.SharesWith == "" {
+			return c, ok
+		}
+		id = c.SharesWith
+	}
+	return netinfo.Container{}, false
+}
+
+func containerByID(s netinfo.Snapshot, id string) (netinfo.Container, bool) {
+	for _, c := range s.Containers {
+		if c.ID == id && id != "" {
+			return c, true
+		}
+	}
+	return netinfo.Container{}, false
+}
+
+func dockerdListens(s netinfo.Snapshot, q Question) bool {
+	for _, l := range s.Listeners {
+		if l.Dockerd && l.Proto == q.Proto && l.Port == q.Port && q.Proto == netinfo.TCP {
+			return true
+		}
+	}
+	return false
+}
+
+// isDockerAPI tells that the port is the engine's, whether it listens or not.
+func isDockerAPI(q Question) bool {
+	return q.Proto == netinfo.TCP && (q.Port == 2375 || q.Port == 2376)
+}
+
+// publishes tells whether the container publishes its own port.
+func publishes(c *netinfo.Container, proto rules.Protocol, port uint16) bool {
+	for _, p := range c.Ports {
+		if p.Proto == proto && p.ContainerPort == port {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,137 @@
+package policy
+
+import (
+	"net/netip"
+
+	"dockwall/netinfo"
+	"dockwall/rules"
+)
+
+// Question is one attempt to open a connection, as the host meets it.
+type Question struct {
+	// NIC is the interface that the first packet comes in by: a NIC, or a
+	// Docker bridge for what a container sends. "lo" and "" are the host
+	// itself.
+	NIC string `json:"nic"`
+	// Source is the sender's address.
+	Source netip.Addr `json:"source"`
+	// Container is the ID of the container that asks. It is needed for one on
+	// a network that has no bridge (macvlan, ipvlan) only; any other is known
+	// by NIC and Source.
+	Container string `json:"container,omitempty"`
+	// Dest and Port are what was dialled, before DNAT. Port is 0 for protocols
+	// that have none.
+	Dest  netip.Addr     `json:"dest"`
+	Port  uint16         `json:"port,omitempty"`
+	Proto rules.Protocol `json:"proto"`
+	// DNAT is where Docker's nat rules send it: a container's address and
+	// port. Invalid: nothing rewrites it, and what is sent to a host address is
+	// received on the host (docker-proxy, a service). Ways fills it in.
+	DNAT netip.AddrPort `json:"dnat,omitzero"`
+	// Out is the NIC that it leaves by, where it is neither for the host nor
+	// for a Docker network.
+	Out string `json:"out,omitempty"`
+}
+
+// dst is the destination as the chains see it.
+func (q Question) dst() netip.Addr {
+	if q.DNAT.IsValid() {
+		return q.DNAT.Addr()
+	}
+	return q.Dest
+}
+
+// plain takes zones and the mapped form off the addresses: prefixes have
+// neither.
+func (q Question) plain() Question {
+	plain := func(a netip.Addr) netip.Addr { return a.Unmap().WithZone("") }
+	q.Source, q.Dest = plain(q.Source), plain(q.Dest)
+	if q.DNAT.IsValid() {
+		q.DNAT = netip.AddrPortFrom(plain(q.DNAT.Addr()), q.DNAT.Port())
+	}
+	return q
+}
+
+// Ways returns the question in every way that the attempt may reach its
+// target: as it is, and once for each container address that DNAT may send it
+// to. A snapshot does not say which of them the kernel takes: docker-proxy
+// serves what no nat rule matched, and of a container on several networks only
+// one address has port mappings.
+func Ways(s netinfo.Snapshot, q Question) []Question {
+	q = q.plain()
+	ways := []Question{q}
+	if q.DNAT.IsValid() || ours(q.NIC) || q.Dest.IsLoopback() || Locate(s, q.Dest).Kind != OnHost {
+		return ways
+	}
+	running, _ := publishedAt(s, q)
+	for _, b := range running {
+		for _, at := range b.gateways(s) {
+			a, ok := addrOf(at.endpoint, q.Dest.Is6())
+			if m := at.network.Mode(q.Dest.Is6()); !ok || m == netinfo.GatewayRouted || m == netinfo.GatewayIsolated {
+				continue
+			}
+			w := q
+			w.DNAT = netip.AddrPortFrom(a, b.containerPort)
+			ways = append(ways, w)
+		}
+	}
+	return ways
+}
+
+func addrOf(e netinfo.Endpoint, v6 bool) (netip.Addr, bool) {
+	for _, a := range e.Addrs {
+		if a.Is6() == v6 {
+			return a, true
+		}
+	}
+	return netip.Addr{}, false
+}
+
+// ours tells that traffic that came in so is the host's own.
+func ours(nic string) bool { return nic == "" || nic == "lo" }
+
+// Answer is what becomes of an attempt, and which part of the policy says so.
+type Answer struct {
+	Allow bool `json:"allow"`
+	// Policy is the block that decides ("published.shop", "network.back",
+	// "defaults.published", "docker_api"), or one of the words below.
+	Policy string `json:"policy"`
+	// Origin is the place of that block.
+	Origin rules.Origin `json:"origin"`
+	// Class says as what the attempt was judged.
+	Class Class `json:"class"`
+}
+
+// What decides where no block or default does.
+const (
+	// ByDirect: a container's address was dialled from outside its network.
+	ByDirect = "direct"
+	// ByHeld: the source is not known yet, and some block restricts sources.
+	ByHeld = "held"
+	// ByLoopback: a loopback address was dialled from outside the host.
+	ByLoopback = "loopback"
+	// ByNobody: it is not dockwall's matter.
+	ByNobody = "not_judged"
+	// ByNotCovered: the traffic never meets the host's rules.
+	ByNotCovered = "not_covered"
+)
+
+// Class is what an attempt is, seen from the host.
+type Class string
+
+// The classes.
+const (
+	ClassBlock     Class = "block"
+	ClassPublished Class = "published" // outside to a published port
+	ClassDirect    Class = "direct"    // to a container's address, past its ports
+	ClassHostNet   Class = "host_network"
+	ClassDockerAPI Class = "docker_api"
+	ClassBetween   Class = "between"
+	ClassEgress    Class = "egress"
+	ClassHost      Class = "host"     // container to the host's own services
+	ClassService   Class = "service"  // outside to the host's own services
+	ClassTransit   Class = "transit"  // outside to outside
+	ClassLocal     Class = "local"    // the host's own traffic
+	ClassLoopback  Class = "loopback" // from elsewhere to 127.0.0.0/8 or ::1
+	ClassUncovered Class = "not_covered"
+)

@@ -1,0 +1,187 @@
+package policy
+
+import (
+	"net/netip"
+
+	"dockwall/rules"
+)
+
+// Policy is the whole document.
+type Policy struct {
+	// Firewall settings that shape the ruleset.
+	DenyWith  DenyWith
+	LogDenied bool
+
+	Defaults  Defaults
+	Networks  []Network
+	Published []*Published
+	Between   []*Between
+	Egress    []*Egress
+	Host      []*Host
+	DockerAPI *DockerAPI // nil: no block, closed to all but loopback
+	Blocks    []*Block
+
+	// Every names block, used or not, for warnings.
+	Addresses  []*Addresses
+	Interfaces []*Interfaces
+	Containers []*Selector
+}
+
+// DenyWith says how a packet is refused.
+type DenyWith string
+
+// The two ways of refusing.
+const (
+	DenyDrop   DenyWith = "drop"
+	DenyReject DenyWith = "reject"
+)
+
+// Action is a default.
+type Action string
+
+// The two defaults.
+const (
+	Allow Action = "allow"
+	Deny  Action = "deny"
+)
+
+// Defaults is what holds where no policy speaks. Fields are never empty.
+type Defaults struct {
+	Published, Between, Egress, Host Action
+	Origin                           rules.Origin
+}
+
+// Network is a network block: the defaults of one Docker network. An empty
+// field falls back to Defaults.
+type Network struct {
+	Name                             string
+	Published, Between, Egress, Host Action
+	Origin                           rules.Origin
+}
+
+// Addresses is an addresses block: its cidrs and its file's, in one list.
+type Addresses struct {
+	Name     string
+	Prefixes []netip.Prefix
+	Origin   rules.Origin
+}
+
+// AddressList is what from, to and except hold.
+type AddressList struct {
+	// Refs are the addresses blocks that were named.
+	Refs []*Addresses
+	// Literals are the addresses written in place; "any" is 0.0.0.0/0 and ::/0.
+	Literals []netip.Prefix
+}
+
+// Any tells that both families' /0 are in the list.
+func (l AddressList) Any() bool { return l.covers(true) && l.covers(false) }
+
+// Prefixes returns the union of the list, masked, sorted, without duplicates.
+func (l AddressList) Prefixes() []netip.Prefix {
+	if len(l.Refs) == 1 && len(l.Literals) == 0 {
+		return l.Refs[0].Prefixes
+	}
+	var all []netip.Prefix
+	for _, r := range l.Refs {
+		all = append(all, r.Prefixes...)
+	}
+	return SortPrefixes(append(all, l.Literals...))
+}
+
+// Empty tells that nothing was written.
+func (l AddressList) Empty() bool { return len(l.Refs) == 0 && len(l.Literals) == 0 }
+
+func (l AddressList) covers(v6 bool) bool {
+	has := func(ps []netip.Prefix) bool {
+		for _, p := range ps {
+			if p.Bits() == 0 && p.Addr().Is6() == v6 {
+				return true
+			}
+		}
+		return false
+	}
+	for _, r := range l.Refs {
+		if has(r.Prefixes) {
+			return true
+		}
+	}
+	return has(l.Literals)
+}
+
+// Interfaces is an interfaces block.
+type Interfaces struct {
+	Name string
+	// Names are interface names; a trailing * is a prefix match.
+	Names []string
+	// Prefixes: also the NICs that now have an address in one of these.
+	Prefixes []netip.Prefix
+	Origin   rules.Origin
+}
+
+// Ports is an inclusive range of ports of one protocol. "53" in the file is
+// two of them, tcp and udp.
+type Ports struct {
+	Proto  rules.Protocol // TCP, UDP or SCTP
+	Lo, Hi uint16
+}
+
+// Contains tells whether the port of the protocol is in the range.
+func (p Ports) Contains(proto rules.Protocol, port uint16) bool {
+	return p.Proto == proto && p.Lo <= port && port <= p.Hi
+}
+
+// Published is a published block.
+type Published struct {
+	Name   string
+	To     []*Selector // empty: every container
+	Ports  []Ports     // empty: every published port
+	From   AddressList
+	Except AddressList
+	Via    []*Interfaces // empty: any
+	Origin rules.Origin
+}
+
+// Between is a between block.
+type Between struct {
+	Name   string
+	From   []*Selector
+	To     []*Selector
+	Ports  []Ports // empty: every port and protocol
+	Origin rules.Origin
+}
+
+// Egress is an egress block.
+type Egress struct {
+	Name   string
+	From   []*Selector // empty: every container
+	To     AddressList
+	Except AddressList
+	Ports  []Ports // empty: every port and protocol
+	Via    []*Interfaces
+	Origin rules.Origin
+}
+
+// Host is a host block.
+type Host struct {
+	Name   string
+	From   []*Selector // empty: every container
+	Ports  []Ports     // empty: every port and protocol
+	Origin rules.Origin
+}
+
+// DockerAPI is the docker_api block.
+type DockerAPI struct {
+	From   AddressList
+	Except AddressList
+	Via    []*Interfaces
+	Origin rules.Origin
+}
+
+// Block is a block block.
+type Block struct {
+	Name   string
+	From   AddressList
+	To     AddressList
+	Origin rules.Origin
+}

@@ -1,0 +1,63 @@
+package policytest
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"pgregory.net/rapid"
+
+	"dockwall/rules/policy"
+)
+
+func (d *document) policies() {
+	all := append(hostPorts(), containerPorts()...)
+	for i := range d.count() {
+		n := fmt.Sprint("p", i)
+		d.p.Published = append(d.p.Published, &policy.Published{Name: n, To: d.maybeSelectors(), Ports: d.ports(all),
+			From: d.addresses(), Except: d.except(), Via: d.via(), Origin: d.origin("published", n)})
+	}
+	for i := range d.count() {
+		n := fmt.Sprint("b", i)
+		d.p.Between = append(d.p.Between, &policy.Between{Name: n, From: d.selectors(), To: d.selectors(),
+			Ports: d.ports(containerPorts()), Origin: d.origin("between", n)})
+	}
+	for i := range d.count() {
+		n := fmt.Sprint("e", i)
+		d.p.Egress = append(d.p.Egress, &policy.Egress{Name: n, From: d.maybeSelectors(), To: d.addresses(), Except: d.except(),
+			Ports: d.ports(containerPorts()), Via: d.via(), Origin: d.origin("egress", n)})
+	}
+	for i := range d.count() {
+		n := fmt.Sprint("h", i)
+		d.p.Host = append(d.p.Host, &policy.Host{Name: n, From: d.maybeSelectors(), Ports: d.ports(hostPorts()), Origin: d.origin("host", n)})
+	}
+	if rapid.Bool().Draw(d.t, "docker_api") {
+		api := &policy.DockerAPI{From: d.addresses(), Except: d.except(), Via: d.via(), Origin: d.origin("docker_api", "")}
+		api.Origin.Policy = "docker_api"
+		d.p.DockerAPI = api
+	}
+	d.blocks()
+}
+
+// blocks seldom block everybody: nothing else would be seen then.
+func (d *document) blocks() {
+	for i := range pick(d.t, "blocks", []int{0, 0, 0, 1, 2}) {
+		n := fmt.Sprint("x", i)
+		b := &policy.Block{Name: n, Origin: d.origin("block", n)}
+		if rapid.Bool().Draw(d.t, "blocks from") {
+			b.From = d.narrow()
+		}
+		if b.From.Empty() || rapid.Bool().Draw(d.t, "blocks to") {
+			b.To = d.narrow()
+		}
+		d.p.Blocks = append(d.p.Blocks, b)
+	}
+}
+
+func (d *document) narrow() policy.AddressList {
+	if seldom(d.t, "blocks many") && seldom(d.t, "really") {
+		return d.addresses()
+	}
+	hosts := slices.DeleteFunc(pool(), func(p netip.Prefix) bool { return p.Bits() < p.Addr().BitLen()-8 })
+	return policy.AddressList{Literals: masked(some(d.t, "blocked", hosts))}
+}

@@ -1,0 +1,96 @@
+package rules
+
+import (
+	"slices"
+
+	"dockwall/netinfo"
+)
+
+// Protocol is an IP protocol.
+type Protocol = netinfo.Protocol
+
+// Ruleset is everything dockwall wants in the kernel, for both families.
+type Ruleset struct {
+	// Chains are dockwall's own, in no particular order of meaning. All are
+	// rendered into the filter table; those that a Guard hook reaches are also
+	// rendered into the guard table.
+	Chains []Chain `json:"chains"`
+	// Hooks say which of them a packet enters, and from where.
+	Hooks []Hook `json:"hooks"`
+	Sets  []Set  `json:"sets,omitempty"`
+}
+
+// Chain is a named list of rules. Falling off its end is Return.
+type Chain struct {
+	Name  string `json:"name"`
+	Rules []Rule `json:"rules"`
+}
+
+// Base is a chain of somebody else's that dockwall puts one jump into.
+type Base string
+
+// The chains that are hooked.
+const (
+	BaseDockerUser Base = "DOCKER-USER" // filter, called by FORWARD
+	BaseForward    Base = "FORWARD"     // the guard's, after filter
+	BaseInput      Base = "INPUT"
+)
+
+// Hook is one jump from a base chain into a chain of the ruleset.
+type Hook struct {
+	// Guard: the jump stands in the guard table (security), where the chain
+	// only repeats denials; otherwise in filter.
+	Guard bool   `json:"guard,omitempty"`
+	Base  Base   `json:"base"`
+	Chain string `json:"chain"`
+}
+
+// Rule is one line: all matches must hold for the verdict to be given.
+type Rule struct {
+	Match   []Match `json:"match,omitempty"`
+	Verdict Verdict `json:"verdict"`
+	Origin  Origin  `json:"origin"`
+}
+
+// Origin says which part of the operator's file a rule comes from. Only Policy
+// is rendered (into the comment); File and Line travel beside it.
+type Origin struct {
+	// Policy is the block's address: "published.shop", "defaults.published",
+	// "docker_api", "block.abusers"; or a word for dockwall's own framing
+	// rules ("established", "loopback", "dispatch").
+	Policy string `json:"policy"`
+	// File is the base name, or the path relative to agent.hcl's folder; empty
+	// for what no file says.
+	File string `json:"file,omitempty"`
+	Line int    `json:"line,omitempty"`
+}
+
+// Chain returns the chain of that name, and whether there is one.
+func (rs *Ruleset) Chain(name string) (*Chain, bool) {
+	for i := range rs.Chains {
+		if rs.Chains[i].Name == name {
+			return &rs.Chains[i], true
+		}
+	}
+	return nil, false
+}
+
+// Set returns the set of that name, and whether there is one.
+func (rs *Ruleset) Set(name string) (*Set, bool) {
+	for i := range rs.Sets {
+		if rs.Sets[i].Name == name {
+			return &rs.Sets[i], true
+		}
+	}
+	return nil, false
+}
+
+// WithoutLog is the ruleset without the rules that only report. It does the
+// same to every packet.
+func (rs Ruleset) WithoutLog() Ruleset {
+	rs.Chains = slices.Clone(rs.Chains)
+	for i, c := range rs.Chains {
+		rs.Chains[i].Rules = slices.DeleteFunc(slices.Clone(c.Rules), func(r Rule) bool { return r.Verdict.Kind == Log })
+	}
+	return rs
+}

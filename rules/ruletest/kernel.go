@@ -1,0 +1,156 @@
+package ruletest
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"dockwall/rules/iptables"
+	"dockwall/rules/plan"
+)
+
+// Kernel is a pretended kernel with one of the iptables' tables, and ipset.
+type Kernel struct {
+	variant iptables.Variant
+	tables  map[string]*table // "4 filter"
+	sets    map[string]*ipset
+}
+
+type table struct{ chains map[string]*chain }
+
+type chain struct {
+	policy string // "-": not a base chain
+	rules  []rule
+}
+
+// rule is a rule as iptables-save prints it, and where it goes to.
+type rule struct{ text, target string }
+
+// NewKernel is an empty kernel.
+func NewKernel(v iptables.Variant) *Kernel {
+	return &Kernel{variant: v, tables: map[string]*table{}, sets: map[string]*ipset{}}
+}
+
+// Clone copies everything.
+func (k *Kernel) Clone() *Kernel {
+	out := NewKernel(k.variant)
+	for name, t := range k.tables {
+		out.tables[name] = t.clone()
+	}
+	for name, s := range k.sets {
+		out.sets[name] = s.clone()
+	}
+	return out
+}
+
+func (t *table) clone() *table {
+	out := &table{chains: map[string]*chain{}}
+	for name, c := range t.chains {
+		out.chains[name] = &chain{policy: c.policy, rules: slices.Clone(c.rules)}
+	}
+	return out
+}
+
+// Run does one step. An error is what the tool would have said; what was done
+// before it stays done, as with the tools.
+func (k *Kernel) Run(s plan.Step) error {
+	err := k.run(s)
+	if err != nil {
+		return fmt.Errorf("%s: %w", strings.Join(s.Argv, " "), err)
+	}
+	return nil
+}
+
+func (k *Kernel) run(s plan.Step) error {
+	switch {
+	case len(s.Argv) == 0:
+		return errors.New("no command")
+	case s.Argv[0] == plan.DeleteTable && len(s.Argv) == 3:
+		return k.deleteTable(s.Argv[1] + " " + s.Argv[2])
+	case s.Argv[0] == plan.EditSets:
+		return k.ipset(append([]string{"restore"}, s.Argv[1:]...), iptables.SetScript(s.Sets).Body)
+	case s.Argv[0] == "ipset":
+		return k.ipset(s.Argv[1:], s.Stdin)
+	case s.Argv[0] == string(k.variant)+"-restore":
+		return k.restore("4", s)
+	case s.Argv[0] == strings.Replace(string(k.variant), "ip", "ip6", 1)+"-restore":
+		return k.restore("6", s)
+	}
+	return errors.New("command not found")
+}
+
+// RunAll runs steps in order up to the first failure that matters.
+func (k *Kernel) RunAll(steps []plan.Step) error {
+	for i, s := range steps {
+		if err := k.Run(s); err != nil && !s.MayFail {
+			return fmt.Errorf("step %d (%s): %w", i+1, s.Why, err)
+		}
+	}
+	return nil
+}
+
+func (k *Kernel) deleteTable(name string) error {
+	t := k.tables[name]
+	if t == nil {
+		return errors.New("no such table")
+	}
+	for cn, c := range t.chains {
+		if c.policy == "-" || len(c.rules) > 0 {
+			return fmt.Errorf("chain %s is in the way", cn)
+		}
+	}
+	if k.variant != iptables.NFT {
+		return errors.New("legacy tables stay")
+	}
+	delete(k.tables, name)
+	return nil
+}
+
+// Save is what iptables-save prints for the family, 4 or 6.
+func (k *Kernel) Save(family int) string {
+	var b strings.Builder
+	for _, key := range slices.Sorted(maps.Keys(k.tables)) {
+		name, ok := strings.CutPrefix(key, fmt.Sprint(family)+" ")
+		if !ok {
+			continue
+		}
+		fmt.Fprintf(&b, "*%s\n", name)
+		t := k.tables[key]
+		names := t.names()
+		for _, n := range names {
+			fmt.Fprintf(&b, ":%s %s [0:0]\n", n, t.chains[n].policy)
+		}
+		for _, n := range names {
+			for _, r := range t.chains[n].rules {
+				b.WriteString(strings.TrimSuffix("-A "+n+" "+r.text, " ") + "\n")
+			}
+		}
+		b.WriteString("COMMIT\n")
+	}
+	return b.String()
+}
+
+// names are the chains in iptables-save's order: base chains, then by name.
+func (t *table) names() []string {
+	base := []string{"INPUT", "FORWARD", "OUTPUT"}
+	var rest []string
+	for _, n := range slices.Sorted(maps.Keys(t.chains)) {
+		if !slices.Contains(base, n) {
+			rest = append(rest, n)
+		}
+	}
+	return append(base, rest...)
+}
+
+// State is what a backend observes. It goes through the tools' texts, as the
+// real one does.
+func (k *Kernel) State() (iptables.State, error) {
+	s := iptables.State{Variant: k.variant}
+	var err4, err6, errSets error
+	s.V4, err4 = iptables.ParseSave(k.Save(4))
+	s.V6, err6 = iptables.ParseSave(k.Save(6))
+	s.Sets, errSets = iptables.ParseSets(k.SaveSets())
+	return s, errors.Join(err4, err6, errSets)
+}

@@ -1,0 +1,146 @@
+package rules
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/base32"
+	"encoding/binary"
+	"net/netip"
+	"slices"
+)
+
+// Set is a collection that rules look addresses up in. It holds members of
+// both families; rendering makes one kernel set of each.
+type Set struct {
+	// Name without its family prefix (dockwall4-, dockwall6-); at most 21
+	// characters, so that the kernel's 31 hold for both.
+	Name string  `json:"name"`
+	Type SetType `json:"type"`
+	// Members are sorted and without duplicates (SortMembers).
+	Members []Member `json:"members,omitempty"`
+	// InPlace: the name stands for a purpose, and members come and go while
+	// rules look at it (containers). Otherwise the name stands for the content
+	// (ContentName), and the set never changes once it is there.
+	InPlace bool   `json:"in_place,omitempty"`
+	Origin  Origin `json:"origin"`
+}
+
+// SetType says what a member is made of; the words are ipset's.
+type SetType string
+
+// The types in use.
+const (
+	// HashNet: an address prefix. One dimension.
+	HashNet SetType = "hash:net"
+	// HashNetPort: an address prefix, a protocol and a port. Two dimensions.
+	HashNetPort SetType = "hash:net,port"
+)
+
+// Dims is the number of dimensions that a lookup has to name.
+func (t SetType) Dims() int {
+	if t == HashNetPort {
+		return 2
+	}
+	return 1
+}
+
+// Member is one entry of a set. Proto and Port are zero in a HashNet.
+// A prefix of length 0 is allowed here; rendering writes it as two halves,
+// because hash:net holds no /0.
+type Member struct {
+	Prefix netip.Prefix `json:"prefix"`
+	Proto  Protocol     `json:"proto,omitempty"`
+	Port   uint16       `json:"port,omitempty"`
+}
+
+// Compare orders members: IPv4 first, then address, length, protocol, port.
+func (m Member) Compare(o Member) int {
+	return cmp.Or(m.Prefix.Addr().Compare(o.Prefix.Addr()), cmp.Compare(m.Prefix.Bits(), o.Prefix.Bits()),
+		cmp.Compare(m.Proto, o.Proto), cmp.Compare(m.Port, o.Port))
+}
+
+// SortMembers sorts and removes duplicates, in place.
+func SortMembers(ms []Member) []Member {
+	slices.SortFunc(ms, Member.Compare)
+	return slices.Compact(ms)
+}
+
+// Move is what changes in one set that is edited in place. Both lists are
+// sorted and have no member in common.
+type Move struct {
+	Set        string
+	Gone, Come []Member
+}
+
+// Replace returns the members without those that are gone and with those that
+// come. All three are sorted; gone are among the members, come are not. The
+// members are copied.
+func Replace(ms, gone, come []Member) []Member {
+	out := make([]Member, 0, len(ms)+len(come)-len(gone))
+	for len(gone)+len(come) > 0 {
+		if len(come) == 0 || len(gone) > 0 && gone[0].Compare(come[0]) < 0 {
+			at, _ := slices.BinarySearchFunc(ms, gone[0], Member.Compare)
+			out = append(out, ms[:at]...)
+			ms, gone = ms[at+1:], gone[1:]
+			continue
+		}
+		at, _ := slices.BinarySearchFunc(ms, come[0], Member.Compare)
+		out = append(append(out, ms[:at]...), come[0])
+		ms, come = ms[at:], come[1:]
+	}
+	return append(out, ms...)
+}
+
+// fewEdits is how many members are better moved one by one.
+const fewEdits = 64
+
+// Edit is Replace that writes into the list it is given.
+func Edit(ms, gone, come []Member) []Member {
+	if len(gone)+len(come) > fewEdits {
+		return Replace(ms, gone, come)
+	}
+	for _, m := range gone {
+		at, _ := slices.BinarySearchFunc(ms, m, Member.Compare)
+		ms = slices.Delete(ms, at, at+1)
+	}
+	for _, m := range come {
+		at, _ := slices.BinarySearchFunc(ms, m, Member.Compare)
+		ms = slices.Insert(ms, at, m)
+	}
+	return ms
+}
+
+// ContentName names a set by what it holds: kind, a dash, and 16 characters of
+// a hash over type and sorted members.
+func ContentName(kind string, t SetType, members []Member) string {
+	h := sha256.New()
+	h.Write([]byte(t))
+	var b [22]byte
+	for _, m := range members {
+		a := m.Prefix.Addr().As16()
+		copy(b[:16], a[:])
+		b[16] = byte(m.Prefix.Bits())
+		b[17] = byte(m.Proto)
+		binary.BigEndian.PutUint16(b[18:20], m.Port)
+		b[20] = byte(m.Prefix.Addr().BitLen() / 8)
+		h.Write(b[:])
+	}
+	return kind + "-" + hashName(h.Sum(nil), 16)
+}
+
+var nameEncoding = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)
+
+func hashName(sum []byte, n int) string { return nameEncoding.EncodeToString(sum)[:n] }
+
+// PurposeName names an in-place set by what it is for: kind, a dash, and 16
+// characters of a hash over the purpose's words.
+func PurposeName(kind string, words ...string) string {
+	h := sha256.New()
+	for _, w := range words {
+		var n [4]byte
+		binary.BigEndian.PutUint32(n[:], uint32(len(w)))
+		h.Write(n[:])
+		h.Write([]byte(w))
+	}
+	return kind + "-" + hashName(h.Sum(nil), 16)
+}

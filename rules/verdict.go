@@ -1,0 +1,40 @@
+package rules
+
+// Verdict is what becomes of a packet that a rule matches.
+type Verdict struct {
+	Kind VerdictKind `json:"kind"`
+	// Chain is where Jump and Goto go.
+	Chain string `json:"chain,omitempty"`
+	// Group and Prefix are the NFLOG group and prefix of Log. The prefix holds
+	// at most 63 bytes (the kernel's NF_LOG_PREFIXLEN is 128, NFLOG's own 64).
+	Group  uint16 `json:"group,omitempty"`
+	Prefix string `json:"prefix,omitempty"`
+}
+
+// VerdictKind is one of the verdicts. There is none that accepts.
+type VerdictKind string
+
+// The verdicts.
+const (
+	// Return leaves the chain, and every chain that was entered by Goto on the
+	// way, for the rule after the last Jump.
+	Return VerdictKind = "return"
+	// Drop discards the packet.
+	Drop VerdictKind = "drop"
+	// Reject answers TCP with a reset and everything else with port
+	// unreachable. In the guard, where nothing can answer, it is Drop. It is
+	// rendered as two rules (TCP, the rest).
+	Reject VerdictKind = "reject"
+	// Jump goes through Chain and comes back for the next rule.
+	Jump VerdictKind = "jump"
+	// Goto goes through Chain and does not come back here.
+	Goto VerdictKind = "goto"
+	// Log reports the packet to NFLOG and goes on with the next rule.
+	Log VerdictKind = "log"
+)
+
+// VerdictKinds lists every verdict, for the tests that check that nobody
+// forgot one.
+func VerdictKinds() []VerdictKind {
+	return []VerdictKind{Return, Drop, Reject, Jump, Goto, Log}
+}
