@@ -1,0 +1,152 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"dockwall/agent/config"
+	"dockwall/agent/control"
+	"dockwall/agent/reconcile"
+	"dockwall/rules/plan"
+)
+
+const (
+	// applyWait is how long the daemon may take; applyLook is how often it is
+	// asked.
+	applyWait = 30 * time.Second
+	applyLook = 25 * time.Millisecond
+)
+
+// applyByDaemon has the running daemon put the file in force, or on trial, and
+// waits for it. It returns what there was to change before.
+func (a *app) applyByDaemon(ctx context.Context, d *daemon, doc *config.Document, f applyFlags) (plan.Plan, *reconcile.Trial, error) {
+	if f.snapshot != "" {
+		return plan.Plan{}, nil, fmt.Errorf("agentd runs, and goes by the host's own facts: --snapshot cannot be applied beside it")
+	}
+	candidate, err := a.candidate(d, f)
+	if err != nil {
+		return plan.Plan{}, nil, err
+	}
+	w, err := a.compile(ctx, doc, "")
+	if err != nil {
+		return plan.Plan{}, nil, err
+	}
+	o, err := a.options(ctx, w.doc.Settings.Firewall, w.snapshot)
+	if err != nil {
+		return plan.Plan{}, nil, err
+	}
+	p, err := a.difference(ctx, w, o)
+	if err != nil {
+		return plan.Plan{}, nil, err
+	}
+	if err := a.mindSession(w, p, f); err != nil {
+		return plan.Plan{}, nil, err
+	}
+	if f.trial {
+		t, err := d.try(ctx, control.Trying{Lasts: f.confirm, Candidate: candidate})
+		return p, t, err
+	}
+	return p, nil, d.reload(ctx, f.unattended)
+}
+
+// candidate is the file that agentd is to try in the place of its own; empty
+// where the file is agentd's.
+func (a *app) candidate(d *daemon, f applyFlags) (string, error) {
+	own := d.status.Config.Path
+	switch {
+	case sameFile(own, a.config):
+		return "", nil
+	case !f.trial:
+		return "", fmt.Errorf("agentd runs with %s and would undo what %s says: change that file, try this one with --confirm, or stop agentd first", own, a.config)
+	case !sameFile(filepath.Dir(own), filepath.Dir(a.config)):
+		return "", fmt.Errorf("agentd runs with %s: a file that is to be tried in its place has to lie beside it (cp %s %s/)", own, a.config, filepath.Dir(own))
+	}
+	return filepath.Join(filepath.Dir(own), filepath.Base(a.config)), nil
+}
+
+// reload has the daemon read its file again, and waits until it has and the
+// kernel is accordingly. A file that was not confirmed is accepted by somebody
+// who asks for it, not by what runs unattended.
+func (d *daemon) reload(ctx context.Context, unattended bool) error {
+	return d.awaited(ctx, func(ctx context.Context) error {
+		if !unattended && d.status.Trial != nil {
+			if err := d.client.Accept(ctx); err != nil {
+				return err
+			}
+		}
+		return d.client.Reload(ctx)
+	})
+}
+
+// try has the daemon put a file on trial, and waits until it is in force; nil:
+// that would change nothing.
+func (d *daemon) try(ctx context.Context, what control.Trying) (t *reconcile.Trial, err error) {
+	err = d.awaited(ctx, func(ctx context.Context) error {
+		if err := d.client.Try(ctx, what, &t); err != nil {
+			return err
+		}
+		if t == nil {
+			return errNothingToAwait
+		}
+		return nil
+	})
+	if errors.Is(err, errNothingToAwait) {
+		return nil, nil
+	}
+	return t, err
+}
+
+// errNothingToAwait ends awaited: what was asked changes nothing.
+var errNothingToAwait = errors.New("nothing to wait for")
+
+// awaited asks the daemon for something, and waits until it has read its files
+// again and the kernel is accordingly.
+func (d *daemon) awaited(ctx context.Context, ask func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, applyWait)
+	defer cancel()
+	if err := d.refresh(ctx); err != nil {
+		return err
+	}
+	before := d.status.Config.LoadedAt
+	if err := ask(ctx); err != nil {
+		return err
+	}
+	for {
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("agentd was asked to read its file again, and has not put it in force after %s%s", applyWait, d.why())
+		case <-time.After(applyLook):
+		}
+		if err := d.refresh(ctx); err != nil {
+			return err
+		}
+		st := d.status
+		if st.Config.LoadedAt.Equal(before) {
+			continue // not read yet, or read with errors
+		}
+		if st.AppliedAt.After(st.Config.LoadedAt) {
+			return nil
+		}
+		if slices.ContainsFunc(st.Reasons, keepsFromApplying) {
+			return fmt.Errorf("agentd could not put the file in force, and goes on trying%s", d.why())
+		}
+	}
+}
+
+// keepsFromApplying tells whether a reason means that the last pass failed.
+func keepsFromApplying(r reconcile.Reason) bool {
+	return r.Code == "apply" || r.Code == "backend" || r.Code == "facts"
+}
+
+// why is what the daemon says about its state, to end a sentence with.
+func (d *daemon) why() string {
+	s := ""
+	for _, r := range d.status.Reasons {
+		s += ": " + r.Message
+	}
+	return s
+}

@@ -1,0 +1,164 @@
+package cli_test
+
+import (
+	"encoding/json"
+	"errors"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"dockwall/agent/reconcile"
+	"dockwall/rules/plan"
+)
+
+func TestApplyTellsWhatChanged(t *testing.T) {
+	m := newMachine()
+	c := newCommand(m)
+	file, _ := writeConfig(t, policyFrom("203.0.113.0/24"))
+	c.mustRun(t, 0, "apply", "--config", file)
+	if !strings.Contains(c.stdout.String(), "+203.0.113.0/24\n") || !strings.Contains(c.stdout.String(), "\n0 rules went, ") {
+		t.Errorf("apply:\n%s", c.stdout.String())
+	}
+	if m.others != 1 {
+		t.Errorf("the other variant was cleaned %d times, want 1", m.others)
+	}
+	c.mustRun(t, 0, "apply", "--config", file, "--json")
+	var r struct {
+		FormatVersion int `json:"format_version"`
+		Changed       bool
+		By            string
+	}
+	if err := json.Unmarshal(c.stdout.Bytes(), &r); err != nil || r.FormatVersion != 1 || r.Changed || r.By != "agentctl" {
+		t.Errorf("the second apply --json = %s, %v", c.stdout.String(), err)
+	}
+}
+
+func TestApplyBeginsAnewWhenDisturbed(t *testing.T) {
+	m := newMachine()
+	c := newCommand(m)
+	file, _ := writeConfig(t, policyFrom("203.0.113.0/24"))
+	m.meddle = func(run int) error {
+		if run <= 3 {
+			return errors.New("iptables-nft-restore: line 3: RULE_APPEND failed (Device or resource busy)")
+		}
+		return nil
+	}
+	c.mustRun(t, 0, "apply", "--config", file)
+	c.mustRun(t, 0, "diff", "--config", file)
+
+	m = newMachine()
+	c = newCommand(m)
+	m.meddle = func(int) error { return errors.New("busy") }
+	before := m.save()
+	c.mustRun(t, 2, "apply", "--config", file)
+	if m.runs != 5 || !strings.Contains(c.stderr.String(), "could not be made as "+file+" says: busy") || m.save() != before {
+		t.Errorf("after %d runs: %s", m.runs, c.stderr.String())
+	}
+}
+
+func TestApplySeesWhatDoesNotStay(t *testing.T) {
+	m := newMachine()
+	c := newCommand(m)
+	file, _ := writeConfig(t, policyFrom("203.0.113.0/24"))
+	c.mustRun(t, 0, "apply", "--config", file)
+	// Somebody who flushes INPUT right after each run.
+	flush := plan.Step{Argv: []string{"iptables-nft-restore", "--noflush"}, Stdin: "*filter\n-F INPUT\nCOMMIT\n"}
+	if err := m.kernel.Run(flush); err != nil {
+		t.Fatal(err)
+	}
+	stubborn := &flusher{machine: m, flush: flush}
+	c.env.Host.Writer = stubborn
+	c.mustRun(t, 2, "apply", "--config", file)
+	if !strings.Contains(c.stderr.String(), "another program is writing at the same time") {
+		t.Errorf("stderr: %s", c.stderr.String())
+	}
+}
+
+func TestApplyIsolatesOrRefuses(t *testing.T) {
+	m := newMachine()
+	c := newCommand(m)
+	m.bridged = errors.New("br_netfilter is missing")
+	file, socket := writeConfig(t, policyFrom("203.0.113.0/24"))
+	c.mustRun(t, 0, "apply", "--config", file)
+	if m.bridgeNF != 0 {
+		t.Error("bridged traffic was switched without need")
+	}
+	rewrite(t, file, "defaults {\n  between = \"deny\"\n}\n", socket)
+	before := m.save()
+	c.mustRun(t, 2, "apply", "--config", file)
+	if !strings.Contains(c.stderr.String(), "br_netfilter is missing") || m.save() != before {
+		t.Errorf("stderr: %s", c.stderr.String())
+	}
+}
+
+// agentd is a pretended daemon: it puts its file in force when told to.
+type agentd struct {
+	mu      sync.Mutex
+	status  reconcile.Status
+	reloads int
+	// reload is what reading the file again comes to.
+	reload func(*reconcile.Status)
+}
+
+func (d *agentd) Status() reconcile.Status {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.status
+}
+
+func (d *agentd) Reload() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.reloads++
+	d.reload(&d.status)
+}
+
+func newAgentd(file string) *agentd {
+	loaded := time.Date(2026, 11, 23, 11, 0, 0, 0, time.UTC)
+	d := &agentd{status: reconcile.Status{State: reconcile.Enforcing, AppliedAt: loaded.Add(time.Second),
+		Config: reconcile.ConfigStatus{Path: file, LoadedAt: loaded}}}
+	d.reload = func(s *reconcile.Status) {
+		s.Config.LoadedAt = s.Config.LoadedAt.Add(time.Minute)
+		s.AppliedAt = s.Config.LoadedAt.Add(time.Millisecond)
+	}
+	return d
+}
+
+func TestApplyAsksTheDaemon(t *testing.T) {
+	m := newMachine()
+	c := newCommand(m)
+	file, socket := writeConfig(t, policyFrom("203.0.113.0/24"))
+	d := newAgentd(file)
+	startDaemon(t, socket, d.Status, m.snapshot, d.Reload)
+	c.mustRun(t, 0, "apply", "--config", file, "--json")
+	if d.reloads != 1 || m.runs != 0 || !strings.Contains(c.stdout.String(), `"by": "agentd"`) {
+		t.Errorf("%d reloads, %d own runs:\n%s", d.reloads, m.runs, c.stdout.String())
+	}
+
+	c.mustRun(t, 2, "apply", "--config", file, "--snapshot", file)
+	if !strings.Contains(c.stderr.String(), "--snapshot cannot be applied beside it") {
+		t.Errorf("stderr: %s", c.stderr.String())
+	}
+
+	d.reload = func(s *reconcile.Status) {
+		s.Config.LoadedAt = s.Config.LoadedAt.Add(time.Hour)
+		s.Reasons = []reconcile.Reason{{Code: "apply", Message: "line 3 failed"}}
+	}
+	c.mustRun(t, 2, "apply", "--config", file)
+	if !strings.Contains(c.stderr.String(), "could not put the file in force, and goes on trying: line 3 failed") {
+		t.Errorf("stderr: %s", c.stderr.String())
+	}
+}
+
+func TestApplyRefusesBesideADaemonWithAnotherFile(t *testing.T) {
+	m := newMachine()
+	c := newCommand(m)
+	file, socket := writeConfig(t, policyFrom("203.0.113.0/24"))
+	d := newAgentd("/etc/dockwall/agent.hcl")
+	startDaemon(t, socket, d.Status, m.snapshot, d.Reload)
+	c.mustRun(t, 2, "apply", "--config", file)
+	if !strings.Contains(c.stderr.String(), "agentd runs with /etc/dockwall/agent.hcl and would undo what "+file+" says") || m.runs+d.reloads != 0 {
+		t.Errorf("stderr: %s", c.stderr.String())
+	}
+}

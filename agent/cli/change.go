@@ -1,0 +1,113 @@
+package cli
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"dockwall/rules/plan"
+)
+
+// longSet is how many members of one set are shown of those that go and of
+// those that come, unless all are asked for.
+const longSet = 20
+
+// tally counts what a plan changes.
+type tally struct {
+	RulesGone   int `json:"rules_gone"`
+	RulesCome   int `json:"rules_come"`
+	MembersGone int `json:"members_gone"`
+	MembersCome int `json:"members_come"`
+	// Places is how many chains and sets differ.
+	Places int `json:"places"`
+}
+
+func tallyOf(p plan.Plan) tally {
+	changes := renamed(p.Changes)
+	t := tally{Places: len(changes)}
+	for _, c := range changes {
+		if c.Kind == plan.ChangeSet {
+			t.MembersGone += len(c.Old)
+			t.MembersCome += len(c.New)
+		} else {
+			t.RulesGone += len(c.Old)
+			t.RulesCome += len(c.New)
+		}
+	}
+	return t
+}
+
+// sentence sums up; the words say whether it is done or would be.
+func (t tally) sentence(gone, come string) string {
+	if t.Places == 0 {
+		return "No rule differs; sets that an earlier run left behind are cleaned up."
+	}
+	s := fmt.Sprintf("%s %s, %s %s", count(t.RulesGone, "rule"), gone, count(t.RulesCome, "rule"), come)
+	if t.MembersGone+t.MembersCome > 0 {
+		s += fmt.Sprintf("; %s %s, %s %s", count(t.MembersGone, "set member"), gone, count(t.MembersCome, "set member"), come)
+	}
+	return s + "."
+}
+
+// changesOf are the plan's changes, never nil.
+func changesOf(p plan.Plan) []plan.Change {
+	if p.Changes == nil {
+		return []plan.Change{}
+	}
+	return p.Changes
+}
+
+// changes writes them as a unified diff.
+func (p *printer) changes(path string, cs []plan.Change, full bool) {
+	if len(cs) == 0 {
+		return
+	}
+	p.printf("%s\n%s\n", p.bold("--- kernel"), p.bold("+++ "+printable(path)))
+	alike := 0
+	for _, c := range renamed(cs) {
+		if !full && repeats(c, cs) {
+			alike++
+			continue
+		}
+		p.printf("%s\n", p.cyan("@@ "+printable(place(c))+" @@"))
+		limit := -1
+		if c.Kind == plan.ChangeSet && !full {
+			limit = longSet
+		}
+		p.side("-", c.Old, limit, p.red)
+		p.side("+", c.New, limit, p.green)
+	}
+	if alike > 0 {
+		p.printf("%s\n", p.cyan(fmt.Sprintf("@@ security: %s alike, shown with --full @@", count(alike, "chain"))))
+	}
+	p.printf("\n")
+}
+
+// repeats tells whether a change to the guard's table only says again what one
+// to filter says.
+func repeats(c plan.Change, all []plan.Change) bool {
+	return c.Table == "security" && slices.ContainsFunc(all, func(o plan.Change) bool {
+		return o.Table == "filter" && o.Chain == c.Chain && o.Family == c.Family && slices.Equal(o.Old, c.Old) && slices.Equal(o.New, c.New)
+	})
+}
+
+func (p *printer) side(sign string, lines []string, limit int, paint func(string) string) {
+	for i, l := range lines {
+		if limit >= 0 && i == limit {
+			p.printf("%s\n", paint(fmt.Sprintf("%s (%d more, shown with --full)", sign, len(lines)-limit)))
+			return
+		}
+		p.printf("%s\n", paint(sign+strings.ReplaceAll(printable(l), "\n", "?")))
+	}
+}
+
+// place names what a change is about.
+func place(c plan.Change) string {
+	if c.Kind == plan.ChangeSet && len(c.Old)+len(c.New) == 0 {
+		return fmt.Sprintf("set %s (IPv%d), empty", c.Set, c.Family)
+	}
+	if c.Kind == plan.ChangeSet {
+		return fmt.Sprintf("set %s (IPv%d)", c.Set, c.Family)
+	}
+	return fmt.Sprintf("%s %s (IPv%d)", c.Table, c.Chain, c.Family)
+}

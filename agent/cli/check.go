@@ -1,0 +1,153 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"dockwall/agent/config"
+	"dockwall/rules/compile"
+)
+
+func (a *app) checkCommand() *cobra.Command {
+	var snapshot string
+	cmd := &cobra.Command{
+		Use:   "check",
+		Short: "Parse and compile the file: errors and warnings with positions",
+		Long: `check reads the file and says what is wrong with it, and where it does not fit
+this host: a selector that matches nothing, an interface that is not there.
+It needs neither root nor Docker nor the daemon; what cannot be judged without
+them is said.
+
+Exit code: 0 fine (warnings allowed), 1 errors in the file, 2 trouble.`,
+		Args: cobra.NoArgs,
+		RunE: a.run(func(ctx context.Context) (result, error) { return a.check(ctx, snapshot) }),
+	}
+	snapshotFlag(cmd, &snapshot)
+	return cmd
+}
+
+// checkResult is what check found.
+type checkResult struct {
+	header
+	Path        string             `json:"path"`
+	Errors      int                `json:"errors"`
+	Warnings    int                `json:"warnings"`
+	Diagnostics config.Diagnostics `json:"diagnostics"`
+	Problems    []compile.Problem  `json:"problems"`
+	// NotJudged says what could not be looked at, and why.
+	NotJudged []string `json:"not_judged"`
+}
+
+func (a *app) check(ctx context.Context, snapshotFile string) (result, error) {
+	if err := readable(a.config); err != nil {
+		return nil, err
+	}
+	doc, diags := config.Load(a.config)
+	r := &checkResult{Path: a.config, Diagnostics: diags, Problems: []compile.Problem{}, NotJudged: []string{}}
+	if r.Diagnostics == nil {
+		r.Diagnostics = config.Diagnostics{}
+	}
+	if doc != nil {
+		if err := a.judge(ctx, r, doc, snapshotFile); err != nil {
+			return nil, err
+		}
+	}
+	r.Warnings = len(r.Problems)
+	for _, d := range r.Diagnostics {
+		if d.Severity == config.Error {
+			r.Errors++
+		} else {
+			r.Warnings++
+		}
+	}
+	return r, nil
+}
+
+// judge compares the policy with the host, as far as the host can be asked.
+func (a *app) judge(ctx context.Context, r *checkResult, doc *config.Document, snapshotFile string) error {
+	snap, source, err := a.snapshot(ctx, doc.Settings, snapshotFile)
+	if err != nil && source == fromFile {
+		return err
+	}
+	if err != nil {
+		r.NotJudged = append(r.NotJudged, fmt.Sprintf("%v: interfaces, containers and networks were not judged", err))
+		return nil
+	}
+	rs, problems := compile.Compile(doc.Policy, snap)
+	if err := rs.Validate(); err != nil {
+		return fmt.Errorf("the compiled ruleset is not valid: %w", err)
+	}
+	r.Problems = append(r.Problems, problems...)
+	if !snap.Engine.Known {
+		r.NotJudged = append(r.NotJudged, dockerAway(snap)+", and were not judged")
+	}
+	return nil
+}
+
+// readable is the error of a file that is not there or cannot be read: that is
+// trouble, not a file with errors in it.
+func readable(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		var pe *os.PathError
+		if errors.As(err, &pe) {
+			err = pe.Err
+		}
+		return fmt.Errorf("cannot read %s: %w", path, err)
+	}
+	defer f.Close()
+	fi, err := f.Stat()
+	if err != nil {
+		return fmt.Errorf("cannot read %s: %w", path, err)
+	}
+	if fi.IsDir() {
+		return fmt.Errorf("cannot read %s: it is a folder", path)
+	}
+	return nil
+}
+
+func (r *checkResult) code() int {
+	if r.Errors > 0 {
+		return exitDiffers
+	}
+	return exitSame
+}
+
+func (r *checkResult) text(p *printer) {
+	p.diagnostics(r.Diagnostics)
+	for _, pr := range r.Problems {
+		p.problem(r.Path, pr)
+	}
+	for _, n := range r.NotJudged {
+		p.printf("%s %s.\n\n", p.bold("Note:"), printable(n))
+	}
+	switch {
+	case r.Errors > 0:
+		p.printf("%s has %s and %s.\n", printable(r.Path), p.red(count(r.Errors, "error")), count(r.Warnings, "warning"))
+	case r.Warnings > 0:
+		p.printf("%s can be used, with %s.\n", printable(r.Path), p.yellow(count(r.Warnings, "warning")))
+	default:
+		p.printf("%s is %s.\n", printable(r.Path), p.green("fine"))
+	}
+}
+
+// problem writes one in the form of config's diagnostics.
+func (p *printer) problem(path string, pr compile.Problem) {
+	p.printf("%s %s\n\n", p.bold(p.yellow("Warning:")), p.bold(printable(pr.Message)))
+	if pr.Origin.File != "" {
+		p.printf("  at %s:%d\n\n", printable(filepath.Join(filepath.Dir(path), pr.Origin.File)), pr.Origin.Line)
+	}
+}
+
+// count is a number and its noun.
+func count(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}

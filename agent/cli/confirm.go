@@ -1,0 +1,181 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"dockwall/agent/config"
+	"dockwall/agent/reconcile"
+	"dockwall/agent/trial"
+	"dockwall/rules/iptables"
+)
+
+func (a *app) confirmCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "confirm",
+		Short: "Keep what apply --confirm put in force",
+		Long: `confirm keeps what apply --confirm put in force. Where another file than agentd's
+was on trial, it is written over agentd's file, whose former text is kept beside
+it as agent.hcl.old, and the other file is removed.
+
+Exit code: 0 it is kept, 2 nothing awaits confirmation, or trouble.`,
+		Args: cobra.NoArgs,
+		RunE: a.run(a.confirm),
+	}
+}
+
+// confirmResult is what was kept.
+type confirmResult struct {
+	header
+	Confirmed bool `json:"confirmed"`
+	// By is who had it on trial: agentctl or agentd.
+	By string `json:"by"`
+	// File was on trial.
+	File string `json:"file"`
+	// Installed is the file that File was written over, and Former where that
+	// one's text is kept; empty: File is where it belongs.
+	Installed string `json:"installed,omitempty"`
+	Former    string `json:"former,omitempty"`
+}
+
+func (a *app) confirm(ctx context.Context) (result, error) {
+	if err := a.needRoot("confirm", "decides about the kernel's rules"); err != nil {
+		return nil, err
+	}
+	socket := a.anySocket()
+	d, err := a.running(ctx, socket)
+	if err != nil {
+		return nil, err
+	}
+	if d != nil {
+		return a.confirmByDaemon(ctx, d)
+	}
+	return a.confirmHere(ctx, trial.UndoPath(socket))
+}
+
+// confirmHere keeps what agentctl itself put in force.
+func (a *app) confirmHere(ctx context.Context, path string) (result, error) {
+	release, err := trial.LockUndo(path)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	u, err := trial.ReadUndo(path)
+	switch {
+	case err != nil:
+		return nil, err
+	case u == nil:
+		return nil, fmt.Errorf("%w: no trial is kept in %s, and agentd does not run", trial.ErrNone, filepath.Dir(path))
+	case u.Deadline.Left(a.env.Host.Clock) == 0:
+		return nil, errors.Join(fmt.Errorf("%w: the trial of %s is over, and the kernel goes back", trial.ErrNone, u.File), a.goBack(ctx, path, u))
+	}
+	if err := trial.ForgetUndo(path); err != nil {
+		return nil, err
+	}
+	return &confirmResult{Confirmed: true, By: "agentctl", File: u.File}, a.removeOther(ctx, iptables.Variant(u.Variant))
+}
+
+// confirmByDaemon keeps what the daemon has on trial.
+func (a *app) confirmByDaemon(ctx context.Context, d *daemon) (result, error) {
+	r := &confirmResult{Confirmed: true, By: "agentd"}
+	own := d.status.Config.Path
+	takeBack := func() error { return nil }
+	if t := d.status.Trial; t != nil && t.State == reconcile.TrialPending && t.File != own {
+		var err error
+		if takeBack, err = install(t.File, own); err != nil {
+			return nil, err
+		}
+		r.Installed, r.Former = own, own+".old"
+	}
+	var t *reconcile.Trial
+	err := d.awaited(ctx, func(ctx context.Context) error {
+		err := d.client.Confirm(ctx, &t)
+		if err != nil {
+			return errors.Join(err, takeBack())
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	r.File = t.File
+	if r.Installed != "" {
+		if err := os.Remove(t.File); err != nil {
+			a.note("%s is kept, and is in the way now: %v", t.File, err)
+		}
+	}
+	return r, nil
+}
+
+// install writes the candidate over the file, and keeps the file's text beside
+// it. It returns the way back.
+func install(candidate, file string) (takeBack func() error, err error) {
+	if doc, diags := config.Load(candidate); doc == nil {
+		return nil, &badFile{candidate, diags}
+	}
+	text, err := os.ReadFile(candidate)
+	if err != nil {
+		return nil, fmt.Errorf("reading what is on trial: %w", err)
+	}
+	// A symbolic link stays one.
+	real, err := filepath.EvalSymlinks(file)
+	if err != nil {
+		return nil, fmt.Errorf("looking for the file to write over: %w", err)
+	}
+	was, err := os.Stat(real)
+	if err != nil {
+		return nil, fmt.Errorf("looking for the file to write over: %w", err)
+	}
+	old, err := os.ReadFile(real)
+	if err != nil {
+		return nil, fmt.Errorf("reading the file to write over: %w", err)
+	}
+	if err := replaceFile(file+".old", old, was); err != nil {
+		return nil, err
+	}
+	return func() error { return replaceFile(real, old, was) }, replaceFile(real, text, was)
+}
+
+// replaceFile replaces the file at once, with the mode and owner of another.
+func replaceFile(path string, text []byte, like os.FileInfo) error {
+	tmp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
+	if err != nil {
+		return fmt.Errorf("replacing %s: %w", path, err)
+	}
+	_, err = tmp.Write(text)
+	if err == nil {
+		err = errors.Join(tmp.Chmod(like.Mode().Perm()), own(tmp, like), tmp.Sync())
+	}
+	err = errors.Join(err, tmp.Close())
+	if err == nil {
+		err = os.Rename(tmp.Name(), path)
+	}
+	if err != nil {
+		return errors.Join(fmt.Errorf("replacing %s: %w", path, err), os.Remove(tmp.Name()))
+	}
+	return nil
+}
+
+func (r *confirmResult) code() int { return exitSame }
+
+func (r *confirmResult) text(p *printer) {
+	p.printf("Confirmed: %s stays in force.\n", printable(r.File))
+	if r.Installed != "" {
+		p.printf("It was written over %s, whose former text is in %s.\n", printable(r.Installed), printable(r.Former))
+	}
+}
+
+// own gives the file the owner of another.
+func own(f *os.File, like os.FileInfo) error {
+	st, ok := like.Sys().(*syscall.Stat_t)
+	if !ok {
+		return nil
+	}
+	return f.Chown(int(st.Uid), int(st.Gid))
+}

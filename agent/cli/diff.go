@@ -1,0 +1,89 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"dockwall/rules/iptables"
+	"dockwall/rules/meaning"
+	"dockwall/rules/plan"
+)
+
+func (a *app) diffCommand() *cobra.Command {
+	var snapshot string
+	var full bool
+	cmd := &cobra.Command{
+		Use:   "diff",
+		Short: "Show what apply would change in the kernel; changes nothing",
+		Long: `diff compares what the kernel holds with what the file asks for and prints the
+difference as a unified diff of rules and sets: - goes, + comes.
+
+Exit code: 0 nothing to change, 1 differs, 2 trouble.`,
+		Args: cobra.NoArgs,
+		RunE: a.run(func(ctx context.Context) (result, error) { return a.diff(ctx, snapshot, full) }),
+	}
+	snapshotFlag(cmd, &snapshot)
+	cmd.Flags().BoolVar(&full, "full", false, "show every member of long sets, and the guard's chains")
+	return cmd
+}
+
+// diffResult is the difference.
+type diffResult struct {
+	header
+	Changed bool `json:"changed"`
+	// Meaning is who gains and who loses; MeaningLeftOut says what was not
+	// looked at for it.
+	Meaning        []meaning.Change `json:"meaning"`
+	MeaningLeftOut []string         `json:"meaning_left_out"`
+	Changes        []plan.Change    `json:"changes"`
+	Summary        tally            `json:"summary"`
+	path           string
+	full           bool
+}
+
+func (a *app) diff(ctx context.Context, snapshotFile string, full bool) (result, error) {
+	if err := a.needRoot("diff", "reads the kernel's rules"); err != nil {
+		return nil, err
+	}
+	w, err := a.wanted(ctx, snapshotFile)
+	if err != nil {
+		return nil, err
+	}
+	o, err := a.options(ctx, w.doc.Settings.Firewall, w.snapshot)
+	if err != nil {
+		return nil, err
+	}
+	st, err := a.env.Host.Seer.Observe(ctx, o.Variant)
+	if err != nil {
+		return nil, fmt.Errorf("reading the kernel: %w", err)
+	}
+	p := iptables.Diff(w.rules, st, o)
+	r := &diffResult{Changed: !p.Empty(), Changes: changesOf(p), Summary: tallyOf(p), Meaning: []meaning.Change{}, MeaningLeftOut: []string{}, path: a.config, full: full}
+	if r.Changed && a.env.Meaning != nil {
+		m, err := a.env.Meaning(Before{st, o}, w.rules, w.snapshot)
+		if err != nil {
+			return nil, fmt.Errorf("finding out what the difference means: %w", err)
+		}
+		r.Meaning, r.MeaningLeftOut = m.Changes, m.LeftOut
+	}
+	return r, nil
+}
+
+func (r *diffResult) code() int {
+	if r.Changed {
+		return exitDiffers
+	}
+	return exitSame
+}
+
+func (r *diffResult) text(p *printer) {
+	if !r.Changed {
+		p.printf("The kernel is as %s says: nothing to change.\n", printable(r.path))
+		return
+	}
+	p.meaning(r.Meaning, r.MeaningLeftOut)
+	p.changes(r.path, r.Changes, r.full)
+	p.printf("%s\n", r.Summary.sentence("would go", "would come"))
+}

@@ -1,0 +1,85 @@
+package cli
+
+import (
+	"net/netip"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"dockwall/netinfo"
+	"dockwall/rules/compile"
+	"dockwall/rules/policy"
+	"dockwall/rules/policy/policytest"
+)
+
+// What explain says of an attempt is what the policy means, and it names the
+// same decider, whatever the host and the file are.
+func TestExplainAgreesWithEval(t *testing.T) {
+	asked := 0
+	rapid.Check(t, func(t *rapid.T) {
+		s := policytest.Snapshot(t)
+		p := policytest.Policy(t)
+		rs, _ := compile.Compile(p, s)
+		q := policytest.Question(t, s)
+		f := explainFlags{from: q.Source.String(), via: q.NIC, proto: q.Proto.String(), to: netip.AddrPortFrom(q.Dest, q.Port).String()}
+		if q.Proto == netinfo.ICMP {
+			f.to = q.Dest.String()
+		}
+		r, err := explain(f, p, s, rs)
+		if err != nil {
+			return // a source and a target that cannot meet
+		}
+		asked++
+		if len(r.Bugs) > 0 {
+			t.Fatalf("%+v: %q", f, r.Bugs)
+		}
+		denied := false
+		for _, w := range r.Ways {
+			means := policy.Eval(p, s, w.Question)
+			denied = denied || !means.Allow
+			if w.Verdict != verdictOf(means.Allow) || !sameDecider(w, means) {
+				t.Fatalf("%+v: explain says %s %s, the policy means %+v", w.Question, w.Verdict, w.Policy, means)
+			}
+		}
+		if r.Verdict != verdictOf(!denied) {
+			t.Fatalf("%+v: verdict %s, though denied on some way: %v", f, r.Verdict, denied)
+		}
+	})
+	if asked == 0 {
+		t.Error("explain never answered: nothing was checked")
+	}
+}
+
+// sameDecider compares names. Two may differ: where the host is open to all,
+// ICMP needs no rule of its own; and what several blocks or closed networks deny
+// is denied in the name of one of them.
+func sameDecider(w explainedWay, means policy.Answer) bool {
+	kind := func(name string) string {
+		kind, _, _ := strings.Cut(name, ".")
+		if kind == "network" {
+			return "defaults"
+		}
+		return kind
+	}
+	words := map[string]string{policy.ByNobody: policyNone, policy.ByNotCovered: policyNone,
+		policy.ByHeld: "hold", policy.ByLoopback: "loopback.martian"}
+	want, framed := words[means.Policy]
+	if !framed {
+		want = means.Policy
+	}
+	ping := means.Class == policy.ClassHost && w.Policy == "defaults.host" && want == policyNone
+	return w.Policy == want || ping || w.Verdict == verdictDeny && kind(w.Policy) == kind(want)
+}
+
+func TestSuggest(t *testing.T) {
+	known := []string{"db", "web", "web-backend", "cache"}
+	for word, want := range map[string]string{
+		"wbe": "; did you mean web?", "web-bakcend": "; did you mean web-backend?", "WEB": "; did you mean web?",
+		"nothing-like-it": "; there are db, web, web-backend, cache",
+	} {
+		if got := suggest(word, known); got != want {
+			t.Errorf("suggest(%q) = %q, want %q", word, got, want)
+		}
+	}
+}

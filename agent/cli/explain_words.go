@@ -1,0 +1,227 @@
+package cli
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"dockwall/netinfo"
+	"dockwall/rules"
+	"dockwall/rules/policy"
+)
+
+// places are the interfaces by which all the questions that this way stands
+// for come in, or go out.
+func (r *explainResult) places(by *explainedWay) string {
+	var in, out []string
+	for _, w := range r.Ways {
+		if w.Verdict != by.Verdict || w.Policy != by.Policy {
+			continue
+		}
+		if nic := w.Question.NIC; !slices.Contains(in, nic) {
+			in = append(in, nic)
+		}
+		if nic := w.Question.Out; nic != "" && !slices.Contains(out, nic) {
+			out = append(out, nic)
+		}
+	}
+	switch by.class {
+	case policy.ClassLocal, policy.ClassUncovered:
+		return ""
+	case policy.ClassEgress:
+		return ", leaving by " + strings.Join(out, " or ") + ","
+	case policy.ClassBetween, policy.ClassHost:
+		return ""
+	}
+	return ", coming in by " + strings.Join(in, " or ") + ","
+}
+
+// sentence is the answer in words.
+func (w *explainedWay) sentence(s netinfo.Snapshot, places string) string {
+	may := "may reach"
+	if w.Verdict == verdictDeny {
+		may = "may not reach"
+	}
+	return fmt.Sprintf("%s%s %s %s%s.", w.subject(s), places, may, w.object(s), w.reason())
+}
+
+func (w *explainedWay) subject(s netinfo.Snapshot) string {
+	if w.Question.NIC == "lo" {
+		return "The host itself"
+	}
+	return whose(s, w.Question.Source)
+}
+
+// whose is an address, with the container's name where it has one.
+func whose(s netinfo.Snapshot, a netip.Addr) string {
+	if c := policy.Locate(s, a).Container; c != nil {
+		return fmt.Sprintf("%s (%s)", c.Name, a)
+	}
+	return a.String()
+}
+
+func (w *explainedWay) object(s netinfo.Snapshot) string {
+	q := w.Question
+	dialled := service(q.Dest, q.Port, q.Proto)
+	if q.DNAT.IsValid() {
+		return fmt.Sprintf("%s %s, published as %s", whose(s, q.DNAT.Addr()), portOf(q.DNAT.Port(), q.Proto), dialled)
+	}
+	switch at := policy.Locate(s, q.Dest); {
+	case at.Container != nil:
+		return strings.TrimSpace(fmt.Sprintf("%s %s", whose(s, q.Dest), portOf(q.Port, q.Proto)))
+	case at.Kind == policy.OnHost:
+		if names := publishers(s, q); len(names) > 0 {
+			return fmt.Sprintf("%s, which %s publishes", dialled, strings.Join(names, " or "))
+		}
+		return dialled + " on the host"
+	}
+	return dialled
+}
+
+func portOf(port uint16, proto rules.Protocol) string {
+	if port == 0 {
+		return "by " + proto.String()
+	}
+	return fmt.Sprintf("%d/%s", port, proto)
+}
+
+func service(a netip.Addr, port uint16, proto rules.Protocol) string {
+	if port == 0 {
+		return fmt.Sprintf("%s by %s", a, proto)
+	}
+	return fmt.Sprintf("%s/%s", netip.AddrPortFrom(a, port), proto)
+}
+
+// publishers are the containers that publish what was dialled.
+func publishers(s netinfo.Snapshot, q policy.Question) []string {
+	var names []string
+	for _, c := range s.Containers {
+		for _, p := range c.Ports {
+			at := !p.HostAddr.IsValid() || p.HostAddr.IsUnspecified() || p.HostAddr == q.Dest
+			if at && p.Proto == q.Proto && p.HostPort <= q.Port && q.Port <= p.HostPortEnd && !slices.Contains(names, c.Name) {
+				names = append(names, c.Name)
+			}
+		}
+	}
+	return names
+}
+
+// reason is why, as a clause; empty where the block's name says it.
+func (w *explainedWay) reason() string {
+	kind, name, _ := strings.Cut(w.Policy, ".")
+	deny := w.Verdict == verdictDeny
+	switch {
+	case w.Policy == policyNone:
+		return unjudged(w.class)
+	case kind == "block":
+		return ": " + w.Policy + " stops it before everything else"
+	case kind == "docker_api" && deny:
+		return ": it is a port of the Docker API, which is closed to all whom docker_api does not let in"
+	case kind == "docker_api":
+		return ": it is a port of the Docker API, and docker_api lets it in"
+	case kind == "defaults":
+		return fmt.Sprintf(": no %s block allows it, and the default is %s", name, w.Verdict)
+	case kind == "network":
+		return fmt.Sprintf(": no block allows it, and for this network %s says %s", w.Policy, w.Verdict)
+	case deny && (kind == "egress" || kind == "host"):
+		return fmt.Sprintf(": %s names the container, so that it may reach only what such blocks list, and none lists this", w.Policy)
+	case !deny:
+		return ": " + w.Policy + " allows it"
+	}
+	return refused(w.Policy)
+}
+
+// refused says what a framing rule is for.
+func refused(name string) string {
+	switch name {
+	case "direct":
+		return ": a container's own address is closed to all but its network; its published ports are the way"
+	case "hold":
+		return ": it is not known yet whose address this is, and a block may turn out to restrict it"
+	case "loopback.martian":
+		return ": a loopback address belongs to the host alone"
+	}
+	return ": " + name + " refuses it"
+}
+
+// unjudged says why something is not dockwall's matter.
+func unjudged(class policy.Class) string {
+	switch class {
+	case policy.ClassService:
+		return ": it is not a container's port, so dockwall does not judge it; the host's own firewall does"
+	case policy.ClassTransit:
+		return ": neither end is a container, so dockwall does not judge it"
+	case policy.ClassLocal:
+		return ": dockwall does not judge what the host itself sends"
+	case policy.ClassUncovered:
+		return ": traffic of a macvlan or ipvlan network never meets the host's rules, so dockwall does not judge it"
+	case policy.ClassHost:
+		return ": ICMP between containers and the host is not judged"
+	}
+	return ": dockwall does not judge it"
+}
+
+// hints say what else the operator may want to ask.
+func (q *inquiry) hints(r *explainResult) []string {
+	var hints []string
+	if !r.Agreed {
+		hints = append(hints, disagreement(r.Ways)...)
+	}
+	if q.f.container == "" && r.Policy == "direct" {
+		if h := q.publishedHint(r.Ways[0].Question); h != "" {
+			hints = append(hints, h)
+		}
+	}
+	return hints
+}
+
+// disagreement says between what the ways disagree.
+func disagreement(ways []explainedWay) []string {
+	var hints []string
+	byNIC, byWay := false, false
+	for _, w := range ways[1:] {
+		first := ways[0]
+		if w.Verdict != first.Verdict {
+			byNIC = byNIC || w.Question.NIC != first.Question.NIC || w.Question.Out != first.Question.Out
+		}
+	}
+	for i, w := range ways {
+		for _, o := range ways[:i] {
+			same := w.Question.NIC == o.Question.NIC && w.Question.Out == o.Question.Out && w.Question.Dest == o.Question.Dest
+			byWay = byWay || same && w.Verdict != o.Verdict
+		}
+	}
+	if byNIC {
+		hints = append(hints, "it depends on the interface; the stricter verdict is given: say which one with --via")
+	}
+	if byWay {
+		hints = append(hints, "it depends on whether Docker's nat rules or docker-proxy take the connection, and where they lead it; the stricter verdict is given")
+	}
+	if len(hints) == 0 {
+		hints = append(hints, "it depends on the address that is used; the stricter verdict is given")
+	}
+	return hints
+}
+
+// publishedHint names the published way to what was asked for straight.
+func (q *inquiry) publishedHint(asked policy.Question) string {
+	c := policy.Locate(q.s, asked.Dest).Container
+	if c == nil {
+		return ""
+	}
+	for _, p := range c.Ports {
+		if p.Proto != asked.Proto || p.ContainerPort != asked.Port || p.HostPort == 0 {
+			continue
+		}
+		hosts := []netip.Addr{p.HostAddr}
+		if !p.HostAddr.IsValid() || p.HostAddr.IsUnspecified() && p.HostAddr.Is6() == asked.Source.Is6() {
+			hosts = q.hostAddrs(sender{nic: asked.NIC, addr: asked.Source})
+		}
+		if len(hosts) == 1 && hosts[0].Is6() == asked.Source.Is6() && !hosts[0].IsUnspecified() {
+			to := netip.AddrPortFrom(hosts[0], p.HostPort)
+			return fmt.Sprintf("%s publishes this port as %s: ask with --to %s", c.Name, to, to)
+		}
+	}
+	return ""
+}

@@ -1,0 +1,133 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"dockwall/rules/picture"
+	"dockwall/rules/picture/draw"
+)
+
+// mapFlags are what map was asked.
+type mapFlags struct {
+	snapshot, format, output string
+}
+
+func (a *app) mapCommand() *cobra.Command {
+	var f mapFlags
+	cmd := &cobra.Command{
+		Use:   "map",
+		Short: "Draw the host: NICs, networks, containers, and who may reach what",
+		Long: `map draws the host as one picture: its NICs and who comes in by them, the
+policies, the published ports and their containers by network, and what the
+containers may reach themselves. What is closed is shown as closed. The picture
+is one SVG file without anything outside of it, for any browser; each thing in
+it tells more under the pointer, such as where a policy stands.
+
+  agentctl map --output map.svg
+  agentctl map --format dot | dot -Tpdf -o map.pdf
+  agentctl map --snapshot host.json --json
+
+Each open and closed is asked of the rules that the file comes to, as explain
+does; it is not what the kernel holds now.`,
+		Args: cobra.NoArgs,
+		RunE: a.run(func(ctx context.Context) (result, error) { return a.drawMap(ctx, f) }),
+	}
+	snapshotFlag(cmd, &f.snapshot)
+	cmd.Flags().StringVar(&f.format, "format", "svg", "svg, or dot for Graphviz")
+	cmd.Flags().StringVar(&f.output, "output", "", "write to this file (default: standard output)")
+	return cmd
+}
+
+// mapResult is the model behind the picture, and the picture where JSON was
+// not asked for.
+type mapResult struct {
+	header
+	Path string `json:"path"`
+	picture.Picture
+	// written is the file that holds the drawing; else drawn is printed.
+	written string
+	drawn   []byte
+}
+
+func (a *app) drawMap(ctx context.Context, f mapFlags) (result, error) {
+	if f.format != "svg" && f.format != "dot" {
+		return nil, fmt.Errorf("--format is svg or dot, not %q", f.format)
+	}
+	if a.json && f.output != "" {
+		return nil, errors.New("--json and --output cannot go together: the JSON goes to standard output")
+	}
+	w, err := a.wanted(ctx, f.snapshot)
+	if err != nil {
+		return nil, err
+	}
+	r := &mapResult{Path: a.config, Picture: picture.Of(w.doc.Policy, w.snapshot, w.rules)}
+	if a.json {
+		return r, nil
+	}
+	if r.drawn, err = drawn(r.Picture, f.format, a.config); err != nil {
+		return nil, err
+	}
+	if f.output == "" {
+		return r, nil
+	}
+	if err := replace(f.output, r.drawn); err != nil {
+		return nil, err
+	}
+	r.written = f.output
+	return r, nil
+}
+
+func drawn(p picture.Picture, format, title string) ([]byte, error) {
+	write := draw.SVG
+	if format == "dot" {
+		write = draw.Dot
+	}
+	var b bytes.Buffer
+	if err := write(&b, p, title); err != nil {
+		return nil, err
+	}
+	return b.Bytes(), nil
+}
+
+// replace writes the file whole or leaves what was there. Something that is no
+// plain file, such as a pipe, is written to.
+func replace(name string, content []byte) error {
+	if fi, err := os.Stat(name); err == nil && !fi.Mode().IsRegular() {
+		if err := os.WriteFile(name, content, 0o644); err != nil {
+			return fmt.Errorf("writing the picture: %w", err)
+		}
+		return nil
+	}
+	f, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+".*")
+	if err != nil {
+		return fmt.Errorf("writing the picture: %w", err)
+	}
+	// Nothing is there to remove once it is renamed.
+	defer os.Remove(f.Name())
+	_, err = f.Write(content)
+	if err = errors.Join(err, f.Chmod(0o644), f.Close()); err == nil {
+		err = os.Rename(f.Name(), name)
+	}
+	if err != nil {
+		return fmt.Errorf("writing the picture: %w", err)
+	}
+	return nil
+}
+
+func (r *mapResult) code() int { return exitSame }
+
+// text is the drawing itself, for a file or a pipe.
+func (r *mapResult) text(p *printer) {
+	if r.written != "" {
+		p.printf("The picture is in %s.\n", printable(r.written))
+		return
+	}
+	p.printf("%s", r.drawn)
+}

@@ -1,0 +1,187 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"dockwall/agent/control"
+	"dockwall/agent/overview"
+	"dockwall/agent/reconcile"
+	"dockwall/agent/trial"
+	"dockwall/rules/compile"
+)
+
+func (a *app) statusCommand() *cobra.Command {
+	var all bool
+	cmd := &cobra.Command{
+		Use:   "status",
+		Short: "Show the daemon's state, and what is in force",
+		Long: `status shows what agentd says of itself: the state and the reasons for it, what
+is enforced and what is not covered, the last change and its cause, each block
+with the packets that it let pass and refused since agentd started (of a
+connection that is let pass the first packet counts), and the containers with
+how many of the last 1000 refused packets concern them.
+
+Exit code: 0 enforcing, 1 degraded or starting, 2 no daemon.`,
+		Args: cobra.NoArgs,
+		RunE: a.run(func(ctx context.Context) (result, error) { return a.status(ctx, all) }),
+	}
+	cmd.Flags().BoolVar(&all, "all", false, "show every block and container, however many there are")
+	return cmd
+}
+
+// statusResult is the daemon's state.
+type statusResult struct {
+	header
+	reconcile.Status
+	// Overview is nil where the daemon does not tell.
+	*overview.Overview
+	now time.Time
+	all bool
+}
+
+func (a *app) status(ctx context.Context, all bool) (result, error) {
+	socket := a.anySocket()
+	d, err := a.daemon(ctx, socket)
+	if err != nil {
+		return nil, errors.Join(err, a.noteTrial(ctx, socket, err))
+	}
+	r := &statusResult{Status: d.status, now: a.env.Now(), all: all}
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	var o overview.Overview
+	if err := d.client.Overview(ctx, &o); err != nil {
+		a.note("what is enforced is not told: %v", err)
+	} else {
+		r.Overview = &o
+	}
+	return r, nil
+}
+
+// noteTrial tells of a trial without a daemon.
+func (a *app) noteTrial(ctx context.Context, socket string, err error) error {
+	var none *control.NotRunning
+	if !errors.As(err, &none) || a.env.EUID != 0 {
+		return nil
+	}
+	u, err := a.pendingUndo(ctx, trial.UndoPath(socket))
+	if u != nil {
+		a.note("%s", countdown(u.Status(a.env.Host.Clock), a.env.Host.Clock.Now()))
+	}
+	return err
+}
+
+func (r *statusResult) code() int {
+	if r.State == reconcile.Enforcing {
+		return exitSame
+	}
+	return exitDiffers
+}
+
+func (r *statusResult) text(p *printer) {
+	p.printf("dockwall is %s\n", r.paint(p))
+	for _, why := range r.Reasons {
+		p.printf("  %s: %s\n", p.yellow(printable(why.Code)), printable(why.Message))
+	}
+	if r.Trial != nil {
+		p.printf("  %s %s\n", p.bold(p.yellow("on trial:")), printable(countdown(*r.Trial, r.now)))
+	}
+	p.printf("\n")
+	row := func(name, value string) {
+		if value != "" {
+			p.printf("  %-12s %s\n", name, printable(value))
+		}
+	}
+	row("file", r.file())
+	row("Docker", r.docker())
+	row("backend", r.backend())
+	row("applied", r.applied())
+	row("last change", r.change())
+	row("repairs", fmt.Sprint(r.Repairs))
+	row("containers", fmt.Sprint(r.Status.Containers))
+	r.overview(p)
+	r.warnings(p)
+}
+
+func (r *statusResult) paint(p *printer) string {
+	s := printable(string(r.State))
+	switch r.State {
+	case reconcile.Enforcing:
+		return p.bold(p.green(s))
+	case reconcile.Degraded:
+		return p.bold(p.red(s))
+	}
+	return p.bold(p.yellow(s))
+}
+
+func (r *statusResult) file() string {
+	if r.Config.LoadedAt.IsZero() {
+		return r.Config.Path
+	}
+	s := fmt.Sprintf("%s, as of %s", r.Config.Path, r.moment(r.Config.LoadedAt))
+	switch {
+	case r.Trial != nil && r.Trial.State == reconcile.TrialUnconfirmed:
+		s += " (what is on disk now was not confirmed)"
+	case r.Config.Error != "":
+		s += " (what is on disk now has errors)"
+	}
+	return s
+}
+
+func (r *statusResult) docker() string {
+	if r.Docker.Connected {
+		return r.Docker.Version + ", connected"
+	}
+	return "not connected"
+}
+
+func (r *statusResult) backend() string {
+	if r.Sets == "" {
+		return r.Backend
+	}
+	return fmt.Sprintf("%s, sets: %s", r.Backend, r.Sets)
+}
+
+func (r *statusResult) applied() string {
+	if r.AppliedAt.IsZero() {
+		return "not yet"
+	}
+	return fmt.Sprintf("%s, generation %d", r.moment(r.AppliedAt), r.Generation)
+}
+
+func (r *statusResult) change() string {
+	c := r.LastChange
+	if c.At.IsZero() {
+		return ""
+	}
+	return fmt.Sprintf("%s: %s (%s, %s, took %s)", r.moment(c.At), c.Cause,
+		count(c.Rules, "rule"), count(c.Members, "set member"), c.Took.Round(100*time.Microsecond))
+}
+
+// moment is a time and how long ago that was.
+func (r *statusResult) moment(t time.Time) string {
+	return fmt.Sprintf("%s (%s ago)", t.Local().Format(time.DateTime), r.now.Sub(t).Round(time.Second))
+}
+
+func (r *statusResult) warnings(p *printer) {
+	problems := slices.DeleteFunc(slices.Clone(r.Problems), func(pr compile.Problem) bool {
+		return r.Overview != nil && pr.Code == "not_covered" // said already
+	})
+	if len(problems) == 0 {
+		return
+	}
+	p.printf("\n%s\n", count(len(problems), "warning"))
+	for _, pr := range problems {
+		place := ""
+		if pr.Origin.File != "" {
+			place = fmt.Sprintf("%s:%d: ", filepath.Join(filepath.Dir(r.Config.Path), pr.Origin.File), pr.Origin.Line)
+		}
+		p.printf("  %s%s\n", printable(place), printable(pr.Message))
+	}
+}

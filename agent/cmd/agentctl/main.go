@@ -1,0 +1,22 @@
+// Command agentctl checks, shows and applies what agent.hcl says.
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"dockwall/agent/cli"
+)
+
+// version is stamped by the linker (make build).
+var version = "dev"
+
+func main() { os.Exit(run()) }
+
+func run() int {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	return cli.Main(ctx, os.Args[1:], cli.System(version))
+}

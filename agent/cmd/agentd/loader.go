@@ -1,0 +1,97 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"sync"
+
+	"dockwall/agent/config"
+	"dockwall/agent/lastgood"
+	"dockwall/agent/trial"
+)
+
+// defaultSocket is where the control socket is unless the file says otherwise;
+// the last good policy is looked for beside it where the file cannot say.
+const defaultSocket = "/run/dockwall/agent.sock"
+
+// loader reads the operator's file for the loop, and remembers what to watch.
+type loader struct {
+	path string
+	// trials say which policy it is.
+	trials *trial.Keeper
+	// again asks for another load soon.
+	again func()
+	// loaded is told of every good document.
+	loaded func(*config.Document)
+
+	mu       sync.Mutex
+	files    []string
+	fallback *config.Document
+}
+
+// noPolicy is the error where there is nothing to enforce: the file is bad, and
+// no good one was ever seen.
+type noPolicy struct {
+	path  string
+	diags config.Diagnostics
+	// last is why there is no last good policy.
+	last error
+}
+
+// Error is the one-line form.
+func (e *noPolicy) Error() string { return e.diags.Err().Error() }
+
+func (e *noPolicy) writeText(w io.Writer, color bool) {
+	// There is nobody to tell where stderr is closed.
+	_ = e.diags.WriteText(w, color)
+	fmt.Fprintf(w, "\nagentd: %s has errors, and there is no last good policy (%v).\n", e.path, e.last)
+	fmt.Fprintf(w, "agentd: nothing was changed: what is in the kernel stays as it is.\n")
+}
+
+// start reads the file for the first time. Where it is bad, the document is
+// the one that a trial of it goes back to, or the last good policy.
+func (l *loader) start(state string) (*config.Document, error) {
+	last, err := lastgood.Load(lastgood.Path(state, defaultSocket), l.path)
+	if err == nil {
+		l.trials.Remember(last)
+	}
+	r := l.trials.Read()
+	l.files = r.Files
+	if r.Doc != nil {
+		return r.Doc, nil
+	}
+	if former := l.trials.Former(); former != nil {
+		last, err = former, nil
+	}
+	if err != nil {
+		return nil, &noPolicy{l.path, r.Diagnostics, err}
+	}
+	l.fallback = last
+	return last, nil
+}
+
+// load is the loop's Load. The last good policy, where it has to stand in, is
+// put in force as a good file is; the file's own errors follow at once.
+func (l *loader) load() (*config.Document, config.Diagnostics) {
+	r := l.trials.Read()
+	l.mu.Lock()
+	l.files = r.Files
+	last := l.fallback
+	l.fallback = nil
+	l.mu.Unlock()
+	switch {
+	case r.Settled:
+		l.loaded(r.Doc)
+	case r.Doc == nil && last != nil:
+		l.again()
+		return last, nil
+	}
+	return r.Doc, r.Diagnostics
+}
+
+// watched is what config.Watch looks at.
+func (l *loader) watched() []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.files
+}

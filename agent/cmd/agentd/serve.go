@@ -1,0 +1,234 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/coreos/go-systemd/v22/daemon"
+	"golang.org/x/sync/errgroup"
+
+	"dockwall/agent/config"
+	"dockwall/agent/control"
+	"dockwall/agent/cutter"
+	"dockwall/agent/dataplane"
+	"dockwall/agent/denied"
+	"dockwall/agent/facts"
+	"dockwall/agent/lastgood"
+	"dockwall/agent/metrics"
+	"dockwall/agent/reconcile"
+	"dockwall/agent/trial"
+	"dockwall/rules/compile"
+	"dockwall/rules/iptables"
+)
+
+// giveBackAfter is how long after a document was read its putting in force is
+// over, nearly always.
+const giveBackAfter = 5 * time.Second
+
+// agent is the running daemon's parts.
+type agent struct {
+	log     *logging
+	started config.Settings
+	// doc is the document in force.
+	doc atomic.Pointer[config.Document]
+	// loads counts the documents that came into force.
+	loads     atomic.Uint64
+	loader    *loader
+	trials    *trial.Keeper
+	kernel    *dataplane.Kernel
+	collector *facts.Collector
+	loop      *reconcile.Loop
+	cutter    *cutter.Cutter
+	feed      *denied.Feed
+	metrics   *metrics.Metrics
+	socket    *control.Socket
+	systemd   *systemd
+	saver     *saver
+}
+
+// serve runs the agent until ctx ends. The error is a *noPolicy where there is
+// nothing to enforce, and a *control.InUse where another agent runs.
+func serve(ctx context.Context, f flags, stderr io.Writer) error {
+	// Most of what is held is lists that never change: half of it for what comes
+	// and goes is plenty.
+	debug.SetGCPercent(50)
+	// The file says how to log; before it is read, as it would by default.
+	a := &agent{log: newLogging(stderr, config.LogSettings{Level: "info", Format: "text"})}
+	a.trials = a.openTrials(f)
+	a.loader = &loader{path: f.config, trials: a.trials}
+	doc, err := a.loader.start(f.state)
+	if err != nil {
+		return err
+	}
+	a.log.apply(doc.Settings.Log)
+	a.started = doc.Settings
+	if a.loader.fallback != nil {
+		a.log.Error("agent.hcl has errors; the last good policy is put in force", "file", f.config)
+	}
+	if a.socket, err = control.Bind(doc.Settings.Control.Socket); err != nil {
+		return err
+	}
+	if err := a.assemble(f, doc); err != nil {
+		return errors.Join(err, a.socket.Close())
+	}
+	a.takeOver()
+	a.log.Info("starting", "version", version, "file", f.config)
+	err = a.run(ctx)
+	a.systemd.notify(daemon.SdNotifyStopping)
+	return errors.Join(err, a.end(ctx))
+}
+
+// assemble makes the parts; nothing runs yet.
+func (a *agent) assemble(f flags, doc *config.Document) error {
+	kept := []string{facts.StatePath(a.socket.Path())}
+	if f.state != "" {
+		kept = append(kept, facts.BootPath(f.state))
+	}
+	last, err := facts.Load(kept...)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		a.log.Warn("the facts of an earlier run are not used", "error", err)
+	}
+	a.kernel = dataplane.New(a.log.Named("kernel"))
+	if a.collector, err = facts.New(doc.Settings.Docker.Host, last, a.log.Named("facts")); err != nil {
+		return err
+	}
+	a.cutter = cutter.New(a.log.Named("cutter"))
+	a.systemd = newSystemd(a.log.Named("systemd"))
+	a.metrics = a.newMetrics()
+	a.saver = newSaver(a.log.Named("state"), kept, lastgood.Path(f.state, a.socket.Path()))
+	a.loop = reconcile.New(reconcile.Options{
+		Log: a.log.Named("loop"), Load: a.loader.load, Facts: a.collector, Kernel: a.kernel, Backend: a.kernel,
+		Bridges: a.kernel.Bridges(), Cutter: a.cutter, Path: f.config, Observer: observers{a.systemd, a.saver, a.metrics}, Loaded: a.loaded,
+		Trial: a.trials.Status,
+	})
+	a.feed = a.newFeed(a.metrics.Denied)
+	a.saver.snapshot = a.loop.Snapshot
+	a.loader.loaded = a.saver.keep
+	a.loader.again = func() { a.loop.Poke(reconcile.DueFile, "the file has errors") }
+	return nil
+}
+
+// observers tells several of each pass.
+type observers []reconcile.Observer
+
+// Passed passes it on.
+func (o observers) Passed(p reconcile.Pass, s reconcile.Status) {
+	for _, each := range o {
+		each.Passed(p, s)
+	}
+}
+
+// loaded is told by the loop of the document that is in force from now on.
+func (a *agent) loaded(doc *config.Document) {
+	a.doc.Store(doc)
+	a.loads.Add(1)
+	// A long list is read once and then only held: what reading it took is given
+	// back, some time after the pass that puts it in force.
+	time.AfterFunc(giveBackAfter, debug.FreeOSMemory)
+	a.log.apply(doc.Settings.Log)
+	if doc.Settings.Docker != a.started.Docker || doc.Settings.Control != a.started.Control {
+		a.log.Warn("the docker and control settings have changed; that takes effect when agentd is restarted")
+	}
+}
+
+// run runs all parts until ctx ends or one of them fails.
+func (a *agent) run(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return a.loop.Run(ctx) })
+	group.Go(func() error { return control.NewServer(a.socket, a.log.Named("control"), a.routes()...).Run(ctx) })
+	group.Go(func() error { return watchKernel(ctx, a.loop, a.kernel, a.collector, a.log.Named("kernel")) })
+	group.Go(func() error {
+		err := config.Watch(ctx, a.loader.watched, func() { a.loop.Poke(reconcile.DueFile, "agent.hcl changed") }, a.log.Named("file"))
+		if ctx.Err() != nil {
+			return nil
+		}
+		return fmt.Errorf("watching agent.hcl: %w", err)
+	})
+	group.Go(func() error {
+		a.collector.Run(ctx, func(cause string) { a.loop.Poke(reconcile.DueFacts, cause) })
+		return nil
+	})
+	group.Go(func() error { a.cutter.Run(ctx); return nil })
+	group.Go(func() error { a.systemd.run(ctx, a.loop); return nil })
+	group.Go(func() error { a.saver.run(ctx); return nil })
+	group.Go(func() error { a.trials.Run(ctx); return nil })
+	group.Go(func() error { a.feed.Run(ctx); return nil })
+	if address := a.started.Control.Metrics; address != "" {
+		group.Go(func() error { a.metrics.Run(ctx, address); return nil })
+	}
+	group.Go(func() error { a.hangups(ctx); return nil })
+	return group.Wait()
+}
+
+// hangups reloads on SIGHUP.
+func (a *agent) hangups(ctx context.Context) {
+	hup := make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP)
+	defer signal.Stop(hup)
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-hup:
+			a.loop.Reload()
+		}
+	}
+}
+
+// end does what the file says for the end, if the end was asked for.
+func (a *agent) end(ctx context.Context) error {
+	if ctx.Err() == nil {
+		return nil // something failed: the rules stay
+	}
+	doc := a.doc.Load()
+	if doc == nil || doc.Settings.Firewall.OnStop != "remove" {
+		a.log.Info("stopped; the rules stay in the kernel")
+		return nil
+	}
+	if _, err := a.kernel.RemoveAll(context.WithoutCancel(ctx)); err != nil {
+		return fmt.Errorf(`removing the rules (on_stop = "remove"): %w`, err)
+	}
+	a.log.Info("stopped; the rules were removed")
+	return nil
+}
+
+func (a *agent) routes() []control.Route {
+	return []control.Route{
+		control.StatusRoute(a.loop.Status),
+		control.OverviewRoute(a.overview),
+		control.SnapshotRoute(a.loop.Snapshot),
+		control.RulesRoute(a.rules),
+		control.ReloadRoute(a.loop.Reload),
+		control.DeniedRoute(a.follow),
+		control.TrialRoute(a.try),
+		control.ConfirmRoute(a.confirm),
+		control.AcceptRoute(a.trials.Accept),
+	}
+}
+
+// rules renders what the loop wants now.
+func (a *agent) rules(family int) (string, error) {
+	doc, st := a.doc.Load(), a.loop.Status()
+	if doc == nil || st.Backend == "" {
+		return "", errors.New("nothing was compiled yet")
+	}
+	snap := a.loop.Snapshot()
+	variant := iptables.Variant(st.Backend)
+	// A kernel of its own, since the loop's is the loop's. Asked for inline it
+	// starts no process.
+	o, err := dataplane.New(a.log.Named("control")).Options(context.Background(), "inline", variant, snap.Engine.Version)
+	if err != nil {
+		return "", err
+	}
+	o.Inline = st.Sets == "inline"
+	rs, _ := compile.Compile(doc.Policy, snap)
+	return iptables.Render(rs, iptables.Family(family), o).Body, nil
+}

@@ -1,0 +1,127 @@
+package config
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"os"
+	"slices"
+	"strings"
+	"unicode/utf8"
+)
+
+// What an addresses file may be at most.
+const (
+	maxAddresses         = 1_000_000
+	maxAddressFile       = 128 << 20 // bytes
+	maxAddressLine       = 4 << 10   // bytes, comments included
+	maxAddressFileErrors = 20        // after which the file is given up
+)
+
+// readAddresses reads an addresses file: one CIDR or address per line, #
+// begins a comment.
+func (d *decoder) readAddresses(s *section, name string) []netip.Prefix {
+	path := d.beside(name)
+	if !slices.Contains(d.files, path) {
+		d.files = append(d.files, path)
+	}
+	rng := s.hcl.Body.Attributes["file"].Expr.Range()
+	f, err := openRegular(path)
+	if err != nil {
+		s.fail(rng, readProblem("the addresses file", path, err))
+		return nil
+	}
+	r := addressFile{d: d, s: s, path: path}
+	if err := errors.Join(r.read(f), f.Close()); err != nil {
+		s.fail(rng, readProblem("the addresses file", path, err))
+		return nil
+	}
+	return r.prefixes
+}
+
+// addressFile is the state of reading one such file.
+type addressFile struct {
+	d        *decoder
+	s        *section
+	path     string
+	line     int
+	prefixes []netip.Prefix
+}
+
+func (r *addressFile) read(f *os.File) error {
+	st, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	if st.Size() > maxAddressFile {
+		return fmt.Errorf("it is larger than %d MiB", maxAddressFile>>20)
+	}
+	lines := bufio.NewScanner(io.LimitReader(f, maxAddressFile))
+	lines.Buffer(make([]byte, 0, 64<<10), maxAddressLine)
+	for lines.Scan() {
+		r.line++
+		raw := lines.Bytes()
+		if r.line == 1 {
+			raw = bytes.TrimPrefix(raw, []byte(utf8BOM))
+		}
+		if !r.take(raw) {
+			return nil
+		}
+	}
+	if errors.Is(lines.Err(), bufio.ErrTooLong) {
+		r.line++
+		r.fail("", "", &problem{"The line is too long", fmt.Sprintf("A line has at most %d bytes.", maxAddressLine)})
+		return nil
+	}
+	return lines.Err()
+}
+
+// take reads one line and tells whether to go on.
+func (r *addressFile) take(raw []byte) bool {
+	text, _, _ := bytes.Cut(raw, []byte{'#'})
+	text = bytes.TrimSpace(text)
+	if len(text) == 0 {
+		return true
+	}
+	v := string(text)
+	p, ok := parsePrefix(v)
+	switch {
+	case !ok:
+		return r.fail(string(raw), v, lineProblem(v))
+	case len(r.prefixes) == maxAddresses:
+		r.fail(string(raw), v, &problem{"There are too many addresses", fmt.Sprintf("A file holds at most %d.", maxAddresses)})
+		return false
+	}
+	r.prefixes = append(r.prefixes, p)
+	return true
+}
+
+// lineProblem is addressProblem for a line, where nothing stands in quotes.
+func lineProblem(v string) *problem {
+	switch {
+	case !utf8.ValidString(v) || strings.ContainsRune(v, 0):
+		return &problem{"The line is not text in UTF-8", "Save the file as UTF-8, with one CIDR or address per line."}
+	case v == "any":
+		return &problem{`"any" cannot stand in an addresses file`, "Write 0.0.0.0/0 and ::/0, on two lines."}
+	case strings.ContainsAny(v, ", \t;\"'"):
+		return &problem{fmt.Sprintf("%q is not one address", v), "One CIDR or address stands on each line, without quotes; # begins a comment."}
+	}
+	return addressProblem(v)
+}
+
+// fail reports a line and tells whether to go on after it.
+func (r *addressFile) fail(raw, v string, p *problem) bool {
+	raw = strings.TrimSuffix(raw, "\r")
+	if utf8.RuneCountInString(v) > maxSnippet {
+		p = &problem{"The line is not an address", p.detail}
+	}
+	column := 1 + utf8.RuneCountInString(raw[:max(0, strings.Index(raw, v))])
+	r.d.add(Diagnostic{Severity: Error, File: r.path, Line: r.line, Column: column,
+		EndColumn: column + max(1, utf8.RuneCountInString(v)), Summary: p.summary, Detail: p.detail,
+		Snippet: cutLine(raw), Context: "in " + r.s.title()})
+	r.d.addressErrors[r.path]++
+	return r.d.addressErrors[r.path] < maxAddressFileErrors
+}

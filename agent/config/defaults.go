@@ -1,0 +1,29 @@
+package config
+
+import (
+	"dockwall/rules"
+	"dockwall/rules/policy"
+)
+
+// defaultDefaults is what holds without a defaults block.
+func defaultDefaults() policy.Defaults {
+	return policy.Defaults{Published: policy.Deny, Between: policy.Allow, Egress: policy.Allow, Host: policy.Allow,
+		Origin: rules.Origin{Policy: "defaults"}}
+}
+
+// defaults decodes the defaults block.
+func (d *decoder) defaults(s *section) {
+	p := &d.doc.Policy.Defaults
+	s.action("published", &p.Published)
+	s.action("between", &p.Between)
+	s.action("egress", &p.Egress)
+	s.action("host", &p.Host)
+	p.Origin = s.origin()
+}
+
+// action takes allow or deny.
+func (s *section) action(name string, target *policy.Action) {
+	text := string(*target)
+	s.enum(name, &text, string(policy.Allow), string(policy.Deny))
+	*target = policy.Action(text)
+}

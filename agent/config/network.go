@@ -1,0 +1,16 @@
+package config
+
+import "dockwall/rules/policy"
+
+// network decodes a network block: the defaults of one Docker network.
+func (d *decoder) network(s *section) {
+	n := policy.Network{Name: s.name, Origin: s.origin()}
+	s.action("published", &n.Published)
+	s.action("between", &n.Between)
+	s.action("egress", &n.Egress)
+	s.action("host", &n.Host)
+	if len(s.hcl.Body.Attributes) == 0 {
+		s.warn(s.hcl.DefRange(), &problem{s.title() + " says nothing", `Write for instance between = "deny", or leave the block out.`})
+	}
+	d.doc.Policy.Networks = append(d.doc.Policy.Networks, n)
+}

@@ -1,0 +1,146 @@
+package config
+
+import (
+	"cmp"
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"dockwall/netinfo"
+	"dockwall/rules"
+	"dockwall/rules/policy"
+)
+
+// ports is a list of ports, sorted and without duplicates.
+func (s *section) ports(name string) []policy.Ports {
+	var all []policy.Ports
+	seen := map[policy.Ports]bool{}
+	for _, e := range s.elements(name) {
+		v, ok := s.text(e)
+		if !ok {
+			continue
+		}
+		ps, p := parsePorts(v)
+		if p != nil {
+			s.fail(e.Range(), p)
+			continue
+		}
+		for _, p := range ps {
+			if seen[p] {
+				s.warn(e.Range(), &problem{fmt.Sprintf("%s is there twice", portsText(p)), "One is enough."})
+				continue
+			}
+			seen[p] = true
+			all = append(all, p)
+		}
+	}
+	slices.SortFunc(all, func(a, b policy.Ports) int {
+		return cmp.Or(cmp.Compare(a.Proto, b.Proto), cmp.Compare(a.Lo, b.Lo), cmp.Compare(a.Hi, b.Hi))
+	})
+	return all
+}
+
+func portsText(p policy.Ports) string {
+	if p.Lo == p.Hi {
+		return fmt.Sprintf("%d/%s", p.Lo, p.Proto)
+	}
+	return fmt.Sprintf("%d-%d/%s", p.Lo, p.Hi, p.Proto)
+}
+
+const portsUsage = `Write a port or a range, and the protocol: "443/tcp", "8000-8100/udp"; without a protocol it is tcp and udp.`
+
+// parsePorts reads "443/tcp", "8000-8100/tcp", "53": the last is tcp and udp.
+func parsePorts(v string) ([]policy.Ports, *problem) {
+	numbers, word, hasProto := strings.Cut(v, "/")
+	protos := []rules.Protocol{netinfo.TCP, netinfo.UDP}
+	if hasProto {
+		proto, p := parseProto(v, numbers, word)
+		if p != nil {
+			return nil, p
+		}
+		protos = []rules.Protocol{proto}
+	}
+	lo, hi, p := parseRange(v, numbers)
+	if p != nil {
+		return nil, p
+	}
+	var all []policy.Ports
+	for _, proto := range protos {
+		all = append(all, policy.Ports{Proto: proto, Lo: lo, Hi: hi})
+	}
+	return all, nil
+}
+
+func parseProto(v, numbers, word string) (rules.Protocol, *problem) {
+	protos := []string{"tcp", "udp", "sctp"}
+	if slices.Contains(protos, word) {
+		proto, err := netinfo.ParseProtocol(word)
+		if err == nil {
+			return proto, nil
+		}
+	}
+	switch {
+	case strings.Contains(word, "icmp"):
+		return 0, &problem{fmt.Sprintf("%q: ICMP has no ports", v), portsUsage}
+	case slices.Contains(protos, numbers):
+		return 0, &problem{fmt.Sprintf("%q is the wrong way round", v), fmt.Sprintf("Write %q.", word+"/"+numbers)}
+	}
+	hint := didYouMean(word, protos, func(p string) string { return inQuotes(numbers + "/" + p) })
+	return 0, &problem{fmt.Sprintf("%q has no known protocol", v), cmp.Or(hint, "The protocol is tcp, udp or sctp.")}
+}
+
+func parseRange(v, numbers string) (lo, hi uint16, p *problem) {
+	first, last, isRange := strings.Cut(numbers, "-")
+	lo, okLo := parsePort(first)
+	hi = lo
+	okHi := okLo
+	if isRange {
+		hi, okHi = parsePort(last)
+	}
+	switch {
+	case !okLo || !okHi:
+		return 0, 0, portsProblem(v, numbers)
+	case lo > hi:
+		rest := strings.TrimPrefix(v, numbers)
+		return 0, 0, &problem{fmt.Sprintf("The range %q is reversed", v), fmt.Sprintf("Write %q.", fmt.Sprintf("%d-%d%s", hi, lo, rest))}
+	}
+	return lo, hi, nil
+}
+
+// parsePort reads 1 to 65535, without sign, blanks and leading zeros.
+func parsePort(s string) (uint16, bool) {
+	n, err := strconv.ParseUint(s, 10, 16)
+	return uint16(n), err == nil && n > 0 && strconv.FormatUint(n, 10) == s
+}
+
+var (
+	allDigits   = regexp.MustCompile(`^-?\d+(-\d+)?$`)
+	colonRange  = regexp.MustCompile(`^(\d+):(\d+)$`)
+	serviceName = regexp.MustCompile(`^[a-zA-Z][a-zA-Z0-9-]*$`)
+)
+
+// portsProblem says what is wrong with the numbers of v.
+func portsProblem(v, numbers string) *problem {
+	rest := strings.TrimPrefix(v, numbers)
+	m := colonRange.FindStringSubmatch(numbers)
+	switch t := strings.TrimSpace(v); {
+	case t == "":
+		return &problem{"A port is empty", portsUsage}
+	case numbers == "*" || strings.EqualFold(numbers, "any") || strings.EqualFold(numbers, "all"):
+		return &problem{fmt.Sprintf("%q is not a port", v), "For every port leave ports out; for every port of one protocol write \"1-65535/tcp\"."}
+	case strings.Contains(v, ","):
+		return &problem{fmt.Sprintf("%q is more than one port", v), "Write each in quotes of its own, with commas between them."}
+	case strings.ContainsAny(v, " \t\r\n"):
+		return &problem{fmt.Sprintf("There are blanks in %q", v), fmt.Sprintf("Write %q.", strings.Join(strings.Fields(v), ""))}
+	case m != nil:
+		return &problem{fmt.Sprintf("%q has a colon", v),
+			fmt.Sprintf("A range is written %q. Of a published port (HOST:CONTAINER) write the host's: %q.", m[1]+"-"+m[2]+rest, m[1]+rest)}
+	case allDigits.MatchString(numbers):
+		return &problem{fmt.Sprintf("%q is not a port", v), "Ports are 1 to 65535, without leading zeros."}
+	case serviceName.MatchString(numbers):
+		return &problem{fmt.Sprintf("%q is not a number", numbers), "Names of services are not possible. " + portsUsage}
+	}
+	return &problem{fmt.Sprintf("%q is not a port", v), portsUsage}
+}

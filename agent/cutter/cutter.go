@@ -1,0 +1,108 @@
+package cutter
+
+import (
+	"context"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"dockwall/netinfo"
+	"dockwall/rules"
+)
+
+// calm is the least time between two asked for cuts. Each begins with a look at
+// every connection, so where that takes long the time between is longer.
+const calm = 100 * time.Millisecond
+
+// Result is what a cut did.
+type Result struct {
+	// Forwarded are connections to, from and between containers; Received are
+	// those to the host itself, docker-proxy's among them. One that came back
+	// counts again.
+	Forwarded, Received int
+	// Sockets are the host's TCP sockets that were destroyed.
+	Sockets int
+	// Undecided are connections that were left alone because the verdict could
+	// not be told, as of the last look at everything.
+	Undecided int
+	// Looked is when everything had been judged and ended for the first time,
+	// Took when the cut was over, both since its beginning.
+	Looked, Took time.Duration
+}
+
+// Cut tells whether anything was ended.
+func (r Result) Cut() bool { return r.Forwarded+r.Received+r.Sockets > 0 }
+
+// Cutter ends connections.
+type Cutter struct {
+	log hclog.Logger
+	// asks holds the newest ask that is not begun.
+	asks chan ask
+}
+
+type ask struct {
+	rs rules.Ruleset
+	s  netinfo.Snapshot
+}
+
+// New returns a Cutter. Run has it do what Ask asks for.
+func New(log hclog.Logger) *Cutter { return &Cutter{log: log, asks: make(chan ask, 1)} }
+
+// Ask has Run end what the ruleset, which is in the kernel already, does not
+// allow. It does not wait; of several asks the last one counts.
+func (c *Cutter) Ask(rs rules.Ruleset, s netinfo.Snapshot) {
+	for {
+		select {
+		case c.asks <- ask{rs, s}:
+			return
+		default:
+		}
+		select {
+		case <-c.asks:
+		default:
+		}
+	}
+}
+
+// Run does what is asked for until ctx ends.
+func (c *Cutter) Run(ctx context.Context) {
+	var left trail
+	for {
+		var a ask
+		select {
+		case <-ctx.Done():
+			return
+		case a = <-c.asks:
+		}
+		var looked time.Duration
+		left, looked = c.serve(ctx, a, left)
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(max(calm, 2*looked)):
+		}
+	}
+}
+
+// serve does one ask. It returns what the next has to go on looking for, and how
+// long it took to look at everything.
+func (c *Cutter) serve(ctx context.Context, a ask, left trail) (trail, time.Duration) {
+	r, left, err := c.cut(ctx, a, left, c.asks)
+	if err != nil && ctx.Err() == nil {
+		c.log.Error("connections that are no longer allowed may go on", "error", err)
+	}
+	if r.Cut() {
+		c.log.Info("connections cut", "forwarded", r.Forwarded, "received", r.Received, "sockets", r.Sockets,
+			"undecided", r.Undecided, "within", r.Looked.Round(100*time.Microsecond))
+	}
+	return left, r.Looked
+}
+
+// Cut ends the connections that the ruleset, which is in the kernel already,
+// does not allow, and looks again for some two seconds where one may come back.
+// Where there is nothing to end it returns after a second look. The error is
+// the first that ended it, or ctx's.
+func (c *Cutter) Cut(ctx context.Context, rs rules.Ruleset, s netinfo.Snapshot) (Result, error) {
+	r, _, err := c.cut(ctx, ask{rs, s}, trail{}, nil)
+	return r, err
+}

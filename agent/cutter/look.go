@@ -1,0 +1,252 @@
+package cutter
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net/netip"
+	"time"
+
+	"dockwall/netinfo"
+	"dockwall/netinfo/hostnet"
+	"dockwall/rules"
+	"dockwall/rules/trace"
+)
+
+// looks are when the table is looked at, after the beginning. The first two
+// look at everything, since a listing may miss an entry that moves; the others
+// only for what came back.
+func looks() []time.Duration {
+	const ms = time.Millisecond
+	return []time.Duration{0, 60 * ms, 200 * ms, 500 * ms, 1000 * ms, 2000 * ms}
+}
+
+const fullLooks = 2
+
+// direction is one direction of a connection.
+type direction struct {
+	proto netinfo.Protocol
+	hostnet.Tuple
+}
+
+// trail is what was cut and might come back, by the direction in which it
+// would: its own or that of its answers.
+type trail map[direction]hostnet.Flow
+
+func (t trail) add(f hostnet.Flow) {
+	t[direction{f.Proto, f.Original}] = f
+	t[direction{f.Proto, f.Reply}] = f
+}
+
+// before is the cut flow that this one looks like.
+func (t trail) before(f hostnet.Flow) (hostnet.Flow, bool) {
+	was, ok := t[direction{f.Proto, f.Original}]
+	return was, ok
+}
+
+// knife is one cut under way.
+type knife struct {
+	c *Cutter
+	*judge
+	table  *hostnet.FlowTable
+	trail  trail
+	result Result
+	// noDestroy: the kernel cannot destroy sockets, as was said once.
+	noDestroy bool
+}
+
+// victim is a flow to end.
+type victim struct {
+	flow    hostnet.Flow
+	attempt attempt
+}
+
+// socketKey is a TCP connection as its socket on the host has it.
+type socketKey struct{ local, remote netip.AddrPort }
+
+// cut looks until nothing can come back, ctx ends or something else is asked
+// for. What is left to look for then is returned; it is not put back.
+func (c *Cutter) cut(ctx context.Context, a ask, left trail, asks chan ask) (Result, trail, error) {
+	if !a.s.Engine.Known {
+		return Result{}, nil, nil
+	}
+	router, err := newRouter(a.s)
+	if err != nil {
+		return Result{}, left, err
+	}
+	defer router.close()
+	table, err := hostnet.OpenFlowTable()
+	if err != nil {
+		return Result{}, left, err
+	}
+	defer table.Close()
+	k := &knife{c: c, judge: newJudge(trace.New(a.rs), a.s, router.nic), table: table, trail: trail{}}
+	maps.Copy(k.trail, left)
+	begun := time.Now()
+	again, err := k.looks(ctx, begun, asks)
+	k.result.Took = time.Since(begun)
+	if !again && err == nil {
+		k.trail = nil
+	}
+	return k.result, k.trail, err
+}
+
+func (k *knife) looks(ctx context.Context, begun time.Time, asks chan ask) (again bool, err error) {
+	for i, at := range looks() {
+		if again, err := wait(ctx, time.Until(begun.Add(at)), asks); again || err != nil {
+			return again, err
+		}
+		if err := k.look(i); err != nil {
+			return false, err
+		}
+		if i == 0 {
+			k.result.Looked = time.Since(begun)
+		}
+		if i+1 >= fullLooks && len(k.trail) == 0 {
+			return false, nil
+		}
+	}
+	return false, nil
+}
+
+// wait waits, and tells whether something else was asked for meanwhile: the
+// ruleset in hand is then no longer the kernel's.
+func wait(ctx context.Context, d time.Duration, asks chan ask) (again bool, err error) {
+	t := time.NewTimer(max(d, 0))
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return false, ctx.Err()
+	case <-t.C:
+	}
+	return len(asks) > 0, nil
+}
+
+// look ends what it finds. Sockets go before the entries of their connections,
+// by which their reset is let through.
+func (k *knife) look(i int) error {
+	full := i < fullLooks
+	var victims []victim
+	if full {
+		k.result.Undecided = 0
+	}
+	for _, family := range []int{4, 6} {
+		err := hostnet.EachFlow(family, func(f hostnet.Flow) {
+			if a, yes := k.condemned(f, full); yes {
+				victims = append(victims, victim{f, a})
+			}
+		})
+		if err != nil {
+			return err
+		}
+	}
+	if err := k.sockets(victims, i == 0); err != nil {
+		return err
+	}
+	var first error
+	for _, v := range victims {
+		// One that resists does not save the others.
+		if err := k.end(v); err != nil && first == nil {
+			first = err
+		}
+	}
+	return first
+}
+
+// condemned tells whether the flow is to end.
+func (k *knife) condemned(f hostnet.Flow, full bool) (attempt, bool) {
+	was, back := k.trail.before(f)
+	if !full && !back {
+		return attempt{}, false
+	}
+	a, v := k.flow(f)
+	if v == deny {
+		return a, true
+	}
+	if v == undecided && full {
+		k.result.Undecided++
+	}
+	// What was cut a moment ago may come back as its answers. Only where they
+	// leave from where the client looks for them can it answer in turn.
+	if !back || f.Original != was.Reply || f.Reply != was.Original || f.Proto == netinfo.TCP && !f.TCP.Midstream {
+		return attempt{}, false
+	}
+	a, v = k.flow(was)
+	a.reversed = true
+	return a, v == deny
+}
+
+// sockets destroys the host's ends of what is condemned, and at first also
+// those that connection tracking does not tell of.
+func (k *knife) sockets(victims []victim, all bool) error {
+	ends := map[socketKey]bool{}
+	for _, v := range victims {
+		if a := v.attempt; a.base == rules.BaseInput && a.proto == netinfo.TCP {
+			ends[socketKey{a.local, a.src}] = true
+		}
+	}
+	if len(ends) == 0 && !all || k.noDestroy {
+		return nil
+	}
+	n, err := hostnet.DestroyTCPSockets(func(c hostnet.Connection) bool {
+		return ends[socketKey{c.Local, c.Remote}] || all && k.socket(c) == deny
+	})
+	k.result.Sockets += n
+	if errors.Is(err, hostnet.ErrNoDestroy) {
+		k.noDestroy = true
+		k.c.log.Warn("connections through docker-proxy may outlive the policy", "error", err)
+		return nil
+	}
+	return err
+}
+
+// end ends one flow.
+func (k *knife) end(v victim) error {
+	if v.attempt.base == rules.BaseInput {
+		k.result.Received++
+	} else {
+		k.result.Forwarded++
+	}
+	if freezable(v) {
+		if err := k.table.Freeze(v.flow); err != nil {
+			return fmt.Errorf("cutting %s: %w", text(v.flow), err)
+		}
+		return nil
+	}
+	k.trail.add(v.flow)
+	if err := k.table.Delete(v.flow); err != nil {
+		return fmt.Errorf("cutting %s: %w", text(v.flow), err)
+	}
+	if as, ok := elsewhere(v.attempt); ok {
+		// Where it fails the later looks have to do. A server that was faster is
+		// found by the next one.
+		if err := k.table.Divert(v.attempt.proto, v.attempt.dst, v.attempt.src, as); err != nil {
+			k.c.log.Trace("not diverted", "connection", text(v.flow), "error", err)
+		}
+	}
+	return nil
+}
+
+// elsewhere is another port of the address by which the client knows the
+// server. False: the client knows the server by its own address, and its
+// answers are sent as they are; or its end is a socket that was destroyed.
+func elsewhere(a attempt) (netip.AddrPort, bool) {
+	ports := a.proto == netinfo.UDP || a.proto == netinfo.SCTP || a.proto == netinfo.TCP && a.base != rules.BaseInput
+	if !ports || a.base != rules.BaseInput && !a.dnat {
+		return netip.AddrPort{}, false
+	}
+	const other = 1 << 15
+	return netip.AddrPortFrom(a.orig.Addr(), max(a.orig.Port()^other, 1)), true
+}
+
+// freezable tells that the connection was established and is tracked in its own
+// direction. One that is still being opened would go on from SYN_SENT.
+func freezable(v victim) bool {
+	return v.attempt.base == rules.BaseDockerUser && v.flow.Proto == netinfo.TCP && !v.attempt.reversed &&
+		v.flow.Assured() && v.flow.TCP.State > hostnet.TCPSynReceived
+}
+
+func text(f hostnet.Flow) string {
+	return fmt.Sprintf("%v %s -> %s", f.Proto, addrPort(f.Original.Src, f.Original.SrcPort), addrPort(f.Original.Dst, f.Original.DstPort))
+}

@@ -1,0 +1,103 @@
+package dataplane
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os/exec"
+	"strings"
+	"sync"
+	"time"
+)
+
+// commandTimeout bounds one command. The slowest that was measured, an ipset
+// restore of 1,000,000 entries, takes 5 s.
+const commandTimeout = 60 * time.Second
+
+// children remembers the process IDs of the commands that were started last,
+// by which the kernel's notifications tell our own changes from others'.
+type children struct {
+	mu   sync.Mutex
+	pids [64]int
+	next int
+}
+
+func (c *children) add(pid int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.pids[c.next%len(c.pids)] = pid
+	c.next++
+}
+
+func (c *children) has(pid int) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, p := range c.pids {
+		if p == pid && pid != 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// output is what a command printed.
+type output struct{ stdout, stderr string }
+
+// running is a command that was started.
+type running struct {
+	cmd       *exec.Cmd
+	ctx       context.Context
+	cancel    context.CancelFunc
+	limit     time.Duration
+	err       error // why it could not be started
+	out, errs bytes.Buffer
+}
+
+// command runs argv with stdin. The error of a command that failed holds the
+// first lines it printed.
+func (k *Kernel) command(ctx context.Context, argv []string, stdin string) (output, error) {
+	return k.begin(ctx, argv, stdin).end()
+}
+
+// begin starts argv with stdin. Several may run at once; they all run in the
+// network namespace of the goroutine's thread.
+func (k *Kernel) begin(ctx context.Context, argv []string, stdin string) *running {
+	r := &running{limit: k.timeout}
+	r.ctx, r.cancel = context.WithTimeout(ctx, k.timeout)
+	r.cmd = exec.CommandContext(r.ctx, argv[0], argv[1:]...)
+	r.cmd.Stdin = strings.NewReader(stdin)
+	r.cmd.WaitDelay = time.Second
+	r.cmd.Stdout, r.cmd.Stderr = &r.out, &r.errs
+	if r.err = r.cmd.Start(); r.err == nil {
+		k.children.add(r.cmd.Process.Pid)
+	}
+	return r
+}
+
+// end waits for it.
+func (r *running) end() (output, error) {
+	defer r.cancel()
+	err := r.err
+	if err == nil {
+		err = r.cmd.Wait()
+	}
+	out := output{r.out.String(), r.errs.String()}
+	if err == nil {
+		return out, nil
+	}
+	if r.ctx.Err() == context.DeadlineExceeded {
+		err = fmt.Errorf("no end after %s", r.limit)
+	}
+	if errors.Is(err, exec.ErrNotFound) {
+		err = fmt.Errorf("%w (Debian's packages are iptables and ipset)", err)
+	}
+	said := strings.TrimSpace(out.stderr)
+	if len(said) > 500 {
+		said = said[:500] + "…"
+	}
+	if said != "" {
+		err = fmt.Errorf("%w: %s", err, strings.ReplaceAll(said, "\n", "; "))
+	}
+	return out, fmt.Errorf("running %s: %w", strings.Join(r.cmd.Args, " "), err)
+}

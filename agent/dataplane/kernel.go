@@ -1,0 +1,198 @@
+package dataplane
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/coreos/go-iptables/iptables"
+	"github.com/hashicorp/go-hclog"
+
+	"dockwall/netinfo/hostnet"
+	backend "dockwall/rules/iptables"
+)
+
+// Kernel is the netfilter of the network namespace that the process runs in.
+type Kernel struct {
+	log      hclog.Logger
+	timeout  time.Duration
+	children children
+	// proc is where /proc is mounted; tests put a tree of their own there.
+	proc string
+	// digest is legacyDigest as of just before the last Observe.
+	digest uint64
+	// generation is nftables' then.
+	generation uint32
+	// digests are those of the sets' members as they were last read.
+	digests map[string]uint64
+	// versions are those of the programs that were asked.
+	versions map[program][3]int
+}
+
+// New returns the kernel of this namespace.
+func New(log hclog.Logger) *Kernel {
+	return &Kernel{log: log, timeout: commandTimeout, proc: "/proc", digests: map[string]uint64{}, versions: map[program][3]int{}}
+}
+
+// Own tells whether the process is one of the commands started here last.
+func (k *Kernel) Own(pid int) bool { return k.children.has(pid) }
+
+// minVersion is the oldest iptables whose two variants are what they are
+// taken for here (1.8.0 brought them).
+var minVersion = [3]int{1, 8, 0}
+
+// Detect says which variant is to be written to: the one that setting names,
+// or with "auto" the one that holds Docker's own rules, or where Docker has
+// none yet the one that Docker would use, which is what `iptables` is.
+func (k *Kernel) Detect(ctx context.Context, setting string) (backend.Variant, error) {
+	switch setting {
+	case string(backend.NFT), string(backend.Legacy):
+		v := backend.Variant(setting)
+		return v, k.usable(v)
+	case "nftables":
+		return "", errors.New(`firewall.backend = "nftables" is not supported by this version: write "auto" or "iptables-nft"`)
+	case "", "auto":
+		return k.detectAuto(ctx)
+	}
+	return "", fmt.Errorf("firewall.backend: unknown backend %q", setting)
+}
+
+func (k *Kernel) detectAuto(ctx context.Context) (backend.Variant, error) {
+	var holders, usable []backend.Variant
+	var errs []error
+	for _, v := range []backend.Variant{backend.NFT, backend.Legacy} {
+		if err := k.usable(v); err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		usable = append(usable, v)
+		holds, err := k.holdsDocker(ctx, v)
+		if err != nil {
+			errs = append(errs, err)
+		} else if holds {
+			holders = append(holders, v)
+		}
+	}
+	switch {
+	case len(holders) == 1:
+		return holders[0], nil
+	case len(usable) == 1:
+		return usable[0], nil
+	case len(usable) == 0:
+		return "", fmt.Errorf("no usable iptables: %w", errors.Join(errs...))
+	}
+	// Both or none hold Docker's rules: the alternative in force decides, since
+	// dockerd will use that one when it starts next.
+	return k.preferred(ctx), nil
+}
+
+// preferred is the variant behind the plain name iptables.
+func (k *Kernel) preferred(ctx context.Context) backend.Variant {
+	out, err := k.command(ctx, []string{"iptables", "--version"}, "")
+	if err == nil && strings.Contains(out.stdout, "legacy") {
+		return backend.Legacy
+	}
+	return backend.NFT
+}
+
+// usable tells whether the variant's commands are there and recent enough.
+func (k *Kernel) usable(v backend.Variant) error {
+	for _, name := range []string{"iptables", "ip6tables"} {
+		bin := strings.Replace(string(v), "iptables", name, 1)
+		path, err := exec.LookPath(bin)
+		if err != nil {
+			return fmt.Errorf("%s is not installed (Debian's package is iptables): %w", bin, err)
+		}
+		is, err := k.version(path)
+		if err != nil {
+			return fmt.Errorf("asking %s for its version: %w", bin, err)
+		}
+		if less(is, minVersion) {
+			return fmt.Errorf("%s is version %d.%d.%d; %d.%d.%d or later is needed", bin, is[0], is[1], is[2], minVersion[0], minVersion[1], minVersion[2])
+		}
+	}
+	return nil
+}
+
+// version asks the program for its version. One that goes by several names, as
+// those of a variant do, is asked once, until it is replaced.
+func (k *Kernel) version(path string) ([3]int, error) {
+	real, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		return [3]int{}, err
+	}
+	st, err := os.Stat(real)
+	if err != nil {
+		return [3]int{}, err
+	}
+	key := program{real, st.ModTime(), st.Size()}
+	if v, known := k.versions[key]; known {
+		return v, nil
+	}
+	ipt, err := iptables.New(iptables.Path(path))
+	if err != nil {
+		return [3]int{}, err
+	}
+	a, b, c := ipt.GetIptablesVersion()
+	k.versions[key] = [3]int{a, b, c}
+	return k.versions[key], nil
+}
+
+// program is a file as it is now.
+type program struct {
+	path  string
+	mtime time.Time
+	size  int64
+}
+
+func less(a, b [3]int) bool {
+	for i := range a {
+		if a[i] != b[i] {
+			return a[i] < b[i]
+		}
+	}
+	return false
+}
+
+// dockerChains are chains that only dockerd makes. DOCKER-USER is not among
+// them: dockwall makes it too.
+var dockerChains = []string{"DOCKER", "DOCKER-FORWARD", "DOCKER-ISOLATION-STAGE-1"}
+
+func (k *Kernel) holdsDocker(ctx context.Context, v backend.Variant) (bool, error) {
+	for _, f := range []backend.Family{backend.V4, backend.V6} {
+		names, err := k.filterChains(ctx, v, f)
+		if err != nil {
+			return false, err
+		}
+		for _, d := range dockerChains {
+			if slices.Contains(names, d) {
+				return true, nil
+			}
+		}
+	}
+	return false, nil
+}
+
+// filterChains names the chains of the filter table. Only legacy tables that
+// are there take a process to look at.
+func (k *Kernel) filterChains(ctx context.Context, v backend.Variant, f backend.Family) ([]string, error) {
+	if v == backend.NFT {
+		return hostnet.NFTChains(int(f), "filter")
+	}
+	tables, err := k.beginTables(ctx, v, f)()
+	var names []string
+	for _, t := range tables {
+		for _, c := range t.Chains {
+			if t.Name == "filter" {
+				names = append(names, c.Name)
+			}
+		}
+	}
+	return names, err
+}

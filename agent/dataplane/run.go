@@ -1,0 +1,222 @@
+package dataplane
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"dockwall/netinfo/hostnet"
+	"dockwall/rules"
+	backend "dockwall/rules/iptables"
+	"dockwall/rules/plan"
+)
+
+// StepError is a step that a tool refused.
+type StepError struct {
+	Step plan.Step
+	// Line is the line of Step.Stdin that was complained of, from 1; 0: none
+	// was named, or only the COMMIT.
+	Line int
+	// Text is that line.
+	Text string
+	// Origin is where the line comes from; Policy is empty where unknown.
+	Origin rules.Origin
+	Err    error
+	// RolledBack tells that the kernel is as it was before.
+	RolledBack bool
+}
+
+func (e *StepError) Error() string {
+	var b strings.Builder
+	if e.Origin.File != "" {
+		fmt.Fprintf(&b, "%s:%d: ", e.Origin.File, e.Origin.Line)
+	}
+	if e.Origin.Policy != "" {
+		fmt.Fprintf(&b, "%s: ", e.Origin.Policy)
+	}
+	fmt.Fprintf(&b, "%s: %v", e.Step.Why, e.Err)
+	if e.Text != "" {
+		fmt.Fprintf(&b, " (line %d: %s)", e.Line, e.Text)
+	}
+	if e.CannotLog() {
+		b.WriteString("; refused packets cannot be reported here: load the kernel's module xt_NFLOG, or write log_denied = false (agentd goes on without reports by itself)")
+	}
+	return b.String()
+}
+
+// CannotLog tells that what was refused is the rules that report packets: this
+// iptables, or this kernel, has no NFLOG. Legacy does not say which of a table's
+// rules it refuses, so there it is a guess.
+func (e *StepError) CannotLog() bool {
+	said := e.Err.Error()
+	if !strings.Contains(e.Step.Stdin, "-j NFLOG") {
+		return false
+	}
+	return strings.Contains(said, "NFLOG") || strings.Contains(said, `unknown option "--nflog-`) ||
+		strings.Contains(e.Text, "-j NFLOG") && strings.Contains(said, "No such file or directory") ||
+		e.Text == "" && strings.Contains(said, "No chain/target/match by that name")
+}
+
+// Unwrap returns the tool's own error.
+func (e *StepError) Unwrap() error { return e.Err }
+
+// Run makes the kernel as the plan says. After an error it is as it was
+// before, unless the error says that going back failed too.
+func (k *Kernel) Run(ctx context.Context, p plan.Plan) error {
+	for _, s := range p.Prepare {
+		if err := k.step(ctx, s); err != nil {
+			return errors.Join(err, k.all(ctx, p.Cleanup))
+		}
+	}
+	if err := k.check(ctx, p.Checks); err != nil {
+		return errors.Join(err, k.all(ctx, p.Cleanup))
+	}
+	for _, s := range p.Steps {
+		err := k.step(ctx, s)
+		if err == nil {
+			continue
+		}
+		// Going back must not be given up because the caller was.
+		if back := k.all(context.WithoutCancel(ctx), p.Rollback); back != nil {
+			return errors.Join(err, fmt.Errorf("going back failed too: %w", back))
+		}
+		var se *StepError
+		if errors.As(err, &se) {
+			se.RolledBack = true
+		}
+		return err
+	}
+	if err := k.all(ctx, p.Cleanup); err != nil {
+		k.log.Debug("old sets are left for the next change", "error", err)
+	}
+	return nil
+}
+
+// all runs every step, whatever becomes of the others.
+func (k *Kernel) all(ctx context.Context, steps []plan.Step) error {
+	var errs []error
+	for _, s := range steps {
+		if err := k.step(ctx, s); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (k *Kernel) step(ctx context.Context, s plan.Step) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if s.Argv[0] == plan.DeleteTable {
+		return deleteTable(s)
+	}
+	if s.Argv[0] == plan.EditSets {
+		return k.editStep(ctx, s)
+	}
+	out, err := k.command(ctx, s.Argv, s.Stdin)
+	if err == nil || s.MayFail && ctx.Err() == nil {
+		return nil
+	}
+	return refused(s, out, err)
+}
+
+// check runs steps that change nothing, all at once, and returns the error of
+// the first that was refused.
+func (k *Kernel) check(ctx context.Context, steps []plan.Step) error {
+	var begun []*running
+	for _, s := range steps {
+		begun = append(begun, k.begin(ctx, s.Argv, s.Stdin))
+	}
+	var first error
+	for i, r := range begun {
+		if out, err := r.end(); err != nil && first == nil {
+			first = refused(steps[i], out, err)
+		}
+	}
+	return first
+}
+
+// refused is the error of a step that a tool did not take.
+func refused(s plan.Step, out output, err error) *StepError {
+	se := &StepError{Step: s, Err: err, Line: failedLine(out.stderr)}
+	if ls := strings.Split(s.Stdin, "\n"); se.Line > 0 && se.Line <= len(ls) && ls[se.Line-1] != "COMMIT" {
+		se.Text = ls[se.Line-1]
+		se.Origin = originOf(s.Lines, se.Line)
+	}
+	return se
+}
+
+func deleteTable(s plan.Step) error {
+	family, err := strconv.Atoi(s.Argv[1])
+	if err != nil {
+		return fmt.Errorf("%s: family %q: %w", s.Why, s.Argv[1], err)
+	}
+	return hostnet.DeleteEmptyNFTTable(family, s.Argv[2])
+}
+
+// failedLines is how the tools name the line they stopped at:
+// "iptables-restore: line 12 failed", "Error occurred at line: 12",
+// "line 12: RULE_APPEND failed (…)", "ipset v7.17: Error in line 3: …".
+var failedLines = regexp.MustCompile(`(?i)(?:at |in )?line:? (\d+)`)
+
+func failedLine(stderr string) int {
+	m := failedLines.FindStringSubmatch(stderr)
+	if m == nil {
+		return 0
+	}
+	n, _ := strconv.Atoi(m[1])
+	return n
+}
+
+// RemoveAll takes every owned chain, rule, jump and set away, in both variants,
+// and tells whether there was any. The sets, which both variants' rules may
+// use, go last.
+func (k *Kernel) RemoveAll(ctx context.Context) (changed bool, err error) {
+	var errs []error
+	remove := func(st backend.State) {
+		p := backend.Remove(st)
+		changed = changed || !p.Empty()
+		errs = append(errs, k.Run(ctx, p))
+	}
+	for _, v := range []backend.Variant{backend.NFT, backend.Legacy} {
+		if k.usable(v) != nil {
+			continue
+		}
+		st, err := k.Observe(ctx, v)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		st.Sets = nil
+		remove(st)
+	}
+	sets, err := k.sets()
+	errs = append(errs, err)
+	remove(backend.State{Variant: backend.NFT, Sets: sets})
+	return changed, errors.Join(errs...)
+}
+
+// RemoveOther takes owned traces out of the variant that is not in use, where
+// an earlier run may have left them. Sets, which both share, stay.
+func (k *Kernel) RemoveOther(ctx context.Context, inUse backend.Variant) error {
+	for _, v := range []backend.Variant{backend.NFT, backend.Legacy} {
+		if v == inUse || k.usable(v) != nil {
+			continue
+		}
+		st, err := k.Observe(ctx, v)
+		if err != nil {
+			return err
+		}
+		st.Sets = nil
+		if p := backend.Remove(st); !p.Empty() {
+			k.log.Info("taking dockwall's rules out of the variant that Docker does not use", "variant", string(v))
+			if err := k.Run(ctx, p); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}

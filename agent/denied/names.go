@@ -1,0 +1,118 @@
+package denied
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+
+	"dockwall/netinfo"
+	"dockwall/netinfo/hostnet"
+	"dockwall/rules"
+	"dockwall/rules/compile"
+)
+
+// named gives a packet the names of this snapshot.
+func named(d hostnet.Denied, s netinfo.Snapshot) Packet {
+	p := Packet{
+		Time: d.At, NIC: linkName(s, d.In), Out: linkName(s, d.Out),
+		Source: d.Src, SourcePort: d.SrcPort, SourceMAC: d.MAC, SourceContainer: holder(s, d.Src),
+		Destination: d.Dst, Port: d.DstPort, Container: holder(s, d.Dst), Protocol: d.Proto.String(),
+	}
+	if d.Proto == netinfo.AnyProtocol {
+		p.Protocol = "0" // IPv6's hop-by-hop options, cut short
+	}
+	if d.Proto == netinfo.ICMP || d.Proto == netinfo.ICMPv6 {
+		p.ICMPType = &d.Type
+	}
+	if p.Container == "" && d.Hook == hostnet.HookInput {
+		p.Container = publisher(s, d)
+	}
+	return p
+}
+
+// linkName is the interface's name; one that came a moment ago, or is gone, has
+// its number.
+func linkName(s netinfo.Snapshot, index int) string {
+	if index == 0 {
+		return ""
+	}
+	for _, l := range s.Links {
+		if l.Index == index {
+			return l.Name
+		}
+	}
+	return fmt.Sprintf("#%d", index)
+}
+
+// holder is the container that has the address.
+func holder(s netinfo.Snapshot, a netip.Addr) string {
+	for _, c := range s.Containers {
+		for _, e := range c.Endpoints {
+			for _, of := range [][]netinfo.Addr{e.Addrs, e.Seen} {
+				for _, b := range of {
+					if a == b {
+						return c.Name
+					}
+				}
+			}
+		}
+	}
+	return ""
+}
+
+// publisher is the container behind a port of the host: one that runs before
+// one that would publish it.
+func publisher(s netinfo.Snapshot, d hostnet.Denied) string {
+	name := ""
+	for _, c := range s.Containers {
+		for _, p := range c.Ports {
+			if p.Proto != d.Proto || p.HostPort == 0 || d.DstPort < p.HostPort || d.DstPort > p.HostPortEnd || !bindsTo(p, d.Dst) {
+				continue
+			}
+			if c.Running() {
+				return c.Name
+			}
+			if name == "" {
+				name = c.Name
+			}
+		}
+	}
+	return name
+}
+
+func bindsTo(p netinfo.PublishedPort, a netip.Addr) bool {
+	if !p.HostAddr.IsValid() || p.HostAddr == a {
+		return true
+	}
+	return p.HostAddr.IsUnspecified() && p.HostAddr.Is4() == a.Is4()
+}
+
+// places tells which policy a rule's prefix stands for.
+type places map[string]rules.Origin
+
+// newPlaces takes the origins of a ruleset. Of two policies whose prefixes were
+// cut to the same one neither is named.
+func newPlaces(origins []rules.Origin) places {
+	ps := places{}
+	for _, o := range origins {
+		prefix := compile.LogPrefix(o.Policy)
+		if before, ok := ps[prefix]; ok && before.Policy != o.Policy {
+			o = rules.Origin{Policy: strings.TrimPrefix(prefix, compile.LogPrefix("")) + "…"}
+		}
+		ps[prefix] = o
+	}
+	return ps
+}
+
+// tell fills in who refused the packet.
+func (ps places) tell(p *Packet, prefix string) {
+	o, ok := ps[prefix]
+	if !ok {
+		p.Policy = strings.TrimPrefix(prefix, compile.LogPrefix(""))
+		return
+	}
+	p.Policy = o.Policy
+	if o.File != "" {
+		p.Position = fmt.Sprintf("%s:%d", o.File, o.Line)
+	}
+}

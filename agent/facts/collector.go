@@ -1,0 +1,114 @@
+package facts
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"dockwall/netinfo"
+	"dockwall/netinfo/docker"
+	"dockwall/netinfo/hostnet"
+)
+
+// Collector keeps the facts of this host.
+type Collector struct {
+	log    hclog.Logger
+	engine *docker.Source
+
+	mu sync.Mutex
+	// stale says that the links have changed since they were read.
+	stale   bool
+	links   []netinfo.Link
+	sockets sockets
+	memory  memory
+	// neighbors are the addresses in use on every link.
+	neighbors neighbors
+	// told tells of an address that came into use; nil before Run.
+	told func()
+
+	// look asks the socket scanner for another round.
+	look chan struct{}
+}
+
+// New returns a collector for the engine at host ("unix:///var/run/docker.sock").
+// last is what an earlier run knew, or the zero snapshot.
+func New(host string, last netinfo.Snapshot, log hclog.Logger) (*Collector, error) {
+	engine, err := docker.New(host, log.Named("docker"))
+	if err != nil {
+		return nil, err
+	}
+	return &Collector{log: log, engine: engine, stale: true, memory: remember(last), neighbors: neighbors{}, look: make(chan struct{}, 1)}, nil
+}
+
+// Run keeps the facts fresh until ctx ends. notify is called whenever Snapshot
+// would return something new; it must not block.
+func (c *Collector) Run(ctx context.Context, notify func(cause string)) {
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		c.engine.Run(ctx, func(cause string) {
+			c.poke()
+			notify(cause)
+		})
+	})
+	wg.Go(func() {
+		hostnet.Watch(ctx, func() {
+			c.mu.Lock()
+			c.stale = true
+			c.mu.Unlock()
+			// A container's own link comes after docker-proxy, before its process.
+			c.poke()
+			notify("network interfaces changed")
+		}, func(err error) { c.log.Warn("watching the network interfaces", "error", err) })
+	})
+	wg.Go(func() { c.watchSockets(ctx, notify) })
+	wg.Go(func() { c.watchNeighbors(ctx, notify) })
+	wg.Wait()
+}
+
+// Look asks for a look at the host's sockets, now and some milliseconds on:
+// Docker is about to publish a port.
+func (c *Collector) Look() { c.poke() }
+
+// poke asks for a look at the sockets soon.
+func (c *Collector) poke() {
+	select {
+	case c.look <- struct{}{}:
+	default:
+	}
+}
+
+// normalizeAdded sorts what was added to the engine's facts and the links, which
+// are sorted, shared, and many.
+func normalizeAdded(s *netinfo.Snapshot) {
+	added := netinfo.Snapshot{Listeners: s.Listeners, Proxies: s.Proxies, Strangers: s.Strangers}
+	added.Normalize()
+	s.Listeners, s.Proxies, s.Strangers = added.Listeners, added.Proxies, added.Strangers
+}
+
+// Snapshot returns what is known now, and when the event happened that its
+// latest change in Docker came from (zero: none).
+func (c *Collector) Snapshot() (netinfo.Snapshot, time.Time, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.stale {
+		// Cleared first: a change while reading must be seen by the next call.
+		c.stale = false
+		links, err := hostnet.Links()
+		if err != nil {
+			c.stale = true
+			return netinfo.Snapshot{}, time.Time{}, fmt.Errorf("reading the network interfaces: %w", err)
+		}
+		sorted := netinfo.Snapshot{Links: links}
+		sorted.Normalize()
+		c.links = sorted.Links
+	}
+	f := c.engine.Facts()
+	s := c.memory.assemble(f, c.links)
+	c.sockets.into(&s)
+	c.neighbors.into(&s, time.Now())
+	normalizeAdded(&s)
+	return s, f.Event, nil
+}

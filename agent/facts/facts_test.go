@@ -1,0 +1,196 @@
+package facts
+
+import (
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"dockwall/netinfo"
+	"dockwall/netinfo/docker"
+	"dockwall/netinfo/hostnet"
+)
+
+func addr(s string) netip.Addr { return netip.MustParseAddr(s) }
+
+// answer is the engine's with one container on one network.
+func answer(connected bool) docker.Facts {
+	return docker.Facts{
+		Engine:   netinfo.Engine{Connected: connected, Known: true},
+		Networks: []netinfo.Network{{ID: "n", Name: "shop", Bridge: "br-0123456789ab"}},
+		Containers: []netinfo.Container{{ID: "c", Name: "web", State: "running",
+			Endpoints: []netinfo.Endpoint{{ID: "e", NetworkID: "n", Addrs: []netip.Addr{addr("172.18.0.2")}, MAC: "02:42:ac:12:00:02"}},
+			Ports:     []netinfo.PublishedPort{{HostPort: 80, HostPortEnd: 80, Proto: netinfo.TCP, ContainerPort: 80}}}},
+	}
+}
+
+var (
+	bridge = netinfo.Link{Index: 3, Name: "br-0123456789ab", Kind: "bridge"}
+	veth1  = netinfo.Link{Index: 4, Name: "veth1", Kind: "veth", Master: 3}
+	veth2  = netinfo.Link{Index: 9, Name: "veth2", Kind: "veth", Master: 3}
+)
+
+func endpoints(s netinfo.Snapshot) int {
+	n := 0
+	for _, c := range s.Containers {
+		n += len(c.Endpoints)
+	}
+	return n
+}
+
+func TestEngineAwayKeepsItsContainers(t *testing.T) {
+	m := remember(netinfo.Snapshot{})
+	m.assemble(answer(true), []netinfo.Link{bridge, veth1})
+	if s := m.assemble(answer(false), []netinfo.Link{bridge, veth1}); endpoints(s) != 1 {
+		t.Errorf("the container lost its address because the engine went away: %+v", s.Containers)
+	}
+	// One that ends leaves its address to nobody while no engine gives it away.
+	if s := m.assemble(answer(false), []netinfo.Link{bridge}); endpoints(s) != 1 {
+		t.Errorf("the container lost its address with its link: %+v", s.Containers)
+	}
+}
+
+// A port that appears on a Docker bridge while the engine cannot be asked may
+// be a stranger's with the address of a container that is let in.
+func TestNewPortWhileEngineIsAwayClosesTheNetwork(t *testing.T) {
+	m := remember(netinfo.Snapshot{})
+	m.assemble(answer(true), []netinfo.Link{bridge, veth1})
+	if s := m.assemble(answer(false), []netinfo.Link{bridge, veth1, veth2}); endpoints(s) != 0 {
+		t.Errorf("still let in: %+v", s.Containers)
+	}
+	if s := m.assemble(answer(false), []netinfo.Link{bridge, veth1}); endpoints(s) != 0 {
+		t.Error("forgotten when the port was gone again")
+	}
+	if s := m.assemble(answer(true), []netinfo.Link{bridge, veth2}); endpoints(s) != 1 {
+		t.Error("not let in again when the engine has told")
+	}
+}
+
+func TestBridgeThatCameWhileEngineWasAwayIsUnplaced(t *testing.T) {
+	lan := netinfo.Link{Index: 7, Name: "br-lan", Kind: "bridge"}
+	m := remember(netinfo.Snapshot{})
+	unplaced := func(s netinfo.Snapshot) (names []string) {
+		for _, l := range s.Links {
+			if l.Unplaced {
+				names = append(names, l.Name)
+			}
+		}
+		return names
+	}
+	none := docker.Facts{}
+	if got := unplaced(m.assemble(none, []netinfo.Link{lan})); len(got) != 0 {
+		t.Errorf("there when the agent started, but unplaced: %v", got)
+	}
+	shop := netinfo.Link{Index: 8, Name: "shop0", Kind: "bridge"}
+	if got := unplaced(m.assemble(none, []netinfo.Link{lan, shop})); len(got) != 1 || got[0] != "shop0" {
+		t.Errorf("unplaced are %v, want shop0", got)
+	}
+	if got := unplaced(m.assemble(answer(true), []netinfo.Link{lan, shop})); len(got) != 0 {
+		t.Errorf("unplaced though the engine has told: %v", got)
+	}
+}
+
+func TestEarlierBootLeavesPortsAndNoAddresses(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "snapshot.json")
+	f := answer(true)
+	s := netinfo.Snapshot{Engine: f.Engine, Networks: f.Networks, Containers: f.Containers, Links: []netinfo.Link{bridge}}
+	if err := Save(path, s); err != nil {
+		t.Fatal(err)
+	}
+	same, err := Load(filepath.Join(t.TempDir(), "none.json"), path)
+	if err != nil || endpoints(same) != 1 || len(same.Links) != 1 {
+		t.Errorf("of this boot: %+v, %v", same, err)
+	}
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(b), "\n")
+	if err := os.WriteFile(path, []byte("another-boot\n"+rest), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	old, err := Load(path)
+	if err != nil || endpoints(old) != 0 || len(old.Links) != 0 || len(old.Containers) != 1 || len(old.Containers[0].Ports) != 1 || old.Engine.Connected {
+		t.Errorf("of an earlier boot: %+v, %v", old, err)
+	}
+}
+
+func TestHostServiceIsBelievedOnlyAfterAWhile(t *testing.T) {
+	stopped := answer(true).Containers
+	stopped[0].Endpoints = nil
+	open := []hostnet.Socket{{Addr: addr("0.0.0.0"), Proto: netinfo.TCP, Port: 80}, {Addr: addr("0.0.0.0"), Proto: netinfo.TCP, Port: 22}}
+	at := time.Now().Add(-time.Hour)
+	var s sockets
+	s.listeners = s.see(open, nil, nil, at)
+	if got := s.settled(at); len(got) != 0 {
+		t.Errorf("believed at once: %v", got)
+	}
+	s.listeners = s.see(open, nil, nil, at.Add(settleTime))
+	snap := netinfo.Snapshot{Containers: stopped}
+	s.into(&snap)
+	if len(snap.Listeners) != 1 || snap.Listeners[0].Port != 80 {
+		t.Errorf("listeners are %v, want port 80, which a stopped container would publish", snap.Listeners)
+	}
+	proxy := []hostnet.Proxy{{Proto: netinfo.TCP, HostAddr: addr("0.0.0.0"), HostPort: 80, ContainerAddr: addr("172.18.0.2"), ContainerPort: 80}}
+	if got := s.see(open[:1], nil, proxy, at); len(got) != 0 {
+		t.Errorf("docker-proxy is taken for a service: %v", got)
+	}
+}
+
+func TestDockerdPortsThatAreContainersAreNotItsOwn(t *testing.T) {
+	engine := []netinfo.Listener{{Addr: addr("0.0.0.0"), Proto: netinfo.TCP, Port: 80, Dockerd: true}, {Addr: addr("0.0.0.0"), Proto: netinfo.TCP, Port: 4243, Dockerd: true}}
+	var s sockets
+	s.listeners = s.see(nil, engine, nil, time.Now())
+	snap := netinfo.Snapshot{Containers: answer(true).Containers}
+	s.into(&snap)
+	if len(snap.Listeners) != 1 || snap.Listeners[0].Port != 4243 {
+		t.Errorf("dockerd's own are %v, want 4243", snap.Listeners)
+	}
+}
+
+func TestNeighbors(t *testing.T) {
+	f := answer(true)
+	now := time.Now()
+	ns := neighbors{}
+	ns.note(hostnet.Neighbor{Link: 3, Addr: addr("172.18.0.2"), MAC: "02:42:ac:12:00:02"}, now.Add(-time.Hour))
+	ns.note(hostnet.Neighbor{Link: 3, Addr: addr("172.18.0.77"), MAC: "02:42:ac:12:00:02"}, now)
+	ns.note(hostnet.Neighbor{Link: 3, Addr: addr("172.18.0.9"), MAC: "02:42:ac:12:00:09"}, now.Add(-strangerTime))
+	ns.note(hostnet.Neighbor{Link: 3, Addr: addr("172.18.0.10"), MAC: "02:42:ac:12:00:0a"}, now)
+	ns.note(hostnet.Neighbor{Link: 3, Addr: addr("fe80::2"), MAC: "02:42:ac:12:00:0b"}, now.Add(-time.Hour))
+	ns.note(hostnet.Neighbor{Link: 3, Addr: addr("fe80::7"), MAC: "02:42:ac:12:00:02"}, now)
+	ns.note(hostnet.Neighbor{Link: 2, Addr: addr("192.0.2.9"), MAC: "02:00:00:00:00:09"}, now.Add(-time.Hour))
+	s := netinfo.Snapshot{Networks: f.Networks, Containers: f.Containers, Links: []netinfo.Link{bridge, {Index: 2, Name: "eth0"}}}
+	ns.into(&s, now)
+	if got := s.Containers[0].Endpoints[0].Seen; len(got) != 2 || got[0] != addr("172.18.0.77") || got[1] != addr("fe80::7") {
+		t.Errorf("the container's other addresses are %v, want 172.18.0.77 and fe80::7", got)
+	}
+	if len(f.Containers[0].Endpoints[0].Seen) != 0 {
+		t.Error("the engine's facts were written to")
+	}
+	if len(s.Strangers) != 1 || s.Strangers[0] != addr("172.18.0.9") {
+		t.Errorf("strangers are %v, want 172.18.0.9: who has just come may still be named", s.Strangers)
+	}
+	if ns.note(hostnet.Neighbor{Link: 3, Addr: addr("172.18.0.2"), MAC: "02:42:ac:12:00:02"}, now) {
+		t.Error("what was seen before is news")
+	}
+}
+
+// A container that answers for its neighbour's address gains nothing by it: the
+// address is judged as its own too, and allows nothing any more.
+func TestNeighborsAddressIsDisputed(t *testing.T) {
+	f := answer(true)
+	f.Containers = append(f.Containers, netinfo.Container{ID: "d", Name: "db", State: "running",
+		Endpoints: []netinfo.Endpoint{{ID: "f", NetworkID: "n", Addrs: []netip.Addr{addr("172.18.0.3")}, MAC: "02:42:ac:12:00:03"}}})
+	ns := neighbors{}
+	ns.note(hostnet.Neighbor{Link: 3, Addr: addr("172.18.0.2"), MAC: "02:42:ac:12:00:03"}, time.Now())
+	s := netinfo.Snapshot{Networks: f.Networks, Containers: f.Containers, Links: []netinfo.Link{bridge}}
+	ns.into(&s, time.Now())
+	if got := s.Containers[0].Endpoints[0].Disputed; len(got) != 1 || got[0] != addr("172.18.0.2") {
+		t.Errorf("the holder's disputed addresses are %v", got)
+	}
+	if got := s.Containers[1].Endpoints[0].Seen; len(got) != 1 || got[0] != addr("172.18.0.2") {
+		t.Errorf("the user's other addresses are %v", got)
+	}
+}

@@ -1,0 +1,89 @@
+package facts
+
+import (
+	"time"
+
+	"dockwall/netinfo"
+	"dockwall/netinfo/hostnet"
+)
+
+const (
+	// heldPerLink is how many addresses of one link are taken on the word of
+	// packets alone: a container may invent as many as it likes.
+	heldPerLink = 256
+	// heldTime is how long such an address is kept where others need the room.
+	// One that is still in use is held again, and known again.
+	heldTime = 10 * time.Minute
+)
+
+// Saw takes down that a packet came in on the link from the address, which the
+// rules held since nobody knew it. It does what a neighbour that the kernel
+// learns does: a container's further address, and an image build's, are known
+// by their first packet.
+//
+// It may be called from any goroutine, and before Run; it does not wait.
+func (c *Collector) Saw(n hostnet.Neighbor) {
+	if !n.Addr.IsValid() || n.MAC == "" || n.Link == 0 {
+		return
+	}
+	now := time.Now()
+	c.mu.Lock()
+	news := belongs(c.links, n) && c.neighbors.hold(n, now)
+	told := c.told
+	c.mu.Unlock()
+	if news && told != nil {
+		told()
+	}
+}
+
+// belongs tells whether the address may be one of somebody on the link. An
+// answer to any other would not go there, so knowing it helps nobody.
+func belongs(links []netinfo.Link, n hostnet.Neighbor) bool {
+	for _, l := range links {
+		if l.Index != n.Link {
+			continue
+		}
+		for _, p := range l.Addrs {
+			if p.Contains(n.Addr) {
+				return true
+			}
+		}
+		return false
+	}
+	return true // a link that came a moment ago
+}
+
+// hold is note for an address that only a packet speaks for.
+func (ns neighbors) hold(n hostnet.Neighbor, now time.Time) bool {
+	k := use{n.Link, n.Addr}
+	before, known := ns[k]
+	if !known && !ns.roomOn(n.Link, now) || !ns.note(n, now) {
+		return false
+	}
+	u := ns[k]
+	u.held = !known || before.held
+	ns[k] = u
+	return true
+}
+
+// roomOn tells whether one more address of the link may be taken down, and
+// makes room where that was long ago.
+func (ns neighbors) roomOn(link int, now time.Time) bool {
+	count := 0
+	for k, u := range ns {
+		if k.link == link && u.held {
+			count++
+		}
+	}
+	if count < heldPerLink {
+		return true
+	}
+	room := false
+	for k, u := range ns {
+		if k.link == link && u.held && now.Sub(u.since) > heldTime {
+			delete(ns, k)
+			room = true
+		}
+	}
+	return room
+}

@@ -1,0 +1,93 @@
+package facts
+
+import (
+	"slices"
+
+	"dockwall/netinfo"
+	"dockwall/netinfo/docker"
+)
+
+// memory is what is kept of the time when the engine last answered.
+type memory struct {
+	// last is the engine's last answer, and the links of that moment.
+	last netinfo.Snapshot
+	// seen tells that last's links are of this boot, and may be compared with.
+	seen bool
+	// suspect are the IDs of networks whose addresses may have changed hands
+	// since.
+	suspect map[string]bool
+}
+
+// remember starts from what an earlier run knew.
+func remember(last netinfo.Snapshot) memory {
+	// What an earlier boot left has no links to compare with.
+	return memory{last: last, seen: len(last.Links) > 0, suspect: map[string]bool{}}
+}
+
+// assemble puts the engine's and the kernel's facts together.
+func (m *memory) assemble(f docker.Facts, links []netinfo.Link) netinfo.Snapshot {
+	s := netinfo.Snapshot{Engine: f.Engine, Networks: f.Networks, Containers: f.Containers, Links: links}
+	if f.Engine.Connected {
+		m.last = netinfo.Snapshot{Engine: f.Engine, Networks: f.Networks, Containers: f.Containers, Links: links}
+		m.seen = true
+		clear(m.suspect)
+		return s
+	}
+	if !f.Engine.Known {
+		// The engine was not reached in this run: an earlier one's knowledge.
+		s.Networks, s.Containers = m.last.Networks, m.last.Containers
+		s.Engine.Known = m.last.Engine.Known
+		s.Engine.FirewallBackend = m.last.Engine.FirewallBackend
+		s.Engine.Version = m.last.Engine.Version
+	}
+	if !m.seen {
+		// The first look: what is there now is taken for what its name says,
+		// and compared with from now on.
+		m.last.Links, m.seen = links, true
+	}
+	s.Links = slices.Clone(s.Links)
+	m.markUnplaced(s.Links)
+	m.suspectNetworks(s)
+	s.Containers = m.withoutSuspects(s.Containers)
+	return s
+}
+
+// markUnplaced marks the bridges that were not there when the engine last told
+// which are its own.
+func (m *memory) markUnplaced(links []netinfo.Link) {
+	for i, l := range links {
+		links[i].Unplaced = l.Kind == "bridge" && !slices.ContainsFunc(m.last.Links, func(o netinfo.Link) bool {
+			return o.Index == l.Index && o.Name == l.Name
+		})
+	}
+}
+
+// suspectNetworks finds bridges that got a new port: a container was started
+// that the engine has not told of, perhaps with the address of one that it has.
+func (m *memory) suspectNetworks(s netinfo.Snapshot) {
+	bridges := map[int]string{}
+	for _, l := range s.Links {
+		for _, n := range s.Networks {
+			if n.Bridge == l.Name {
+				bridges[l.Index] = n.ID
+			}
+		}
+	}
+	for _, l := range s.Links {
+		id, port := bridges[l.Master]
+		if port && l.Master != 0 && !slices.ContainsFunc(m.last.Links, func(o netinfo.Link) bool { return o.Index == l.Index }) {
+			m.suspect[id] = true
+		}
+	}
+}
+
+func (m *memory) withoutSuspects(cs []netinfo.Container) []netinfo.Container {
+	if len(m.suspect) == 0 {
+		return cs
+	}
+	cs = slices.Clone(cs)
+	for i := range cs {
+		cs[i].Endpoints = slices.DeleteFunc(slices.Clone(cs[i].Endpoints), func(e netinfo.Endpoint) bool { return m.suspect[e.NetworkID] })
+	}
+	return cs
+}

@@ -1,0 +1,104 @@
+package facts
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"dockwall/netinfo"
+)
+
+// StateDir is where systemd keeps dockwall's state over reboots.
+const StateDir = "/var/lib/dockwall"
+
+// stateName is the last snapshot's file.
+const stateName = "snapshot.json"
+
+// StatePath is where the last snapshot is kept for a restart of the agent:
+// beside the control socket, on a file system that a reboot empties.
+func StatePath(socket string) string { return filepath.Join(filepath.Dir(socket), stateName) }
+
+// BootPath is where it is kept for the next boot.
+func BootPath(dir string) string { return filepath.Join(dir, stateName) }
+
+// bootID tells one boot from another.
+func bootID() string {
+	b, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	if err != nil {
+		return "unknown"
+	}
+	return strings.TrimSpace(string(b))
+}
+
+// Save keeps the snapshot for the agent's next start in this boot. The file is
+// replaced whole.
+func Save(path string, s netinfo.Snapshot) error {
+	var b bytes.Buffer
+	if err := s.WriteJSON(&b); err != nil {
+		return fmt.Errorf("writing the last snapshot: %w", err)
+	}
+	return WriteState(path, b.Bytes())
+}
+
+// WriteState is Save of a snapshot that is JSON already.
+func WriteState(path string, snapshot []byte) error {
+	return WriteFile(path, append([]byte(bootID()+"\n"), snapshot...))
+}
+
+// WriteFile replaces the file with one of these contents, readable by root
+// only. A reader sees the old file or the new one.
+func WriteFile(path string, contents []byte) error {
+	tmp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
+	if err != nil {
+		return fmt.Errorf("replacing %s: %w", path, err)
+	}
+	_, err = tmp.Write(contents)
+	err = errors.Join(err, tmp.Close())
+	if err == nil {
+		err = os.Rename(tmp.Name(), path)
+	}
+	if err != nil {
+		os.Remove(tmp.Name())
+		return fmt.Errorf("replacing %s: %w", path, err)
+	}
+	return nil
+}
+
+// Load reads what Save kept, from the first of the paths where there is
+// something. Addresses do not outlive a boot: of what an earlier one left, only
+// the networks and the ports that containers publish are returned, so that a
+// port is closed before a container that starts with Docker opens it.
+func Load(paths ...string) (netinfo.Snapshot, error) {
+	var errs []error
+	for _, path := range paths {
+		b, err := os.ReadFile(path)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		boot, rest, _ := bytes.Cut(b, []byte("\n"))
+		s, err := netinfo.ReadJSON(bytes.NewReader(rest))
+		if err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", path, err))
+			continue
+		}
+		if string(boot) != bootID() {
+			s = ofEarlierBoot(s)
+		}
+		return s, nil
+	}
+	return netinfo.Snapshot{}, errors.Join(errs...)
+}
+
+func ofEarlierBoot(s netinfo.Snapshot) netinfo.Snapshot {
+	old := netinfo.Snapshot{Engine: s.Engine, Networks: s.Networks}
+	old.Engine.Connected = false
+	for _, c := range s.Containers {
+		c.Endpoints, c.State = nil, "exited"
+		old.Containers = append(old.Containers, c)
+	}
+	return old
+}

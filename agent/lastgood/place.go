@@ -1,0 +1,42 @@
+package lastgood
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"dockwall/agent/config"
+)
+
+// Path is where the last good policy is kept: where systemd says that state
+// belongs, which outlives a reboot, or else beside the control socket.
+func Path(state, socket string) string { return filepath.Join(Dir(state, socket), "policy.json") }
+
+// Dir is the folder of Path.
+func Dir(state, socket string) string {
+	if state == "" {
+		return filepath.Dir(socket)
+	}
+	return state
+}
+
+// Load reads the last good policy, if it is that of this file.
+func Load(path, file string) (*config.Document, error) {
+	f, err := os.Open(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("none is kept at %s", path)
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	doc, err := Read(f)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	if doc.Settings.Path != file {
+		return nil, fmt.Errorf("that at %s is of %s", path, doc.Settings.Path)
+	}
+	return doc, nil
+}

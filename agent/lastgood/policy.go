@@ -1,0 +1,151 @@
+package lastgood
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+
+	"dockwall/agent/config"
+	"dockwall/rules/policy"
+)
+
+// format grows when a field of the policy changes its meaning: a policy
+// that was kept by another version is not taken for what it does not say.
+const format = 1
+
+// file is a policy as it is kept. References between blocks
+// are kept by name, so that a long list of addresses is written once.
+type file struct {
+	FormatVersion int             `json:"format_version"`
+	Settings      config.Settings `json:"settings"`
+	Policy        policy.Policy   `json:"policy"`
+}
+
+// Write writes the document's settings and policy; what it was read from, and
+// the warnings, are not kept.
+func Write(w io.Writer, doc *config.Document) error {
+	p := copyBlocks(doc.Policy)
+	rewire(&p,
+		func(a *policy.Addresses) *policy.Addresses { return &policy.Addresses{Name: a.Name} },
+		func(i *policy.Interfaces) *policy.Interfaces { return &policy.Interfaces{Name: i.Name} },
+		func(s *policy.Selector) *policy.Selector { return &policy.Selector{Name: s.Name} })
+	if err := json.NewEncoder(w).Encode(file{format, doc.Settings, p}); err != nil {
+		return fmt.Errorf("writing the last good policy: %w", err)
+	}
+	return nil
+}
+
+// Read reads what Write wrote. It refuses another format, unknown fields, and
+// references to blocks that are not there.
+func Read(r io.Reader) (*config.Document, error) {
+	var f file
+	dec := json.NewDecoder(r)
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&f); err != nil {
+		return nil, fmt.Errorf("reading the last good policy: %w", err)
+	}
+	if f.FormatVersion != format {
+		return nil, fmt.Errorf("reading the last good policy: it has format %d, this version knows %d", f.FormatVersion, format)
+	}
+	addresses, interfaces, selectors := byName(f.Policy.Addresses, func(a *policy.Addresses) string { return a.Name }),
+		byName(f.Policy.Interfaces, func(i *policy.Interfaces) string { return i.Name }),
+		byName(f.Policy.Containers, func(s *policy.Selector) string { return s.Name })
+	var missing []string
+	rewire(&f.Policy,
+		func(a *policy.Addresses) *policy.Addresses { return found(addresses, a.Name, "addresses", &missing) },
+		func(i *policy.Interfaces) *policy.Interfaces {
+			return found(interfaces, i.Name, "interfaces", &missing)
+		},
+		func(s *policy.Selector) *policy.Selector { return found(selectors, s.Name, "containers", &missing) })
+	if missing != nil {
+		return nil, fmt.Errorf("reading the last good policy: it names %v, which it does not hold", missing)
+	}
+	return &config.Document{Settings: f.Settings, Policy: f.Policy}, nil
+}
+
+func byName[T any](all []*T, name func(*T) string) map[string]*T {
+	m := make(map[string]*T, len(all))
+	for _, v := range all {
+		m[name(v)] = v
+	}
+	return m
+}
+
+func found[T any](m map[string]*T, name, kind string, missing *[]string) *T {
+	v, ok := m[name]
+	if !ok {
+		*missing = append(*missing, kind+"."+name)
+	}
+	return v
+}
+
+// copyBlocks copies every block that refers to others, so that the references
+// can be exchanged.
+func copyBlocks(p policy.Policy) policy.Policy {
+	p.Published = copies(p.Published)
+	p.Between = copies(p.Between)
+	p.Egress = copies(p.Egress)
+	p.Host = copies(p.Host)
+	p.Blocks = copies(p.Blocks)
+	if p.DockerAPI != nil {
+		d := *p.DockerAPI
+		p.DockerAPI = &d
+	}
+	return p
+}
+
+func copies[T any](in []*T) []*T {
+	if in == nil {
+		return nil
+	}
+	out := make([]*T, len(in))
+	for i, v := range in {
+		c := *v
+		out[i] = &c
+	}
+	return out
+}
+
+// rewire exchanges every reference to a names block.
+func rewire(p *policy.Policy, address func(*policy.Addresses) *policy.Addresses,
+	via func(*policy.Interfaces) *policy.Interfaces, selector func(*policy.Selector) *policy.Selector) {
+	list := func(l *policy.AddressList) { l.Refs = exchanged(l.Refs, address) }
+	for _, b := range p.Published {
+		b.To = exchanged(b.To, selector)
+		list(&b.From)
+		list(&b.Except)
+		b.Via = exchanged(b.Via, via)
+	}
+	for _, b := range p.Between {
+		b.From, b.To = exchanged(b.From, selector), exchanged(b.To, selector)
+	}
+	for _, b := range p.Egress {
+		b.From = exchanged(b.From, selector)
+		list(&b.To)
+		list(&b.Except)
+		b.Via = exchanged(b.Via, via)
+	}
+	for _, b := range p.Host {
+		b.From = exchanged(b.From, selector)
+	}
+	if d := p.DockerAPI; d != nil {
+		list(&d.From)
+		list(&d.Except)
+		d.Via = exchanged(d.Via, via)
+	}
+	for _, b := range p.Blocks {
+		list(&b.From)
+		list(&b.To)
+	}
+}
+
+func exchanged[T any](in []*T, with func(*T) *T) []*T {
+	if in == nil {
+		return nil
+	}
+	out := make([]*T, len(in))
+	for i, v := range in {
+		out[i] = with(v)
+	}
+	return out
+}

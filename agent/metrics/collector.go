@@ -1,0 +1,93 @@
+package metrics
+
+import (
+	"runtime"
+	"strings"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"dockwall/agent/reconcile"
+)
+
+// collector tells at each scrape what is known elsewhere.
+type collector struct{ m *Metrics }
+
+// Describe sends nothing: what there is depends on the kernel's answer, and the
+// registry checks at each scrape instead.
+func (collector) Describe(chan<- *prometheus.Desc) {}
+
+// Collect sends the state, and what is in the kernel.
+func (c collector) Collect(out chan<- prometheus.Metric) {
+	e := emitter{out}
+	e.status(c.m.o.Status(), c.m.o.Version)
+	r, decided, ok := c.m.read()
+	e.gauge("dockwall_kernel_read", "Whether the kernel's rules and counters could be read for this scrape: 1, or 0.", flag(ok))
+	if ok {
+		e.kernel(r)
+	}
+	e.policies(decided)
+	e.gauge("dockwall_goroutines", "What the agent does at the same time; a number that grows is a leak.", float64(runtime.NumGoroutine()))
+}
+
+type emitter struct{ out chan<- prometheus.Metric }
+
+func (e emitter) send(t prometheus.ValueType, name, help string, value float64, labels ...string) {
+	var names, values []string
+	for i := 0; i+1 < len(labels); i += 2 {
+		names, values = append(names, labels[i]), append(values, clean(labels[i+1]))
+	}
+	e.out <- prometheus.MustNewConstMetric(prometheus.NewDesc(name, help, names, nil), t, value, values...)
+}
+
+func (e emitter) gauge(name, help string, value float64, labels ...string) {
+	e.send(prometheus.GaugeValue, name, help, value, labels...)
+}
+
+func (e emitter) counter(name, help string, value float64, labels ...string) {
+	e.send(prometheus.CounterValue, name, help, value, labels...)
+}
+
+func (e emitter) status(s reconcile.Status, version string) {
+	e.gauge("dockwall_build_info", "Always 1; the version is the label.", 1, "version", version)
+	for _, state := range []reconcile.State{reconcile.Starting, reconcile.Enforcing, reconcile.Degraded} {
+		e.gauge("dockwall_state", "The agent's state: 1 for the one that it is in, 0 for the others.", flag(s.State == state), "state", string(state))
+	}
+	told := map[string]bool{}
+	for _, r := range s.Reasons {
+		if !told[r.Code] {
+			told[r.Code] = true
+			e.gauge("dockwall_degraded_reason", "1 for each reason why the state is degraded.", 1, "code", r.Code)
+		}
+	}
+	e.gauge("dockwall_generation", "Changes made to the kernel since the agent started.", float64(s.Generation))
+	e.gauge("dockwall_containers", "Containers with an address that rules look at.", float64(s.Containers))
+	e.gauge("dockwall_config_error", "1 where agent.hcl has errors and the last good policy is in force.", flag(s.Config.Error != ""))
+	e.gauge("dockwall_docker_connected", "1 where Docker answers.", flag(s.Docker.Connected))
+	if !s.AppliedAt.IsZero() {
+		e.gauge("dockwall_applied_timestamp_seconds", "When the kernel was last made or found to be as wanted.", float64(s.AppliedAt.UnixMilli())/1000)
+	}
+}
+
+func (e emitter) kernel(r Reading) {
+	const help = "Rules of dockwall's own in the filter table."
+	e.gauge("dockwall_rules", help, float64(len(r.V4)), "family", "4")
+	e.gauge("dockwall_rules", help, float64(len(r.V6)), "family", "6")
+	e.gauge("dockwall_sets", "Sets of dockwall's own in the kernel.", float64(r.Sets))
+	e.gauge("dockwall_set_entries", "Entries of all of dockwall's own sets.", float64(r.Entries))
+}
+
+func (e emitter) policies(all []traffic) {
+	for _, t := range all {
+		e.counter("dockwall_policy_packets_total", "Packets that a policy decided on: the first ones of connections, and all that it denied.", float64(t.packets), "policy", t.policy, "verdict", t.verdict)
+		e.counter("dockwall_policy_bytes_total", "Bytes of the packets that a policy decided on.", float64(t.bytes), "policy", t.policy, "verdict", t.verdict)
+	}
+}
+
+func flag(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+func clean(s string) string { return strings.ToValidUTF8(s, "?") }

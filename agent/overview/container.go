@@ -1,0 +1,77 @@
+package overview
+
+import (
+	"fmt"
+
+	"dockwall/netinfo"
+)
+
+// Container is one of the host's, running or not.
+type Container struct {
+	Name  string `json:"name"`
+	State string `json:"state"`
+	// Networks are the names of those that it is on now; "host" is the host's.
+	Networks []string `json:"networks"`
+	// Published are its ports on the host, as 192.0.2.1:8080/tcp or 53/udp.
+	Published []string `json:"published"`
+	// Covered: the rules reach all of its traffic. Why says what they do not
+	// reach, or in whose place it is judged.
+	Covered bool   `json:"covered"`
+	Why     string `json:"why,omitempty"`
+	// Refused is how many of the refused packets that were reported last have
+	// to do with it.
+	Refused int `json:"refused"`
+}
+
+func containers(s netinfo.Snapshot, refused map[string]int) []Container {
+	names, networks := map[string]string{}, map[string]netinfo.Network{}
+	for _, c := range s.Containers {
+		names[c.ID] = c.Name
+	}
+	for _, n := range s.Networks {
+		networks[n.ID] = n
+	}
+	all := []Container{}
+	for _, c := range s.Containers {
+		k := Container{Name: c.Name, State: c.State, Networks: []string{}, Published: []string{}, Covered: true, Refused: refused[c.Name]}
+		for _, e := range c.Endpoints {
+			n := networks[e.NetworkID]
+			k.Networks = append(k.Networks, n.Name)
+			if n.Driver == "macvlan" || n.Driver == "ipvlan" {
+				k.Covered = false
+				k.Why = fmt.Sprintf("its traffic on network %s (%s) never meets the host's rules", n.Name, n.Driver)
+			}
+		}
+		switch {
+		case c.HostNetwork:
+			k.Networks = append(k.Networks, "host")
+		case c.SharesWith != "":
+			k.Why = fmt.Sprintf("it uses the network of %s, and is judged as that one", names[c.SharesWith])
+		}
+		for _, p := range c.Ports {
+			if text := portText(p); text != "" {
+				k.Published = append(k.Published, text)
+			}
+		}
+		all = append(all, k)
+	}
+	return all
+}
+
+// portText is a port as it is published; empty: Docker has not picked it yet.
+func portText(p netinfo.PublishedPort) string {
+	if p.HostPort == 0 {
+		return ""
+	}
+	text := fmt.Sprint(p.HostPort)
+	if p.HostPortEnd > p.HostPort {
+		text += fmt.Sprintf("-%d", p.HostPortEnd)
+	}
+	if p.HostAddr.IsValid() && !p.HostAddr.IsUnspecified() {
+		text = p.HostAddr.String() + ":" + text
+		if p.HostAddr.Is6() {
+			text = "[" + p.HostAddr.String() + "]" + text[len(p.HostAddr.String()):]
+		}
+	}
+	return text + "/" + p.Proto.String()
+}

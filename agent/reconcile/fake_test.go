@@ -1,0 +1,193 @@
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"reflect"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"dockwall/agent/config"
+	"dockwall/netinfo"
+	"dockwall/rules"
+	"dockwall/rules/iptables"
+	"dockwall/rules/plan"
+	"dockwall/rules/policy"
+	"dockwall/rules/ruletest"
+)
+
+// machine is a pretended host: a file, facts and a kernel, with faults.
+type machine struct {
+	mu       sync.Mutex
+	kernel   *ruletest.Kernel
+	snapshot netinfo.Snapshot
+	doc      *config.Document
+	diags    config.Diagnostics
+	factsErr error
+	failRuns int
+	runs     int
+	observes int
+	probe    bool
+	bridgeNF error
+	cutter   *asked
+	trial    *Trial
+	drift    []plan.ChangeKind
+	// silent: this kernel refuses rules that report packets.
+	silent bool
+}
+
+// noNFLog is how a tool refuses them.
+type noNFLog struct{ error }
+
+func (noNFLog) CannotLog() bool { return true }
+
+func newMachine() *machine {
+	return &machine{kernel: ruletest.NewKernel(iptables.NFT), snapshot: hostWithContainer("172.17.0.2"), doc: document("203.0.113.0/24")}
+}
+
+func hostWithContainer(addr string) netinfo.Snapshot {
+	s := netinfo.Snapshot{
+		Engine:   netinfo.Engine{Connected: true, Known: true, Version: "28.5.2"},
+		Links:    []netinfo.Link{{Index: 1, Name: "lo"}, {Index: 2, Name: "eth0"}, {Index: 3, Name: "docker0", Kind: "bridge"}},
+		Networks: []netinfo.Network{{ID: "n1", Name: "bridge", Driver: "bridge", Bridge: "docker0", Mode4: netinfo.GatewayNAT, Mode6: netinfo.GatewayNAT}},
+		Containers: []netinfo.Container{{ID: "c1", Name: "web", State: "running",
+			Endpoints: []netinfo.Endpoint{{ID: "e1", NetworkID: "n1", Addrs: []netip.Addr{netip.MustParseAddr(addr)}}},
+			Ports:     []netinfo.PublishedPort{{HostPort: 8080, HostPortEnd: 8080, Proto: netinfo.TCP, ContainerPort: 80}}}},
+	}
+	s.Normalize()
+	return s
+}
+
+func document(from string) *config.Document {
+	sel := &policy.Selector{Name: "web", Names: []string{"web"}}
+	d := &config.Document{Policy: policy.Policy{
+		DenyWith:   policy.DenyDrop,
+		Defaults:   policy.Defaults{Published: policy.Deny, Between: policy.Allow, Egress: policy.Allow, Host: policy.Allow},
+		Containers: []*policy.Selector{sel},
+		Published: []*policy.Published{{Name: "shop", To: []*policy.Selector{sel},
+			From: policy.AddressList{Literals: []netip.Prefix{netip.MustParsePrefix(from)}}, Origin: rules.Origin{Policy: "published.shop", File: "agent.hcl", Line: 3}}},
+	}}
+	d.Settings.Firewall.Resync = time.Hour
+	return d
+}
+
+func (m *machine) locked(f func()) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	f()
+}
+
+func (m *machine) load() (*config.Document, config.Diagnostics) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.doc, m.diags
+}
+
+func (m *machine) onTrial() *Trial {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.trial
+}
+
+func (m *machine) Snapshot() (netinfo.Snapshot, time.Time, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.snapshot, time.Time{}, m.factsErr
+}
+
+func (m *machine) Observe(context.Context, iptables.Variant) (iptables.State, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.observes++
+	return m.kernel.State()
+}
+
+func (m *machine) Run(_ context.Context, p plan.Plan) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.runs++
+	if m.failRuns > 0 {
+		m.failRuns--
+		return errors.New("line 3 failed")
+	}
+	for _, s := range p.Steps {
+		if m.silent && strings.Contains(s.Stdin, "-j NFLOG") {
+			return noNFLog{errors.New("line 3: RULE_APPEND failed")}
+		}
+	}
+	for _, part := range [][]plan.Step{p.Prepare, p.Checks, p.Steps, p.Cleanup} {
+		if err := m.kernel.RunAll(part); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (m *machine) Probe(_ context.Context, s iptables.State, all bool) (bool, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if !all {
+		return m.probe, nil
+	}
+	now, err := m.kernel.State()
+	return m.probe || !reflect.DeepEqual(now, s), err
+}
+
+func (m *machine) Detect(context.Context, string) (iptables.Variant, error) { return iptables.NFT, nil }
+
+func (m *machine) Options(context.Context, string, iptables.Variant, string) (iptables.Options, error) {
+	return iptables.Options{Variant: iptables.NFT, Guard: true}, nil
+}
+
+func (m *machine) RemoveOther(context.Context, iptables.Variant) error { return nil }
+
+func (m *machine) EnsureBridgeNF() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.bridgeNF
+}
+
+func (m *machine) Passed(p Pass, _ Status) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.drift = append(m.drift, p.Drift...)
+}
+
+func (m *machine) saved() string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.kernel.Save(4) + m.kernel.Save(6)
+}
+
+// start runs a loop over the machine until the test ends.
+func (m *machine) start(t *testing.T) *Loop {
+	o := Options{Log: hclog.NewNullLogger(), Load: m.load, Facts: m, Kernel: m, Backend: m, Bridges: m, Observer: m, Path: "agent.hcl", Trial: m.onTrial}
+	if m.cutter != nil {
+		o.Cutter = m.cutter
+	}
+	l := New(o)
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() { defer close(done); l.Run(ctx) }()
+	t.Cleanup(func() { cancel(); <-done })
+	return l
+}
+
+// flush empties chains of IPv4's filter table, as another program does.
+func (m *machine) flush(t *testing.T, chains ...string) {
+	t.Helper()
+	m.locked(func() {
+		text := "*filter\n"
+		for _, c := range chains {
+			text += "-F " + c + "\n"
+		}
+		if err := m.kernel.Run(plan.Step{Argv: []string{"iptables-nft-restore", "--noflush"}, Stdin: text + "COMMIT\n"}); err != nil {
+			t.Fatal(err)
+		}
+	})
+}

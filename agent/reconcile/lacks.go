@@ -1,0 +1,21 @@
+package reconcile
+
+import (
+	"slices"
+
+	"dockwall/rules/compile"
+)
+
+// withLacks adds what this host lacks, and is gone about.
+func (c *cycle) withLacks(problems []compile.Problem) []compile.Problem {
+	problems = slices.Clone(problems)
+	if c.doc != nil && c.options.Inline && c.doc.Settings.Firewall.Sets == "auto" {
+		problems = append(problems, compile.Problem{Code: "no_ipset",
+			Message: `ipset is not there, so rules name each address: that does the same, but long lists make it slow. Install the package ipset and restart dockwall, or write sets = "inline"`})
+	}
+	if c.silent != nil {
+		problems = append(problems, compile.Problem{Code: "not_reported",
+			Message: "refused packets are not reported, and agentctl denied shows none: load the kernel's module xt_NFLOG and reload dockwall, or write log_denied = false"})
+	}
+	return problems
+}

@@ -1,0 +1,263 @@
+package reconcile
+
+import (
+	"context"
+	"sync/atomic"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"dockwall/agent/config"
+	"dockwall/netinfo"
+	"dockwall/rules"
+	"dockwall/rules/compile"
+	"dockwall/rules/iptables"
+	"dockwall/rules/plan"
+)
+
+// The loop's times.
+const (
+	// minInterval is the least time between the beginnings of two passes, and
+	// so the longest that a stream of pokes can hold one up.
+	minInterval = 4 * time.Millisecond
+	// kernelInterval is the same for passes that read the kernel, which cost
+	// several processes each. Others' programs change it in bursts.
+	kernelInterval = 40 * time.Millisecond
+	// calm is how long others must leave the kernel alone for the loop to stop
+	// taking them for somebody who insists.
+	calm = 10 * time.Second
+	// atOnce is how many repairs are made without delay before that: a reload of
+	// another firewall is a burst of changes, and nobody who insists.
+	atOnce      = 10
+	maxBackOff  = 3 * time.Second
+	firstRetry  = 100 * time.Millisecond
+	maxRetry    = 5 * time.Second
+	probeSpacer = 2 * time.Second
+	// tidyInterval is how long what nobody waits for may be behind.
+	tidyInterval = time.Second
+	// firstFacts is how long the first pass waits for the engine's answer.
+	firstFacts = time.Second
+)
+
+// Facts gives the host's facts and when the event behind them happened.
+type Facts interface {
+	Snapshot() (netinfo.Snapshot, time.Time, error)
+}
+
+// Kernel is how the loop reads and writes.
+type Kernel interface {
+	Observe(ctx context.Context, v iptables.Variant) (iptables.State, error)
+	Run(ctx context.Context, p plan.Plan) error
+	// Probe starts no process. It tells whether something has changed that nobody
+	// gives notice of, or with all, which takes longer, anything.
+	Probe(ctx context.Context, s iptables.State, all bool) (changed bool, err error)
+}
+
+// Backend chooses how to write.
+type Backend interface {
+	Detect(ctx context.Context, setting string) (iptables.Variant, error)
+	Options(ctx context.Context, sets string, v iptables.Variant, engineVersion string) (iptables.Options, error)
+	RemoveOther(ctx context.Context, inUse iptables.Variant) error
+}
+
+// Bridges switches the kernel's bridge-nf-call-iptables on; an error says why
+// bridged packets do not meet the rules.
+type Bridges interface {
+	EnsureBridgeNF() error
+}
+
+// Cutter ends the connections that a ruleset, which is in force already, does
+// not allow. Ask does not wait for it.
+type Cutter interface {
+	Ask(rs rules.Ruleset, s netinfo.Snapshot)
+}
+
+// Options are what a Loop is made of.
+type Options struct {
+	Log     hclog.Logger
+	Load    func() (*config.Document, config.Diagnostics)
+	Facts   Facts
+	Kernel  Kernel
+	Backend Backend
+	Bridges Bridges
+	// Cutter is asked after each change that may have tightened something; nil:
+	// connections live on.
+	Cutter Cutter
+	// Path is agent.hcl's, for status.
+	Path string
+	// Observer is told of every pass; nil: nobody.
+	Observer Observer
+	// Loaded is called when another document came into force.
+	Loaded func(*config.Document)
+	// Trial is the change that awaits its confirmation, for status; nil: there
+	// never is one.
+	Trial func() *Trial
+}
+
+// Loop runs the passes.
+type Loop struct {
+	o      Options
+	pokes  *pokes
+	cycle  cycle
+	last   result
+	status atomic.Pointer[Status]
+	facts  atomic.Pointer[netinfo.Snapshot]
+	// ready is closed once the kernel is as wanted for the first time.
+	ready chan struct{}
+}
+
+// New returns a loop; Run starts it.
+func New(o Options) *Loop {
+	l := &Loop{o: o, pokes: newPokes(), ready: make(chan struct{})}
+	l.cycle = cycle{o: o}
+	l.status.Store(&Status{State: Starting, Config: ConfigStatus{Path: o.Path}})
+	return l
+}
+
+// Poke asks for a pass that looks at these parts again.
+func (l *Loop) Poke(d Due, cause string) { l.pokes.add(d, cause) }
+
+// Reload asks for the file to be read again.
+func (l *Loop) Reload() { l.Poke(DueFile|DueFacts|DueKernel, "reload was asked for") }
+
+// Status is the state after the last pass.
+func (l *Loop) Status() Status { return *l.status.Load() }
+
+// Snapshot is what the last pass went by.
+func (l *Loop) Snapshot() netinfo.Snapshot {
+	if s := l.facts.Load(); s != nil {
+		return *s
+	}
+	return netinfo.Snapshot{}
+}
+
+// Ready is closed once the kernel is as wanted for the first time.
+func (l *Loop) Ready() <-chan struct{} { return l.ready }
+
+// Run runs passes until ctx ends.
+func (l *Loop) Run(ctx context.Context) error {
+	l.waitForFacts(ctx)
+	l.Poke(DueFile|DueFacts|DueKernel, "start")
+	var pace pace
+	var retry, tidy <-chan time.Time
+	var found <-chan []compile.Problem
+	resync := time.NewTimer(l.cycle.resync())
+	defer resync.Stop()
+	probe := time.NewTicker(probeSpacer)
+	defer probe.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-l.pokes.wake:
+		case <-retry:
+			l.Poke(DueFacts|DueKernel, "trying again")
+		case <-resync.C:
+			l.resync(ctx)
+			resync.Reset(l.cycle.resync())
+		case <-probe.C:
+			l.probe(ctx)
+			continue
+		case <-tidy:
+			tidy = nil
+			if l.cycle.followed {
+				found = l.cycle.problemsLater()
+			}
+			continue
+		case ps := <-found:
+			found = nil
+			if !l.cycle.compiledSince {
+				l.cycle.problems = ps
+				l.show(l.last)
+			}
+			continue
+		}
+		if !pace.wait(ctx, l.pokes) {
+			return nil
+		}
+		due, cause, since := l.pokes.take()
+		if due == 0 {
+			continue
+		}
+		if due&DueKernel != 0 && due != DueKernel && l.cycle.known {
+			// A container that starts does not wait for a look at the kernel,
+			// which costs several processes; that comes right after.
+			l.pokes.add(DueKernel, cause)
+			due &^= DueKernel
+		}
+		result := l.cycle.pass(ctx, due, cause, since)
+		retry = pace.after(due, result)
+		l.publish(result)
+		if l.cycle.followed && tidy == nil && found == nil {
+			tidy = time.After(tidyInterval)
+		}
+		if due&DueKernel != 0 {
+			resync.Reset(l.cycle.resync())
+		}
+	}
+}
+
+// waitForFacts gives the engine a moment to answer, so that a restart of the
+// agent does not first shut out what it will let in a moment later.
+func (l *Loop) waitForFacts(ctx context.Context) {
+	timeout := time.After(firstFacts)
+	for {
+		s, _, err := l.o.Facts.Snapshot()
+		if err == nil && (s.Engine.Connected || s.Engine.Error != "") {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-timeout:
+			return
+		case <-l.pokes.wake:
+		}
+	}
+}
+
+// resync looks at everything. What the kernel holds is read by processes only
+// where a look without any tells that it has changed, or can tell nothing.
+func (l *Loop) resync(ctx context.Context) {
+	due := DueFacts
+	if changed, err := l.cycle.probe(ctx, true); changed || err != nil || !l.cycle.known {
+		due |= DueKernel
+	}
+	l.Poke(due, "resync")
+}
+
+// probe looks for what no notification tells of: sets that were emptied,
+// legacy tables, switches in /proc.
+func (l *Loop) probe(ctx context.Context) {
+	changed, err := l.cycle.probe(ctx, false)
+	if err != nil {
+		l.o.Log.Warn("looking for changes in the kernel", "error", err)
+	}
+	if changed {
+		l.Poke(DueKernel, "something else changed the kernel")
+	}
+}
+
+// show makes the state known, as it is since a pass ended so.
+func (l *Loop) show(r result) Status {
+	l.last = r
+	st := l.cycle.status(r)
+	l.status.Store(&st)
+	return st
+}
+
+func (l *Loop) publish(r result) {
+	st := l.show(r)
+	snap := l.cycle.snapshot
+	l.facts.Store(&snap)
+	if l.cycle.appliedOnce {
+		select {
+		case <-l.ready:
+		default:
+			close(l.ready)
+		}
+	}
+	if l.o.Observer != nil {
+		l.o.Observer.Passed(r.pass(), st)
+	}
+}

@@ -1,0 +1,375 @@
+package reconcile
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"dockwall/agent/config"
+	"dockwall/netinfo"
+	"dockwall/rules"
+	"dockwall/rules/plan"
+	"dockwall/rules/policy"
+)
+
+func TestFirstPassEnforces(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMachine()
+		l := m.start(t)
+		<-l.Ready()
+		if st := l.Status(); st.State != Enforcing || st.Generation != 1 || st.Containers != 1 {
+			t.Errorf("status is %+v", st)
+		}
+		if !strings.Contains(m.saved(), "-A DOCKER-USER") {
+			t.Errorf("nothing hooked:\n%s", m.saved())
+		}
+	})
+}
+
+func TestBadFileChangesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMachine()
+		l := m.start(t)
+		<-l.Ready()
+		before := m.saved()
+		m.locked(func() {
+			m.doc, m.diags = nil, config.Diagnostics{{Severity: "error", Summary: "Unclosed block", File: "agent.hcl", Line: 7}}
+		})
+		l.Poke(DueFile, "file changed")
+		synctest.Wait()
+		time.Sleep(time.Second)
+		synctest.Wait()
+		st := l.Status()
+		if m.saved() != before {
+			t.Error("the kernel changed")
+		}
+		if st.State != Degraded || !strings.Contains(st.Config.Error, "Unclosed block") || code(st) != "config" {
+			t.Errorf("status is %+v", st)
+		}
+	})
+}
+
+// TestTrialInStatus: a pending trial is no trouble, one that was not confirmed is.
+func TestTrialInStatus(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMachine()
+		m.trial = &Trial{State: TrialPending, File: "agent.hcl", Deadline: time.Now().Add(time.Minute)}
+		l := m.start(t)
+		<-l.Ready()
+		if st := l.Status(); st.State != Enforcing || st.Trial == nil || *st.Trial != *m.trial || st.Config.Error != "" {
+			t.Errorf("pending: status is %+v", st)
+		}
+		m.locked(func() { m.trial = &Trial{State: TrialUnconfirmed, File: "agent.hcl", Deadline: time.Now()} })
+		l.Poke(DueFile, "the trial was not confirmed: going back")
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if st := l.Status(); st.State != Degraded || code(st) != "unconfirmed" || !strings.Contains(st.Config.Error, "was not confirmed") {
+			t.Errorf("unconfirmed: status is %+v", st)
+		}
+	})
+}
+
+func code(st Status) string {
+	var codes []string
+	for _, r := range st.Reasons {
+		codes = append(codes, r.Code)
+	}
+	return strings.Join(codes, " ")
+}
+
+// A steady stream of pokes must not postpone a pass.
+func TestStreamOfPokesDoesNotPostpone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMachine()
+		l := m.start(t)
+		<-l.Ready()
+		m.locked(func() { m.snapshot = hostWithContainer("172.17.0.3") })
+		begun := time.Now()
+		for l.Status().Generation < 2 {
+			l.Poke(DueFacts, "event")
+			time.Sleep(time.Millisecond)
+			if time.Since(begun) > time.Second {
+				t.Fatal("no pass within a second of pokes")
+			}
+		}
+		if d := time.Since(begun); d > 3*minInterval {
+			t.Errorf("the pass came %s after the change", d)
+		}
+	})
+}
+
+func TestTamperingIsPutBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMachine()
+		l := m.start(t)
+		<-l.Ready()
+		before := m.saved()
+		m.flush(t, "DOCKER-USER", "FORWARD", "INPUT")
+		l.Poke(DueKernel, "kernel changed")
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if got := m.saved(); got != before {
+			t.Errorf("not put back:\n%s\nwas\n%s", got, before)
+		}
+		if st := l.Status(); st.Repairs != 1 || st.State != Enforcing {
+			t.Errorf("status is %+v", st)
+		}
+		m.locked(func() {
+			if want := []plan.ChangeKind{plan.ChangeJump}; !slices.Equal(m.drift, want) {
+				t.Errorf("repaired %q, want %q", m.drift, want)
+			}
+		})
+	})
+}
+
+// A burst of changes, as of a firewall that is reloaded, is put right change by
+// change and without delay.
+func TestBurstIsAnsweredAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMachine()
+		l := m.start(t)
+		<-l.Ready()
+		for range atOnce {
+			before := m.saved()
+			m.flush(t, "DOCKER-USER")
+			l.Poke(DueKernel, "kernel changed")
+			time.Sleep(2 * kernelInterval)
+			synctest.Wait()
+			if m.saved() != before {
+				t.Fatalf("after %d repairs nothing was put back within %s", l.Status().Repairs, 2*kernelInterval)
+			}
+		}
+	})
+}
+
+// Others that insist are answered ever more slowly, not in a busy loop.
+func TestInsistingProgramIsAnsweredMoreSlowly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMachine()
+		l := m.start(t)
+		<-l.Ready()
+		begun := time.Now()
+		var fights int
+		for time.Since(begun) < 20*time.Second {
+			m.flush(t, "DOCKER-USER")
+			fights++
+			l.Poke(DueKernel, "kernel changed")
+			time.Sleep(10 * time.Millisecond)
+		}
+		if r := l.Status().Repairs; r < 5 || r > 60 {
+			t.Errorf("%d repairs in 20 s against %d changes", r, fights)
+		}
+	})
+}
+
+func TestFailureIsRetriedAndSaid(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMachine()
+		l := m.start(t)
+		<-l.Ready()
+		m.locked(func() { m.failRuns = 3; m.doc = document("198.51.100.0/24") })
+		l.Poke(DueFile, "file changed")
+		time.Sleep(50 * time.Millisecond)
+		synctest.Wait()
+		if st := l.Status(); st.State != Degraded || code(st) != "apply" {
+			t.Errorf("after a failure status is %+v", st)
+		}
+		time.Sleep(5 * time.Second)
+		synctest.Wait()
+		if st := l.Status(); st.State != Enforcing || st.Generation != 2 {
+			t.Errorf("after the retries status is %+v", st)
+		}
+		if !strings.Contains(m.saved(), "198.51.100.0/24") {
+			t.Error("the new policy is not in force")
+		}
+	})
+}
+
+func TestDockerAwayKeepsRulesAndDegrades(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMachine()
+		l := m.start(t)
+		<-l.Ready()
+		before := m.saved()
+		m.locked(func() { m.snapshot.Engine.Connected = false; m.snapshot.Engine.Error = "connection refused" })
+		l.Poke(DueFacts, "Docker went away")
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if st := l.Status(); st.State != Degraded || code(st) != "docker_away" {
+			t.Errorf("status is %+v", st)
+		}
+		if m.saved() != before {
+			t.Error("the kernel changed")
+		}
+	})
+}
+
+// A kernel that cannot report packets refuses them all the same; when it can,
+// and the file is read again, it reports them.
+func TestRefusingGoesBeforeReporting(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMachine()
+		m.doc.Policy.LogDenied, m.silent = true, true
+		l := m.start(t)
+		<-l.Ready()
+		st := l.Status()
+		if len(st.Problems) != 1 || st.Problems[0].Code != "not_reported" || st.State != Enforcing {
+			t.Errorf("status is %+v", st)
+		}
+		if text := m.saved(); strings.Contains(text, "NFLOG") || !strings.Contains(text, "-j DROP") {
+			t.Errorf("in force is\n%s", text)
+		}
+		m.locked(func() { m.silent = false })
+		l.Reload()
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if st := l.Status(); len(st.Problems) != 0 || !strings.Contains(m.saved(), "NFLOG") {
+			t.Errorf("after the reload the status is %+v and in force is\n%s", st, m.saved())
+		}
+	})
+}
+
+func TestFactsErrorChangesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMachine()
+		l := m.start(t)
+		<-l.Ready()
+		before := m.saved()
+		m.locked(func() { m.factsErr = errors.New("netlink: no buffer space") })
+		l.Poke(DueFacts, "event")
+		time.Sleep(20 * time.Millisecond)
+		synctest.Wait()
+		if st := l.Status(); code(st) != "facts" || m.saved() != before {
+			t.Errorf("status is %+v", st)
+		}
+	})
+}
+
+func TestIsolationThatIsNotThereIsSaid(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMachine()
+		m.doc.Policy.Defaults.Between = policy.Deny
+		m.bridgeNF = errors.New("no such module")
+		l := m.start(t)
+		<-l.Ready()
+		if st := l.Status(); st.State != Degraded || code(st) != "isolation" {
+			t.Errorf("status is %+v", st)
+		}
+	})
+}
+
+// Container changes alone must not rewrite rules.
+func TestContainerChangeTouchesOnlySets(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMachine()
+		l := m.start(t)
+		<-l.Ready()
+		before, observes := m.saved(), m.observes
+		m.locked(func() { m.snapshot = hostWithContainer("172.17.0.9") })
+		l.Poke(DueFacts, "container started")
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if m.saved() != before {
+			t.Error("rules were rewritten")
+		}
+		if m.observes != observes {
+			t.Error("the kernel was read again for a change of members")
+		}
+		st, err := m.kernel.State()
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := false
+		for _, s := range st.Sets {
+			for _, e := range s.Members {
+				found = found || e.Prefix.Addr().String() == "172.17.0.9"
+			}
+		}
+		if !found {
+			t.Errorf("172.17.0.9 is in no set: %v", slices.Collect(func(yield func(string) bool) {
+				for _, s := range st.Sets {
+					yield(s.Name)
+				}
+			}))
+		}
+	})
+}
+
+type asked struct{ n int }
+
+func (a *asked) Ask(rules.Ruleset, netinfo.Snapshot) { a.n++ }
+
+// A policy change may leave connections that it no longer allows; a container
+// that comes or goes leaves none.
+func TestCutterIsAskedWhenSomethingMayHaveTightened(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMachine()
+		m.cutter = &asked{}
+		l := m.start(t)
+		<-l.Ready()
+		steps := []struct {
+			what   string
+			change func()
+			due    Due
+			want   int
+		}{
+			{"the first rules", func() {}, DueFacts, 1},
+			{"another container", func() { m.snapshot = hostWithContainer("172.17.0.9") }, DueFacts, 1},
+			{"another policy", func() { m.doc = document("198.51.100.0/24") }, DueFile, 2},
+			{"a renamed container", func() {
+				// Facts that were handed out are not written to.
+				m.snapshot.Containers = slices.Clone(m.snapshot.Containers)
+				m.snapshot.Containers[0].Name = "other"
+			}, DueFacts, 3},
+		}
+		for _, s := range steps {
+			m.locked(s.change)
+			l.Poke(s.due, s.what)
+			time.Sleep(time.Second)
+			synctest.Wait()
+			if m.cutter.n != s.want {
+				t.Errorf("after %s the cutter was asked %d times, want %d", s.what, m.cutter.n, s.want)
+			}
+		}
+	})
+}
+
+// A new policy after containers have come is a change, not a repair of what
+// somebody else did; what somebody else did after that is one.
+func TestFollowedIsNotRepaired(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMachine()
+		l := m.start(t)
+		<-l.Ready()
+		step := func(due Due, change func()) Status {
+			m.locked(change)
+			l.Poke(due, "testing")
+			time.Sleep(3 * time.Second)
+			synctest.Wait()
+			return l.Status()
+		}
+		observed := m.observes
+		if st := step(DueFacts, func() { m.snapshot = hostWithContainer("172.17.0.9") }); st.Repairs != 0 || st.Generation != 2 || m.observes != observed {
+			t.Errorf("after a container: %d repairs, generation %d, the kernel was read %d times", st.Repairs, st.Generation, m.observes-observed)
+		}
+		if st := step(DueFile|DueKernel, func() { m.doc = document("198.51.100.0/24") }); st.Repairs != 0 {
+			t.Errorf("after a policy: %d repairs", st.Repairs)
+		}
+		step(DueFacts, func() { m.snapshot = hostWithContainer("172.17.0.10") })
+		st := step(DueKernel, func() {
+			if err := m.kernel.Run(plan.Step{Argv: []string{"iptables-nft-restore", "--noflush"}, Stdin: "*filter\n-F INPUT\nCOMMIT\n"}); err != nil {
+				t.Fatal(err)
+			}
+		})
+		if st.Repairs != 1 {
+			t.Errorf("after a flush: %d repairs", st.Repairs)
+		}
+		// What did not fit between the file and the containers is found out later.
+		if st := step(DueFacts, func() { m.snapshot.Containers = nil }); len(st.Problems) == 0 {
+			t.Error("nothing is said of a selector that matches nothing any more")
+		}
+	})
+}

@@ -1,0 +1,97 @@
+package reconcile
+
+import (
+	"strings"
+	"time"
+
+	"dockwall/rules/plan"
+)
+
+// Observer is told how passes went, for metrics.
+type Observer interface {
+	Passed(Pass, Status)
+}
+
+// Pass is how one pass went.
+type Pass struct {
+	Cause string
+	// Due is what the pass looked at again.
+	Due      Due
+	Took     time.Duration
+	Changed  bool
+	Repaired bool
+	// Drift is in what the kernel had been changed by others, where Repaired.
+	Drift []plan.ChangeKind
+	Err   error
+	// Event is when Docker's event happened that the pass answered; zero: none.
+	Event time.Time
+}
+
+func (r result) pass() Pass {
+	return Pass{Cause: r.cause, Due: r.due, Took: r.took, Changed: r.changed, Repaired: r.repaired, Drift: r.drift, Err: r.err, Event: r.event}
+}
+
+// status sums up after a pass.
+func (c *cycle) status(r result) Status {
+	e := c.snapshot.Engine
+	st := Status{
+		Config:     ConfigStatus{Path: c.o.Path, Error: c.configError, LoadedAt: c.loadedAt},
+		Docker:     DockerStatus{Connected: e.Connected, Version: e.Version, Error: e.Error},
+		Backend:    string(c.variant),
+		Generation: c.generation, AppliedAt: c.appliedAt, LastChange: c.lastChange, Repairs: c.repairs,
+		Problems: c.withLacks(c.problems),
+		Reasons:  []Reason{},
+	}
+	c.addTrial(&st)
+	if c.variant != "" {
+		st.Sets = setsWord(c.options)
+	}
+	for _, ct := range c.snapshot.Containers {
+		if len(ct.Endpoints) > 0 || ct.HostNetwork && ct.Running() {
+			st.Containers++
+		}
+	}
+	st.Reasons = append(st.Reasons, c.reasons(r)...)
+	switch {
+	case !c.appliedOnce:
+		st.State = Starting
+	case len(st.Reasons) > 0:
+		st.State = Degraded
+	default:
+		st.State = Enforcing
+	}
+	return st
+}
+
+// addTrial tells of a trial. Where the file was not confirmed, it is not in
+// force, whether or not it has errors.
+func (c *cycle) addTrial(st *Status) {
+	if c.o.Trial == nil {
+		return
+	}
+	st.Trial = c.o.Trial()
+	if t := st.Trial; t != nil && t.State == TrialUnconfirmed {
+		st.Config.Error = "it was on trial and was not confirmed: the policy of before is in force, until the file is changed or put in force with agentctl apply"
+		st.Reasons = append(st.Reasons, Reason{"unconfirmed", c.o.Path + ": " + st.Config.Error})
+	}
+}
+
+func (c *cycle) reasons(r result) []Reason {
+	var rs []Reason
+	if c.configError != "" {
+		rs = append(rs, Reason{"config", "the file has errors; the last good policy is in force: " + c.configError})
+	}
+	if e := c.snapshot.Engine; !e.Connected {
+		rs = append(rs, Reason{"docker_away", "Docker does not answer, its containers are as last seen: " + e.Error})
+	}
+	if strings.HasPrefix(c.snapshot.Engine.FirewallBackend, "nftables") {
+		rs = append(rs, Reason{"docker_nftables", "Docker uses its nftables firewall, which has no DOCKER-USER chain: this version cannot promise anything there"})
+	}
+	if r.err != nil {
+		rs = append(rs, Reason{r.code, r.err.Error()})
+	}
+	if c.isolation != nil {
+		rs = append(rs, Reason{"isolation", "isolation between containers of one network is not in force: " + c.isolation.Error()})
+	}
+	return rs
+}

@@ -1,0 +1,85 @@
+package starter
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"dockwall/netinfo"
+)
+
+// APIPorts are the TCP ports on which dockerd listens for more than this host
+// itself, sorted.
+func APIPorts(s netinfo.Snapshot) []uint16 {
+	var ports []uint16
+	for _, l := range s.Listeners {
+		if l.Dockerd && l.Proto == netinfo.TCP && !l.Addr.IsLoopback() {
+			ports = append(ports, l.Port)
+		}
+	}
+	slices.Sort(ports)
+	return slices.Compact(ports)
+}
+
+// dockerAPI allows the engine's ports to those who use them now; else it is a
+// comment that says how.
+func (w *writer) dockerAPI(api API) {
+	clients := w.apiClients(api)
+	w.line("# Docker's own API. Whoever reaches it is root here; without a docker_api block it\n# is closed to all but this host.")
+	ports := APIPorts(*w.s)
+	switch {
+	case len(ports) == 0:
+		w.line("# dockerd listens on no TCP port now; 2375 and 2376 are closed beforehand.")
+	case len(clients) > 0:
+		w.line("# dockerd listens on %s. These had connections there when this was written:", portList(ports))
+		w.line("docker_api {\n  from = [")
+		for _, a := range clients {
+			w.line("    %s,%s", quote(a.String()), comment(w.holder(a)))
+		}
+		w.line("  ]\n}\n")
+		w.draft.API = clients
+		w.note("docker_api allows those who have connections to it now (%d): one that connects from time to time is missing", len(clients))
+		return
+	case api.Known:
+		w.line("# dockerd listens on %s; nobody had a connection there when this was written.", portList(ports))
+		w.note("Docker's API on %s is closed to all but this host: nobody has a connection there now", portList(ports))
+	default:
+		w.line("# dockerd listens on %s; a snapshot does not tell who uses it.", portList(ports))
+		w.note("Docker's API on %s is closed to all but this host: a snapshot does not tell who uses it", portList(ports))
+	}
+	w.line("#\n# docker_api {\n#   from = [\"198.51.100.7\"]\n# }\n")
+}
+
+// apiClients are those who need the block: not this host, which always may.
+func (w *writer) apiClients(api API) []netip.Addr {
+	var all []netip.Addr
+	for _, a := range api.Clients {
+		a = a.Unmap().WithZone("")
+		if a.IsValid() && !a.IsLoopback() && !a.IsUnspecified() && nicOf(w.s, a) == "" {
+			all = append(all, a)
+		}
+	}
+	slices.SortFunc(all, netip.Addr.Compare)
+	return slices.Compact(all)
+}
+
+// holder is the container that has the address.
+func (w *writer) holder(a netip.Addr) string {
+	for _, c := range w.s.Containers {
+		for _, e := range c.Endpoints {
+			if slices.Contains(e.Addrs, a) {
+				return remark(c.Name)
+			}
+		}
+	}
+	return ""
+}
+
+func portList(ports []uint16) string {
+	var all []string
+	for _, p := range ports {
+		all = append(all, fmt.Sprintf("%d/tcp", p))
+	}
+	return strings.Join(all, ", ")
+}

@@ -1,0 +1,146 @@
+package lab
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// endTime is how long a process gets to follow a signal.
+const endTime = 20 * time.Second
+
+// process is something that runs in the lab in the background, started by way
+// of nsenter or unshare, which stay as its parent outside.
+type process struct {
+	cmd  *exec.Cmd
+	in   io.WriteCloser // nil where it has no input
+	done chan struct{}  // closed when it has ended
+}
+
+// startProcess starts cmd; its output goes where cmd says.
+func startProcess(cmd *exec.Cmd, withInput bool) (*process, error) {
+	p := &process{cmd: cmd, done: make(chan struct{})}
+	if withInput {
+		in, err := cmd.StdinPipe()
+		if err != nil {
+			return nil, err
+		}
+		p.in = in
+	}
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	go func() {
+		_ = cmd.Wait() // how it ended is in cmd.ProcessState
+		close(p.done)
+	}()
+	return p, nil
+}
+
+// pid is that of the process itself, the only child of nsenter, as the machine
+// numbers it; 0 when it has ended or not begun.
+func (p *process) pid() int {
+	path := fmt.Sprintf("/proc/%d/task/%d/children", p.cmd.Process.Pid, p.cmd.Process.Pid)
+	children, err := os.ReadFile(path)
+	if err != nil {
+		return 0
+	}
+	first, _, _ := strings.Cut(strings.TrimSpace(string(children)), " ")
+	pid, err := strconv.Atoi(first)
+	if err != nil {
+		return 0
+	}
+	return pid
+}
+
+// signal sends to the process and, where the signal ends it, waits for that.
+func (p *process) signal(s syscall.Signal, wait bool) error {
+	pid := p.pid()
+	if pid == 0 {
+		return errors.New("the process has ended already")
+	}
+	if err := syscall.Kill(pid, s); err != nil {
+		return fmt.Errorf("sending %v: %w", s, err)
+	}
+	if !wait {
+		return nil
+	}
+	select {
+	case <-p.done:
+		return nil
+	case <-time.After(endTime):
+		return fmt.Errorf("still running %v after %v", endTime, s)
+	}
+}
+
+// end closes the input of a process that ends by that, and makes sure.
+func (p *process) end() {
+	_ = p.in.Close()
+	select {
+	case <-p.done:
+	case <-time.After(endTime):
+		_ = p.signal(syscall.SIGKILL, true)
+	}
+}
+
+func (p *process) running() bool {
+	select {
+	case <-p.done:
+		return false
+	default:
+		return true
+	}
+}
+
+// output is a buffer that a process writes while a test reads.
+type output struct {
+	mu   sync.Mutex
+	data bytes.Buffer
+}
+
+func (o *output) Write(b []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.data.Write(b)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.data.String()
+}
+
+// mustRun runs a command that belongs to making the lab.
+func (l *Lab) mustRun(cmd *exec.Cmd) string {
+	l.t.Helper()
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		l.t.Fatalf("running %s: %v\n%s", strings.Join(cmd.Args, " "), err, out)
+	}
+	return string(out)
+}
+
+// until polls until the condition holds. It is for what has no event to wait
+// for; the test fails with the reason of the last try.
+func (l *Lab) until(limit time.Duration, what string, try func() error) {
+	l.t.Helper()
+	deadline := time.Now().Add(limit)
+	for {
+		err := try()
+		if err == nil {
+			return
+		}
+		if time.Now().After(deadline) {
+			l.t.Fatalf("waiting for %s: %v", what, err)
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}
