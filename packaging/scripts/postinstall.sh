@@ -1,0 +1,25 @@
+#!/bin/sh
+# After the files are in place. A first installation starts nothing and changes
+# no rule. deb: "configure" [OLD VERSION]; rpm: the number of versions installed.
+set -e
+
+case "$1" in
+configure) old="$2" ;;
+1) old="" ;;
+[2-9]) old="some" ;;
+*) exit 0 ;;
+esac
+
+if [ -d /run/systemd/system ]; then
+	systemctl daemon-reload || true
+	systemd-tmpfiles --create /usr/lib/tmpfiles.d/dockwall.conf || true
+	# An upgrade replaces the running daemon, and never opens anything: it is
+	# killed, since a daemon that is asked to stop may have been told to take
+	# its rules along (on_stop = "remove"). The rules stay in the kernel until
+	# the new one takes them over. The boot unit stays as it is.
+	if [ -n "$old" ] && systemctl --quiet is-active dockwall.service; then
+		systemctl kill --kill-who=main --signal=SIGKILL dockwall.service || true
+		systemctl start dockwall.service || true
+	fi
+fi
+exit 0

@@ -1,0 +1,20 @@
+// Command demo shows on a throwaway Docker host what dockwall does: who could
+// reach what before, what agent.hcl.example changes, who reaches what then, and
+// that tampering is put right. Every verdict it prints comes from a packet.
+//
+//	stranger, mirror, an office address ── eth0 [ host: dockerd, agentd ] ── docker networks
+//	office, ops, an abuser ─────────────── eth1 [                       ]
+//
+// It is also a test: a verdict that is not what the demo claims makes its exit
+// code 1, and TestDemo plays it. It is not the place for testing corners: those
+// are in test/scenario and test/e2e.
+//
+// Invariants:
+//
+//  1. Nothing but the lab is touched, and the lab is gone when the demo ends,
+//     also when it is interrupted.
+//  2. No line is wider than 100 columns: what other tools print is cut there.
+//
+// Thread safety: one demo, one goroutine; only an interruption comes from
+// another, and ends it all.
+package main

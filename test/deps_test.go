@@ -1,0 +1,280 @@
+package test
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// keeper says that some imports are for some directories only.
+type keeper struct {
+	imports []string // import paths; a path stands for what is below it too
+	keepers []string // directories, with what is below them
+	tests   bool     // whether test files may as well
+	why     string
+}
+
+// keepers: what only a few may import.
+var keepers = []keeper{
+	{[]string{"github.com/docker/docker", "github.com/containerd/errdefs"}, []string{"netinfo/docker"}, false,
+		"Docker's client is to be replaced by its successor in one place"},
+	{[]string{"github.com/hashicorp/hcl", "github.com/zclconf/go-cty", "github.com/agext/levenshtein"}, []string{"agent/config"}, false,
+		"the language of agent.hcl ends at agent/config: everybody else works on policy.Policy"},
+	{[]string{"github.com/fsnotify/fsnotify"}, []string{"agent/config"}, false,
+		"how files are watched is the matter of config.Watch"},
+	{[]string{"github.com/vishvananda/netlink", "github.com/mdlayher/netlink"}, []string{"netinfo/hostnet", "agent/dataplane", "agent/cutter"}, true,
+		"the kernel is asked by netinfo/hostnet and changed by agent/dataplane (rules) and agent/cutter (connections)"},
+	{[]string{"os/exec"}, []string{"agent/dataplane", "packaging", "test"}, true,
+		"programs are run by agent/dataplane, which knows how to retry and to report"},
+	{[]string{"github.com/coreos/go-iptables"}, []string{"agent/dataplane"}, false,
+		"only agent/dataplane runs iptables"},
+	{[]string{"github.com/spf13/cobra"}, []string{"agent/cli", "packaging"}, false,
+		"verbs are agentctl's, and packages are made of their help"},
+	{[]string{"github.com/coreos/go-systemd"}, []string{"agent/cmd/agentd"}, false,
+		"who serves systemd is the daemon; its parts do not know of it"},
+	{[]string{"github.com/hashicorp/go-hclog"}, []string{"agent", "netinfo/docker"}, true,
+		"logging is the agent's; netinfo/docker is handed a logger, for a connection that is lost and found again changes no fact"},
+	{[]string{"pgregory.net/rapid"}, []string{"rules/ruletest", "rules/policy/policytest", "test"}, true,
+		"random values belong in tests and in the generators made for them"},
+	{[]string{"testing"}, []string{"test"}, true,
+		"what ships has no testing in it"},
+	{[]string{"dockwall/rules/ruletest", "dockwall/rules/policy/policytest", "dockwall/netinfo/docker/dockertest", "dockwall/test"},
+		[]string{"rules/ruletest", "rules/policy/policytest", "netinfo/docker/dockertest", "test"}, true,
+		"fakes and generators are for tests only"},
+	{[]string{"dockwall/agent/cli"}, []string{"agent/cmd/agentctl", "packaging"}, true,
+		"nothing is built on top of the tool"},
+	{[]string{"dockwall/agent/dataplane"}, []string{"agent/cli", "agent/cmd", "test"}, true,
+		"the loop is given a kernel by its own small interface, so that it runs on the fake one"},
+}
+
+// TestKeepers holds every import that is for a few to those few. One that has
+// no importer at all is a rule that cannot fail.
+func TestKeepers(t *testing.T) {
+	files := sources(t)
+	for _, k := range keepers {
+		used := false
+		for _, f := range files {
+			path, ok := f.importOf(k.imports...)
+			if !ok || under(strings.TrimPrefix(path, "dockwall/"), f.dir) {
+				continue
+			}
+			switch {
+			case under(f.dir, k.keepers...), k.tests && f.test:
+				used = true
+			default:
+				t.Errorf("%s imports %s; only %s may: %s", f.path, path, strings.Join(k.keepers, ", "), k.why)
+			}
+		}
+		if !used {
+			t.Errorf("nobody imports %s any more: this rule guards nothing", strings.Join(k.imports, ", "))
+		}
+	}
+}
+
+// layer is a directory and what it may not know.
+type layer struct {
+	dir     string
+	forbids []string
+	why     string
+}
+
+var layers = []layer{
+	{"netinfo", []string{"dockwall/rules", "dockwall/agent"}, "facts are there before anybody makes something of them"},
+	{"rules", []string{"dockwall/agent", "dockwall/netinfo/docker", "dockwall/netinfo/hostnet"},
+		"the core is a function of values: where those come from it does not know"},
+	{"rules/policy", []string{"dockwall/rules/compile", "dockwall/rules/iptables", "dockwall/rules/trace"},
+		"the meaning of a policy is what the compiler is tested against, so it cannot be built on it"},
+	{"rules/compile", []string{"dockwall/rules/iptables", "dockwall/rules/trace"},
+		"the compiler makes a ruleset of any backend"},
+	{"rules/trace", []string{"dockwall/rules/compile", "dockwall/rules/iptables"},
+		"the walk of a packet is what the compiler and the backends are tested with"},
+	{"rules/picture", []string{"dockwall/rules/compile", "dockwall/rules/iptables", "dockwall/rules/plan"},
+		"what is open in a picture is asked of the ruleset that it is given"},
+	{"rules/picture/draw", []string{"dockwall/netinfo", "dockwall/rules/policy", "dockwall/rules/trace"},
+		"a drawing shows what the picture says, and asks nothing"},
+	{"agent/config", []string{"dockwall/rules/compile", "dockwall/rules/iptables", "dockwall/agent"},
+		"reading the file is not acting on it"},
+	{"agent/reconcile", []string{"dockwall/agent/control", "dockwall/agent/facts", "dockwall/netinfo/docker", "dockwall/netinfo/hostnet"},
+		"the loop is told of facts and kernels by interfaces of its own"},
+	{"agent/control", []string{"dockwall/agent/reconcile", "dockwall/agent/facts", "dockwall/agent/cli"},
+		"the socket serves what it is given"},
+}
+
+// TestLayers holds the arrows of the architecture to one way.
+func TestLayers(t *testing.T) {
+	files := sources(t)
+	for _, l := range layers {
+		seen := false
+		for _, f := range files {
+			if f.test || !under(f.dir, l.dir) {
+				continue
+			}
+			seen = true
+			for _, path := range f.imports {
+				if under(path, l.forbids...) && !under(strings.TrimPrefix(path, "dockwall/"), l.dir) {
+					t.Errorf("%s imports %s: %s", f.path, path, l.why)
+				}
+			}
+		}
+		if !seen {
+			t.Errorf("there is nothing in %s: this rule guards nothing", l.dir)
+		}
+	}
+}
+
+// pure are the packages that rules/ may import beside its own: none of them
+// reads, writes, waits or keeps time.
+var pure = []string{
+	"bytes", "cmp", "crypto/sha256", "encoding", "errors", "fmt", "hash", "io", "iter", "maps", "math", "net/netip",
+	"reflect", "regexp", "slices", "sort", "strconv", "strings", "text/tabwriter", "unicode",
+	"go4.org/netipx", "github.com/gaissmai/bart", "dockwall/netinfo", "dockwall/rules",
+}
+
+// TestRulesArePure holds the core to functions of values. Of net it may use
+// what parses, and of math nothing random.
+func TestRulesArePure(t *testing.T) {
+	seen := 0
+	for _, f := range sources(t) {
+		if f.test || !under(f.dir, "rules") || under(f.dir, "rules/ruletest", "rules/policy/policytest") {
+			continue
+		}
+		seen++
+		for _, path := range f.imports {
+			if path == "net" {
+				f.onlyParses(t)
+				continue
+			}
+			if !under(path, pure...) || path == "io/fs" || path == "io/ioutil" || under(path, "math/rand") {
+				t.Errorf("%s imports %s: rules/ does no I/O, keeps no time and draws no lots, "+
+					"so that diff and explain work anywhere and every test can be repeated", f.path, path)
+			}
+		}
+	}
+	if seen == 0 {
+		t.Error("there is nothing in rules: this rule guards nothing")
+	}
+}
+
+// TestFactsAreStandardLibrary holds the facts to values that anybody can read.
+func TestFactsAreStandardLibrary(t *testing.T) {
+	seen := 0
+	for _, f := range sources(t) {
+		if f.test || f.dir != "netinfo" {
+			continue
+		}
+		seen++
+		for _, path := range f.imports {
+			if first, _, _ := strings.Cut(path, "/"); strings.Contains(first, ".") || first == "dockwall" || path == "os" || path == "net" {
+				t.Errorf("%s imports %s: netinfo is plain values of the standard library", f.path, path)
+			}
+		}
+	}
+	if seen == 0 {
+		t.Error("there is nothing in netinfo: this rule guards nothing")
+	}
+}
+
+// source is one Go file.
+type source struct {
+	path, dir string // from the repository's root
+	test      bool
+	imports   []string
+}
+
+// sources are all Go files of this module.
+func sources(t *testing.T) []source {
+	t.Helper()
+	var all []source
+	for _, path := range files(t) {
+		if filepath.Ext(path) != ".go" || anotherModule(path) {
+			continue
+		}
+		parsed, err := parser.ParseFile(token.NewFileSet(), filepath.Join(root, path), nil, parser.ImportsOnly)
+		if err != nil {
+			t.Fatalf("reading imports: %v", err)
+		}
+		f := source{path: path, dir: filepath.ToSlash(filepath.Dir(path)), test: strings.HasSuffix(path, "_test.go")}
+		for _, spec := range parsed.Imports {
+			name, err := strconv.Unquote(spec.Path.Value)
+			if err != nil {
+				t.Fatalf("reading imports of %s: %v", path, err)
+			}
+			f.imports = append(f.imports, name)
+		}
+		all = append(all, f)
+	}
+	return all
+}
+
+// anotherModule tells that the file is of a module of tools.
+func anotherModule(path string) bool { return under(filepath.ToSlash(path), "packaging/tools") }
+
+// importOf is the first of the file's imports that is one of the paths or
+// below one.
+func (f source) importOf(paths ...string) (string, bool) {
+	i := slices.IndexFunc(f.imports, func(path string) bool { return under(path, paths...) })
+	if i < 0 {
+		return "", false
+	}
+	return f.imports[i], true
+}
+
+// onlyParses holds a file of rules/ to what of package net does no I/O.
+func (f source) onlyParses(t *testing.T) {
+	t.Helper()
+	parsed, err := parser.ParseFile(token.NewFileSet(), filepath.Join(root, f.path), nil, 0)
+	if err != nil {
+		t.Fatalf("reading %s: %v", f.path, err)
+	}
+	ast.Inspect(parsed, func(n ast.Node) bool {
+		s, ok := n.(*ast.SelectorExpr)
+		if !ok {
+			return true
+		}
+		if x, ok := s.X.(*ast.Ident); ok && x.Name == "net" && s.Sel.Name != "ParseMAC" {
+			t.Errorf("%s uses net.%s: addresses are netip's in rules/, and nothing there asks the network", f.path, s.Sel.Name)
+		}
+		return true
+	})
+}
+
+// under tells whether a path is one of the directories or below one.
+func under(path string, dirs ...string) bool {
+	return slices.ContainsFunc(dirs, func(dir string) bool { return path == dir || strings.HasPrefix(path, dir+"/") })
+}
+
+// root is the repository's, from here.
+const root = ".."
+
+// files are the paths of all files of the repository, but for what is built or
+// fetched.
+func files(t *testing.T) []string {
+	t.Helper()
+	var all []string
+	err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		name, err := filepath.Rel(root, path)
+		if err != nil {
+			return err
+		}
+		if entry.IsDir() && slices.Contains([]string{".git", ".cache", "bin", "dist"}, name) {
+			return filepath.SkipDir
+		}
+		if entry.Type().IsRegular() {
+			all = append(all, name)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatalf("listing the repository: %v", err)
+	}
+	return all
+}

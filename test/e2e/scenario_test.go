@@ -1,0 +1,73 @@
+package e2e_test
+
+import (
+	"cmp"
+	"fmt"
+	"os"
+	"slices"
+	"testing"
+
+	"dockwall/test/lab"
+	"dockwall/test/scenario"
+)
+
+// wanted are the engines that differ in how they program the kernel.
+var wanted = [...]string{"20.10", "26.1", "28.5"}
+
+// TestScenarios plays every scenario on every engine:
+//
+//	go test -run 'TestScenarios/28.5/nic' ./test/e2e/
+func TestScenarios(t *testing.T) {
+	all, err := scenario.Load(os.DirFS("../scenario/testdata"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	there := lab.Engines(t)
+	for _, engine := range wanted {
+		t.Run(engine, func(t *testing.T) {
+			if !slices.Contains(there, engine) {
+				t.Skipf("Docker engine %s is not in .cache/engines; `make engines` fetches it", engine)
+			}
+			t.Parallel() // a scenario mostly waits for what is refused
+			playAll(t, engine, all)
+		})
+	}
+}
+
+// playAll shares a host among the scenarios that ask for the same one.
+func playAll(t *testing.T, engine string, all []scenario.Scenario) {
+	all = slices.DeleteFunc(slices.Clone(all), func(s scenario.Scenario) bool { return !s.On(engine) })
+	slices.SortStableFunc(all, func(a, b scenario.Scenario) int { return cmp.Compare(kind(a), kind(b)) })
+	for i := 0; i < len(all); {
+		n := i + 1
+		for n < len(all) && !all[n].Host.Own && kind(all[n]) == kind(all[i]) {
+			n++
+		}
+		playTogether(t, engine, all[i:n])
+		i = n
+	}
+}
+
+// kind is the same for hosts that are the same.
+func kind(s scenario.Scenario) string { return fmt.Sprintf("%+v", s.Host) }
+
+// playTogether plays scenarios on one host, which is made when the first of
+// them runs: -run may have chosen none.
+func playTogether(t *testing.T, engine string, group []scenario.Scenario) {
+	var h *host
+	for _, s := range group {
+		t.Run(s.Name, func(t *testing.T) {
+			if h == nil {
+				h = newHost(t, engine, s.Host)
+			}
+			play(t, h, s)
+		})
+		if h != nil && h.dirty {
+			h.close(t)
+			h = nil
+		}
+	}
+	if h != nil {
+		h.close(t)
+	}
+}

@@ -1,0 +1,3 @@
+// Package kernel tests the backends against the real kernel and its tools, in
+// network namespaces of its own. It needs root.
+package kernel

@@ -1,0 +1,142 @@
+package kernel
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"regexp"
+	"runtime"
+	"strings"
+	"testing"
+
+	"dockwall/rules/iptables"
+	"dockwall/rules/plan"
+
+	"golang.org/x/sys/unix"
+)
+
+// fataler is a testing.TB or a rapid.T.
+type fataler interface {
+	Helper()
+	Fatalf(format string, args ...any)
+}
+
+// inNamespace moves the test into a network namespace of its own. The thread
+// is never given back, so the namespace ends with the test.
+func inNamespace(t *testing.T) {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		if os.Getenv("CI") != "" {
+			t.Fatal("needs root")
+		}
+		t.Skip("needs root")
+	}
+	runtime.LockOSThread()
+	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
+		t.Fatalf("making a network namespace: %v", err)
+	}
+}
+
+// variants are the commands that the backend calls.
+func variants() []iptables.Variant { return []iptables.Variant{iptables.NFT, iptables.Legacy} }
+
+func families() []iptables.Family { return []iptables.Family{iptables.V4, iptables.V6} }
+
+// command runs a tool of the host in the thread's namespace.
+func command(stdin string, argv ...string) (string, error) {
+	cmd := exec.Command(argv[0], argv[1:]...)
+	cmd.Stdin = strings.NewReader(stdin)
+	var out, errs bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	if err := cmd.Run(); err != nil {
+		return "", fmt.Errorf("%s: %w: %s", strings.Join(argv, " "), err, errs.String())
+	}
+	return out.String(), nil
+}
+
+// run does a plan's step on the real kernel.
+func run(s plan.Step) error {
+	if s.Argv[0] == plan.DeleteTable {
+		family := "ip"
+		if s.Argv[1] == "6" {
+			family = "ip6"
+		}
+		_, err := command("", "nft", "delete", "table", family, s.Argv[2])
+		return err
+	}
+	if s.Argv[0] == plan.EditSets {
+		_, err := command(iptables.SetScript(s.Sets).Body, append([]string{"ipset", "restore"}, s.Argv[1:]...)...)
+		return err
+	}
+	_, err := command(s.Stdin, s.Argv...)
+	return err
+}
+
+func runAll(steps []plan.Step) error {
+	for _, s := range steps {
+		if err := run(s); err != nil && !s.MayFail {
+			return fmt.Errorf("%s: %w\n%s", s.Why, err, s.Stdin)
+		}
+	}
+	return nil
+}
+
+func all(p plan.Plan) []plan.Step {
+	var out []plan.Step
+	for _, l := range [][]plan.Step{p.Prepare, p.Checks, p.Steps, p.Cleanup} {
+		out = append(out, l...)
+	}
+	return out
+}
+
+var (
+	stamps   = regexp.MustCompile(`(?m)^# .*\n`)
+	counters = regexp.MustCompile(`\[\d+:\d+\]`)
+)
+
+// save is iptables-save's text, timestamps and counters aside.
+func save(t fataler, v iptables.Variant, f iptables.Family) string {
+	t.Helper()
+	tool := string(v)
+	if f == iptables.V6 {
+		tool = strings.Replace(tool, "ip", "ip6", 1)
+	}
+	out, err := command("", tool+"-save")
+	if err != nil {
+		t.Fatalf("%v", err)
+	}
+	return counters.ReplaceAllString(stamps.ReplaceAllString(out, ""), "[0:0]")
+}
+
+func everything(t fataler, v iptables.Variant) string {
+	t.Helper()
+	sets, err := command("", "ipset", "save")
+	if err != nil {
+		t.Fatalf("%v", err)
+	}
+	return save(t, v, iptables.V4) + save(t, v, iptables.V6) + sets
+}
+
+// observe reads the state as the dataplane does.
+func observe(t fataler, v iptables.Variant) iptables.State {
+	t.Helper()
+	s := iptables.State{Variant: v}
+	var err error
+	parse := func(f iptables.Family) []iptables.Table {
+		tables, err := iptables.ParseSave(save(t, v, f))
+		if err != nil {
+			t.Fatalf("%v\n%s", err, save(t, v, f))
+		}
+		return tables
+	}
+	s.V4, s.V6 = parse(iptables.V4), parse(iptables.V6)
+	sets, err := command("", "ipset", "save")
+	if err != nil {
+		t.Fatalf("%v", err)
+	}
+	if s.Sets, err = iptables.ParseSets(sets); err != nil {
+		t.Fatalf("%v", err)
+	}
+	return s
+}

@@ -1,0 +1,86 @@
+package packets
+
+import (
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"dockwall/netinfo/hostnet"
+	"dockwall/rules"
+	"dockwall/rules/iptables"
+	"dockwall/rules/plan"
+)
+
+// enforce makes the host's kernel so, as the agent would: from what is there.
+func (w *town) enforce(rs rules.Ruleset, o iptables.Options) error {
+	seen, err := w.observe()
+	if err != nil {
+		return err
+	}
+	p := iptables.Diff(rs, seen, o)
+	for _, steps := range [][]plan.Step{p.Prepare, p.Checks, p.Steps, p.Cleanup} {
+		for _, s := range steps {
+			if err := w.step(s); err != nil && !s.MayFail {
+				return fmt.Errorf("%s: %w\n%s", s.Why, err, s.Stdin)
+			}
+		}
+	}
+	// What was tracked under the rules before says nothing about these.
+	_, err = w.host.run("", "conntrack", "-F")
+	return err
+}
+
+func (w *town) step(s plan.Step) error {
+	if s.Argv[0] == plan.EditSets {
+		_, err := w.host.run(iptables.SetScript(s.Sets).Body, append([]string{"ipset", "restore"}, s.Argv[1:]...)...)
+		return err
+	}
+	if s.Argv[0] != plan.DeleteTable {
+		_, err := w.host.run(s.Stdin, s.Argv...)
+		return err
+	}
+	family, err := strconv.Atoi(s.Argv[1])
+	if err != nil {
+		return err
+	}
+	return w.host.in(func() error { return hostnet.DeleteEmptyNFTTable(family, s.Argv[2]) })
+}
+
+var counters = regexp.MustCompile(`\[\d+:\d+\]`)
+
+func (w *town) observe() (iptables.State, error) {
+	s := iptables.State{Variant: w.variant}
+	for _, f := range []struct {
+		tool   string
+		tables *[]iptables.Table
+	}{{string(w.variant), &s.V4}, {strings.Replace(string(w.variant), "iptables", "ip6tables", 1), &s.V6}} {
+		text, err := w.host.run("", f.tool+"-save")
+		if err != nil {
+			return s, err
+		}
+		if *f.tables, err = iptables.ParseSave(counters.ReplaceAllString(text, "[0:0]")); err != nil {
+			return s, err
+		}
+	}
+	text, err := w.host.run("", "ipset", "save")
+	if err != nil {
+		return s, err
+	}
+	s.Sets, err = iptables.ParseSets(text)
+	return s, err
+}
+
+// rulesNow is what the kernel holds, with its counters, for people.
+func (w *town) rulesNow() string {
+	var b strings.Builder
+	for _, argv := range [][]string{{string(w.variant) + "-save", "-c"},
+		{strings.Replace(string(w.variant), "iptables", "ip6tables", 1) + "-save", "-c"}, {"ipset", "save"}} {
+		out, err := w.host.run("", argv...)
+		fmt.Fprintln(&b, out)
+		if err != nil {
+			fmt.Fprintln(&b, err)
+		}
+	}
+	return b.String()
+}
