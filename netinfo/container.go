@@ -12,6 +12,9 @@ type Container struct {
 	Image string `json:"image,omitempty"`
 	// Labels as given; com.docker.compose.project and .service among them.
 	Labels map[string]string `json:"labels,omitempty"`
+	// Unread tells that the engine was not asked yet, and has only told that it
+	// is there: its ports are not known.
+	Unread bool `json:"unread,omitempty"`
 	// State is the engine's: created, running, paused, restarting, exited, dead.
 	State string `json:"state"`
 	// HostNetwork tells that it runs in the host's own network namespace.

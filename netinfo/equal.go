@@ -15,7 +15,7 @@ func (c *Container) Compare(o *Container) int {
 // Equal tells that the facts are the same. Facts that share what they are made
 // of, as most of two consecutive snapshots do, are compared in no time.
 func (c *Container) Equal(o *Container) bool {
-	return c.ID == o.ID && c.Name == o.Name && c.Image == o.Image && c.State == o.State &&
+	return c.ID == o.ID && c.Name == o.Name && c.Image == o.Image && c.State == o.State && c.Unread == o.Unread &&
 		c.HostNetwork == o.HostNetwork && c.SharesWith == o.SharesWith &&
 		equal(c.Endpoints, o.Endpoints, Endpoint.Equal) &&
 		equal(c.Ports, o.Ports, func(a, b PublishedPort) bool { return a == b }) && equalLabels(c.Labels, o.Labels)

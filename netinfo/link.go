@@ -24,7 +24,7 @@ type Link struct {
 	// Addrs are the link's addresses with their prefix length, host bits kept
 	// (192.0.2.7/24), link-local ones included.
 	Addrs []Prefix `json:"addrs,omitempty"`
-	// Unplaced tells that the link came while the engine could not be asked
+	// Unplaced tells that the engine has not been asked since the link came
 	// whether it is one of its bridges. Such a link is treated as if it were.
 	Unplaced bool `json:"unplaced,omitempty"`
 }

@@ -34,6 +34,7 @@ const (
 	BaseDockerUser Base = "DOCKER-USER" // filter, called by FORWARD
 	BaseForward    Base = "FORWARD"     // the guard's, after filter
 	BaseInput      Base = "INPUT"
+	BaseOutput     Base = "OUTPUT" // filter alone
 )
 
 // Hook is one jump from a base chain into a chain of the ruleset.
@@ -83,6 +84,43 @@ func (rs *Ruleset) Set(name string) (*Set, bool) {
 		}
 	}
 	return nil, false
+}
+
+// Reached are the names of the chains that these lead to, themselves included.
+func (rs *Ruleset) Reached(from ...string) map[string]bool {
+	seen := map[string]bool{}
+	for len(from) > 0 {
+		name := from[0]
+		from = from[1:]
+		if seen[name] {
+			continue
+		}
+		c, ok := rs.Chain(name)
+		if !ok {
+			continue
+		}
+		seen[name] = true
+		for _, r := range c.Rules {
+			if r.Verdict.Chain != "" {
+				from = append(from, r.Verdict.Chain)
+			}
+		}
+	}
+	return seen
+}
+
+// Incoming is the ruleset without what only OUTPUT reaches: what the host's own
+// processes may do is nothing that a policy says.
+func (rs Ruleset) Incoming() Ruleset {
+	hooks := slices.DeleteFunc(slices.Clone(rs.Hooks), func(h Hook) bool { return h.Base == BaseOutput })
+	var from []string
+	for _, h := range hooks {
+		from = append(from, h.Chain)
+	}
+	in := rs.Reached(from...)
+	rs.Hooks = hooks
+	rs.Chains = slices.DeleteFunc(slices.Clone(rs.Chains), func(c Chain) bool { return !in[c.Name] })
+	return rs
 }
 
 // WithoutLog is the ruleset without the rules that only report. It does the

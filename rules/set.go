@@ -21,8 +21,12 @@ type Set struct {
 	// InPlace: the name stands for a purpose, and members come and go while
 	// rules look at it (containers). Otherwise the name stands for the content
 	// (ContentName), and the set never changes once it is there.
-	InPlace bool   `json:"in_place,omitempty"`
-	Origin  Origin `json:"origin"`
+	InPlace bool `json:"in_place,omitempty"`
+	// After names a set whose members close what these open. Where both get new
+	// members at once, these come plan.SettleTime later: what passed a moment
+	// before the closing has ended then.
+	After  string `json:"after,omitempty"`
+	Origin Origin `json:"origin"`
 }
 
 // SetType says what a member is made of; the words are ipset's.
@@ -70,6 +74,8 @@ func SortMembers(ms []Member) []Member {
 type Move struct {
 	Set        string
 	Gone, Come []Member
+	// After is the set's.
+	After string
 }
 
 // Replace returns the members without those that are gone and with those that

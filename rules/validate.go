@@ -48,13 +48,14 @@ type validator struct {
 	chain  map[string]*Chain
 	set    map[string]*Set
 	errs   []error
-	input  map[string]bool // reached from INPUT
 	placed map[string]bool // reached from any hook
+	// from are the chains that are reached from INPUT, and from OUTPUT.
+	from map[Base]map[string]bool
 }
 
 func newValidator(rs *Ruleset) *validator {
 	return &validator{rs: rs, chain: map[string]*Chain{}, set: map[string]*Set{},
-		input: map[string]bool{}, placed: map[string]bool{}}
+		placed: map[string]bool{}, from: map[Base]map[string]bool{BaseInput: {}, BaseOutput: {}}}
 }
 
 func (v *validator) errorf(format string, args ...any) {
@@ -104,7 +105,7 @@ func (v *validator) hooks() {
 			v.errorf("hook %s: there are two", h.Base)
 		case h.Base != BaseInput && h.Guard != (h.Base == BaseForward):
 			v.errorf("hook %s: not in this table", h.Base)
-		case h.Base != BaseInput && h.Base != BaseForward && h.Base != BaseDockerUser:
+		case !slices.Contains([]Base{BaseInput, BaseForward, BaseDockerUser, BaseOutput}, h.Base):
 			v.errorf("hook %q: not a base chain", h.Base)
 		case v.chain[h.Chain] == nil:
 			v.errorf("hook %s: no chain %q", h.Base, h.Chain)
@@ -114,10 +115,13 @@ func (v *validator) hooks() {
 }
 
 // graph walks every path from the hooks: references, cycles, depth, what is
-// not reached, and OutInterface where there is none.
+// not reached, and interfaces where there are none.
 func (v *validator) graph() {
 	for _, h := range v.rs.Hooks {
-		v.reach(h.Chain, h.Base == BaseInput)
+		v.reach(h.Chain, v.placed)
+		if from := v.from[h.Base]; from != nil {
+			v.reach(h.Chain, from)
+		}
 	}
 	depth := map[string]int{}
 	for _, c := range v.rs.Chains {
@@ -128,23 +132,25 @@ func (v *validator) graph() {
 			v.errorf("chain %s: %d chains deep, %d are possible", c.Name, d, MaxDepth)
 		}
 		for i, r := range c.Rules {
-			if v.input[c.Name] && hasMatch[OutInterface](r) {
+			if v.from[BaseInput][c.Name] && hasMatch[OutInterface](r) {
 				v.errorf("chain %s, rule %d: an outgoing interface, but INPUT reaches the chain", c.Name, i+1)
+			}
+			if v.from[BaseOutput][c.Name] && (hasMatch[InInterface](r) || hasMatch[InBridgePort](r)) {
+				v.errorf("chain %s, rule %d: an incoming interface, but OUTPUT reaches the chain", c.Name, i+1)
 			}
 		}
 	}
 }
 
-func (v *validator) reach(name string, input bool) {
+func (v *validator) reach(name string, seen map[string]bool) {
 	c := v.chain[name]
-	if c == nil || v.placed[name] && (!input || v.input[name]) {
+	if c == nil || seen[name] {
 		return
 	}
-	v.placed[name] = true
-	v.input[name] = v.input[name] || input
+	seen[name] = true
 	for _, r := range c.Rules {
 		if r.Verdict.Kind == Jump || r.Verdict.Kind == Goto {
-			v.reach(r.Verdict.Chain, input)
+			v.reach(r.Verdict.Chain, seen)
 		}
 	}
 }
@@ -184,6 +190,9 @@ func (v *validator) sets() {
 		}
 		if !setName.MatchString(s.Name) || len(s.Name) > MaxSetName || strings.HasPrefix(s.Name, TempSets) {
 			v.errorf("set %q: not a name for a set (at most %d bytes, not beginning with %q)", s.Name, MaxSetName, TempSets)
+		}
+		if s.After != "" && (v.set[s.After] == nil || !s.InPlace) {
+			v.errorf("set %s: it comes after %q, which is no set, or is never edited itself", s.Name, s.After)
 		}
 		if s.Type != HashNet && s.Type != HashNetPort {
 			v.errorf("set %s: unknown type %q", s.Name, s.Type)

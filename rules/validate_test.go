@@ -92,9 +92,13 @@ func TestValidateRuleset(t *testing.T) {
 		"unknown verdict":    func(rs *rules.Ruleset) { rs.Chains[0].Rules[0].Verdict.Kind = "accept" },
 		"log prefix":         func(rs *rules.Ruleset) { rs.Chains[0].Rules[0].Verdict.Prefix = strings.Repeat("x", 64) },
 		"not in this table":  func(rs *rules.Ruleset) { rs.Hooks[0].Base = rules.BaseForward },
-		"not a base chain":   func(rs *rules.Ruleset) { rs.Hooks[0] = rules.Hook{Base: "OUTPUT", Chain: "DOCKWALL-A"} },
+		"not a base chain":   func(rs *rules.Ruleset) { rs.Hooks[0] = rules.Hook{Base: "PREROUTING", Chain: "DOCKWALL-A"} },
 		"there are two":      func(rs *rules.Ruleset) { rs.Hooks = append(rs.Hooks, rs.Hooks[0]) },
 		"outgoing interface": func(rs *rules.Ruleset) { rs.Hooks[0].Base = rules.BaseInput },
+		"incoming interface": func(rs *rules.Ruleset) {
+			rs.Hooks[0].Base = rules.BaseOutput
+			rs.Chains[0].Rules[0].Match = []rules.Match{rules.InInterface{Name: "eth0"}}
+		},
 		"not a name for a set": func(rs *rules.Ruleset) {
 			rs.Sets[0].Name = "t-x"
 		},

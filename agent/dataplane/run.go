@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"time"
 
 	"dockwall/netinfo/hostnet"
 	"dockwall/rules"
@@ -116,11 +117,23 @@ func (k *Kernel) step(ctx context.Context, s plan.Step) error {
 	if s.Argv[0] == plan.EditSets {
 		return k.editStep(ctx, s)
 	}
+	if s.Argv[0] == plan.Settle {
+		return settle(ctx)
+	}
 	out, err := k.command(ctx, s.Argv, s.Stdin)
 	if err == nil || s.MayFail && ctx.Err() == nil {
 		return nil
 	}
 	return refused(s, out, err)
+}
+
+func settle(ctx context.Context) error {
+	select {
+	case <-time.After(plan.SettleTime):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // check runs steps that change nothing, all at once, and returns the error of

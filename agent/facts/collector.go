@@ -31,6 +31,8 @@ type Collector struct {
 
 	// look asks the socket scanner for another round.
 	look chan struct{}
+	// asking: the engine will be asked for its networks in a moment.
+	asking bool
 }
 
 // New returns a collector for the engine at host ("unix:///var/run/docker.sock").
@@ -88,6 +90,21 @@ func normalizeAdded(s *netinfo.Snapshot) {
 	s.Listeners, s.Proxies, s.Strangers = added.Listeners, added.Proxies, added.Strangers
 }
 
+// askLater has the engine asked which networks there are, once for all who want
+// it. Nobody waits for that.
+func (c *Collector) askLater(wait time.Duration) {
+	if wait == 0 || c.asking {
+		return
+	}
+	c.asking = true
+	time.AfterFunc(wait, func() {
+		c.mu.Lock()
+		c.asking = false
+		c.mu.Unlock()
+		c.engine.Relist()
+	})
+}
+
 // Snapshot returns what is known now, and when the event happened that its
 // latest change in Docker came from (zero: none).
 func (c *Collector) Snapshot() (netinfo.Snapshot, time.Time, error) {
@@ -106,7 +123,8 @@ func (c *Collector) Snapshot() (netinfo.Snapshot, time.Time, error) {
 		c.links = sorted.Links
 	}
 	f := c.engine.Facts()
-	s := c.memory.assemble(f, c.links)
+	s, ask := c.memory.assemble(f, c.links, time.Now())
+	c.askLater(ask)
 	c.sockets.into(&s)
 	c.neighbors.into(&s, time.Now())
 	normalizeAdded(&s)

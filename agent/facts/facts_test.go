@@ -32,6 +32,16 @@ var (
 	veth2  = netinfo.Link{Index: 9, Name: "veth2", Kind: "veth", Master: 3}
 )
 
+// assembled is what the facts come to an hour after all that has happened, as far
+// as the engine was asked.
+func assembled(m *memory, f docker.Facts, links []netinfo.Link) netinfo.Snapshot {
+	if f.Engine.Connected {
+		f.Listed = time.Now().Add(time.Hour)
+	}
+	s, _ := m.assemble(f, links, time.Now())
+	return s
+}
+
 func endpoints(s netinfo.Snapshot) int {
 	n := 0
 	for _, c := range s.Containers {
@@ -42,12 +52,12 @@ func endpoints(s netinfo.Snapshot) int {
 
 func TestEngineAwayKeepsItsContainers(t *testing.T) {
 	m := remember(netinfo.Snapshot{})
-	m.assemble(answer(true), []netinfo.Link{bridge, veth1})
-	if s := m.assemble(answer(false), []netinfo.Link{bridge, veth1}); endpoints(s) != 1 {
+	assembled(&m, answer(true), []netinfo.Link{bridge, veth1})
+	if s := assembled(&m, answer(false), []netinfo.Link{bridge, veth1}); endpoints(s) != 1 {
 		t.Errorf("the container lost its address because the engine went away: %+v", s.Containers)
 	}
 	// One that ends leaves its address to nobody while no engine gives it away.
-	if s := m.assemble(answer(false), []netinfo.Link{bridge}); endpoints(s) != 1 {
+	if s := assembled(&m, answer(false), []netinfo.Link{bridge}); endpoints(s) != 1 {
 		t.Errorf("the container lost its address with its link: %+v", s.Containers)
 	}
 }
@@ -56,14 +66,14 @@ func TestEngineAwayKeepsItsContainers(t *testing.T) {
 // be a stranger's with the address of a container that is let in.
 func TestNewPortWhileEngineIsAwayClosesTheNetwork(t *testing.T) {
 	m := remember(netinfo.Snapshot{})
-	m.assemble(answer(true), []netinfo.Link{bridge, veth1})
-	if s := m.assemble(answer(false), []netinfo.Link{bridge, veth1, veth2}); endpoints(s) != 0 {
+	assembled(&m, answer(true), []netinfo.Link{bridge, veth1})
+	if s := assembled(&m, answer(false), []netinfo.Link{bridge, veth1, veth2}); endpoints(s) != 0 {
 		t.Errorf("still let in: %+v", s.Containers)
 	}
-	if s := m.assemble(answer(false), []netinfo.Link{bridge, veth1}); endpoints(s) != 0 {
+	if s := assembled(&m, answer(false), []netinfo.Link{bridge, veth1}); endpoints(s) != 0 {
 		t.Error("forgotten when the port was gone again")
 	}
-	if s := m.assemble(answer(true), []netinfo.Link{bridge, veth2}); endpoints(s) != 1 {
+	if s := assembled(&m, answer(true), []netinfo.Link{bridge, veth2}); endpoints(s) != 1 {
 		t.Error("not let in again when the engine has told")
 	}
 }
@@ -80,15 +90,53 @@ func TestBridgeThatCameWhileEngineWasAwayIsUnplaced(t *testing.T) {
 		return names
 	}
 	none := docker.Facts{}
-	if got := unplaced(m.assemble(none, []netinfo.Link{lan})); len(got) != 0 {
+	if got := unplaced(assembled(&m, none, []netinfo.Link{lan})); len(got) != 0 {
 		t.Errorf("there when the agent started, but unplaced: %v", got)
 	}
 	shop := netinfo.Link{Index: 8, Name: "shop0", Kind: "bridge"}
-	if got := unplaced(m.assemble(none, []netinfo.Link{lan, shop})); len(got) != 1 || got[0] != "shop0" {
+	if got := unplaced(assembled(&m, none, []netinfo.Link{lan, shop})); len(got) != 1 || got[0] != "shop0" {
 		t.Errorf("unplaced are %v, want shop0", got)
 	}
-	if got := unplaced(m.assemble(answer(true), []netinfo.Link{lan, shop})); len(got) != 0 {
+	if got := unplaced(assembled(&m, answer(true), []netinfo.Link{lan, shop})); len(got) != 0 {
 		t.Errorf("unplaced though the engine has told: %v", got)
+	}
+}
+
+// A bridge may be that of a network which the engine lists a moment later, or
+// which nobody had the time to read of, with containers on it already.
+func TestNewBridgeIsUnplacedUntilTheEngineWasAsked(t *testing.T) {
+	lan := netinfo.Link{Index: 7, Name: "lan", Kind: "bridge"}
+	odd := netinfo.Link{Index: 8, Name: "odd", Kind: "bridge"}
+	nic := netinfo.Link{Index: 9, Name: "nic"}
+	m := remember(netinfo.Snapshot{})
+	start := time.Now()
+	f := answer(true)
+	f.Listed = start
+	if s, ask := m.assemble(f, []netinfo.Link{lan}, start); s.Links[0].Unplaced || ask != 0 {
+		t.Error("a bridge that was there at the start is unplaced")
+	}
+	came := start.Add(time.Minute)
+	links := []netinfo.Link{lan, odd, nic}
+	s, ask := m.assemble(f, links, came)
+	if s.Links[0].Unplaced || !s.Links[1].Unplaced || s.Links[2].Unplaced || links[1].Unplaced {
+		t.Errorf("want odd alone unplaced, and the links that were given as they were: %+v", s.Links)
+	}
+	if ask != placing {
+		t.Errorf("the engine is to be asked in %v, want %v", ask, placing)
+	}
+	f.Listed = came.Add(placing / 2)
+	if s, ask := m.assemble(f, links, f.Listed); !s.Links[1].Unplaced || ask != placing/2 {
+		t.Errorf("asked too early, and believed: ask again in %v", ask)
+	}
+	f.Listed = came.Add(placing)
+	if s, ask := m.assemble(f, links, f.Listed); s.Links[1].Unplaced || ask != 0 {
+		t.Error("unplaced though the engine was asked")
+	}
+	f.Listed = start
+	f.Networks = append(f.Networks, netinfo.Network{ID: "o", Name: "odd", Bridge: "odd"})
+	again := netinfo.Link{Index: 10, Name: "odd", Kind: "bridge"}
+	if s, ask := m.assemble(f, []netinfo.Link{again}, came); s.Links[0].Unplaced || ask != 0 {
+		t.Error("unplaced though a network's")
 	}
 }
 

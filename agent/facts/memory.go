@@ -2,6 +2,7 @@ package facts
 
 import (
 	"slices"
+	"time"
 
 	"dockwall/netinfo"
 	"dockwall/netinfo/docker"
@@ -16,7 +17,20 @@ type memory struct {
 	// suspect are the IDs of networks whose addresses may have changed hands
 	// since.
 	suspect map[string]bool
+	// bridges are those there are, and when each was seen first; zero: it was
+	// there when this run began.
+	bridges map[bridgeLink]time.Time
 }
+
+type bridgeLink struct {
+	index int
+	name  string
+}
+
+// placing is how long after a bridge came the engine must have been asked for it
+// to be believed that it is none of its own: it makes the bridge of a network
+// some time before it lists the network.
+const placing = time.Second
 
 // remember starts from what an earlier run knew.
 func remember(last netinfo.Snapshot) memory {
@@ -24,14 +38,17 @@ func remember(last netinfo.Snapshot) memory {
 	return memory{last: last, seen: len(last.Links) > 0, suspect: map[string]bool{}}
 }
 
-// assemble puts the engine's and the kernel's facts together.
-func (m *memory) assemble(f docker.Facts, links []netinfo.Link) netinfo.Snapshot {
-	s := netinfo.Snapshot{Engine: f.Engine, Networks: f.Networks, Containers: f.Containers, Links: links}
+// assemble puts the engine's and the kernel's facts together. ask is how long
+// from now the engine is to be asked which networks there are; 0: no need.
+func (m *memory) assemble(f docker.Facts, links []netinfo.Link, now time.Time) (s netinfo.Snapshot, ask time.Duration) {
+	m.meet(links, now)
+	s = netinfo.Snapshot{Engine: f.Engine, Networks: f.Networks, Containers: f.Containers, Links: links}
 	if f.Engine.Connected {
 		m.last = netinfo.Snapshot{Engine: f.Engine, Networks: f.Networks, Containers: f.Containers, Links: links}
 		m.seen = true
 		clear(m.suspect)
-		return s
+		ask = m.markNew(&s, f.Listed, now)
+		return s, ask
 	}
 	if !f.Engine.Known {
 		// The engine was not reached in this run: an earlier one's knowledge.
@@ -49,7 +66,45 @@ func (m *memory) assemble(f docker.Facts, links []netinfo.Link) netinfo.Snapshot
 	m.markUnplaced(s.Links)
 	m.suspectNetworks(s)
 	s.Containers = m.withoutSuspects(s.Containers)
-	return s
+	return s, 0
+}
+
+// meet notes bridges that came, and forgets those that went.
+func (m *memory) meet(links []netinfo.Link, now time.Time) {
+	before := m.bridges
+	if before == nil {
+		now = time.Time{}
+	}
+	m.bridges = map[bridgeLink]time.Time{}
+	for _, l := range links {
+		if l.Kind != "bridge" {
+			continue
+		}
+		b := bridgeLink{l.Index, l.Name}
+		m.bridges[b] = now
+		if since, known := before[b]; known {
+			m.bridges[b] = since
+		}
+	}
+}
+
+// markNew marks the bridges that came too late for the engine's list, and tells
+// when that is to be asked for again.
+func (m *memory) markNew(s *netinfo.Snapshot, listed, now time.Time) (ask time.Duration) {
+	cloned := false
+	for i, l := range s.Links {
+		since, there := m.bridges[bridgeLink{l.Index, l.Name}]
+		if !there || since.IsZero() || listed.Sub(since) >= placing ||
+			slices.ContainsFunc(s.Networks, func(n netinfo.Network) bool { return n.Bridge == l.Name }) {
+			continue
+		}
+		if !cloned {
+			s.Links, cloned = slices.Clone(s.Links), true
+		}
+		s.Links[i].Unplaced = true
+		ask = max(ask, since.Add(placing).Sub(now), time.Millisecond)
+	}
+	return ask
 }
 
 // markUnplaced marks the bridges that were not there when the engine last told

@@ -296,10 +296,10 @@ func touchesRules(p plan.Plan) bool {
 }
 
 // mayTighten tells whether a connection that was allowed may not be any more:
-// rules changed, or a container that lives on left a set. One that ended took
-// its connections along.
+// rules changed, a container that lives on left a set, or one was there before
+// its ports were closed. One that ended took its connections along.
 func mayTighten(p plan.Plan, s netinfo.Snapshot) bool {
-	if touchesRules(p) {
+	if touchesRules(p) || p.Settles() {
 		return true
 	}
 	var alive map[string]bool

@@ -20,6 +20,7 @@ type book struct {
 	clock   uint64
 	version uint64 // counts changes of the facts
 	event   time.Time
+	list    time.Time // when the last list was asked for
 	engine  netinfo.Engine
 
 	nets  map[string]*segment
@@ -81,7 +82,7 @@ func (b *book) facts() Facts {
 		b.dirty = false
 	}
 	b.lent = true
-	return Facts{Engine: b.engine, Networks: slices.Clip(b.sorted), Containers: slices.Clip(b.built), Event: b.event}
+	return Facts{Engine: b.engine, Networks: slices.Clip(b.sorted), Containers: slices.Clip(b.built), Event: b.event, Listed: b.list}
 }
 
 // place puts the record where it belongs in the order.
@@ -196,7 +197,7 @@ func (t *todo) add(o todo) {
 // others than before.
 func (b *book) rebuild(r *record) {
 	c := netinfo.Container{
-		ID: r.id, Name: r.name, Image: r.image, Labels: r.labels, State: r.state,
+		ID: r.id, Name: r.name, Image: r.image, Labels: r.labels, Unread: !r.inspected, State: r.state,
 		HostNetwork: r.netMode == "host", SharesWith: b.shares(r), Ports: r.asked,
 	}
 	if c.Running() {

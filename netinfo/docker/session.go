@@ -151,6 +151,11 @@ func (s *Source) repeat(ctx context.Context, eng engine, r *reader, notify func(
 			if err := s.call(ctx, eng.Ping); err != nil {
 				return cause(ctx, err)
 			}
+		case <-s.relist:
+			if _, err := s.readAll(ctx, eng, r, notify); err != nil {
+				return cause(ctx, err)
+			}
+			notify("networks were listed")
 		case <-next.C:
 			if err := s.readEngine(ctx, eng, notify); err != nil {
 				return cause(ctx, err)
@@ -194,6 +199,7 @@ func (s *Source) readEngine(ctx context.Context, eng engine, notify func(string)
 // read that are not known well enough. The channel is closed when they are.
 func (s *Source) readAll(ctx context.Context, eng engine, r *reader, notify func(string)) (<-chan struct{}, error) {
 	begun, why := s.begin(), trigger{"resync", time.Now()}
+	asked := why.at
 	var nets []view
 	var conts []listing
 	err := s.call(ctx, func(ctx context.Context) error {
@@ -216,6 +222,7 @@ func (s *Source) readAll(ctx context.Context, eng engine, r *reader, notify func
 	}
 	var t todo
 	s.change(why, notify, func(b *book) todo {
+		b.list = asked
 		t = b.listed(conts, nets, begun)
 		return todo{unwatch: t.unwatch}
 	})

@@ -20,6 +20,8 @@ type Facts struct {
 	// Event is when that happened which changed the facts last, by the
 	// engine's clock for an event and by ours for a process's death.
 	Event time.Time
+	// Listed is when the engine was asked last which networks there are.
+	Listed time.Time
 }
 
 // Source keeps the facts about one engine.
@@ -41,6 +43,8 @@ type Source struct {
 	reader *reader // of the session; nil while the engine is away
 	doubts map[string]int
 	blind  sync.Once
+
+	relist chan struct{} // asks for everything to be listed now
 }
 
 // toldProblem is a problem that was told.
@@ -74,7 +78,7 @@ func New(host string, log hclog.Logger, opts ...Option) (*Source, error) {
 	s := &Source{
 		host: host, log: log, dial: dial, book: newBook(),
 		resync: 30 * time.Second, early: soon, ping: 10 * time.Second, limit: 5 * time.Second,
-		told: map[toldProblem]struct{}{}, doubts: map[string]int{},
+		told: map[toldProblem]struct{}{}, doubts: map[string]int{}, relist: make(chan struct{}, 1),
 	}
 	for _, o := range opts {
 		o(s)
@@ -87,6 +91,16 @@ func (s *Source) Facts() Facts {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.book.facts()
+}
+
+// Relist has the engine asked now which networks and containers there are, and
+// notifies when it has answered. It does not block; while the engine is away
+// nothing is asked.
+func (s *Source) Relist() {
+	select {
+	case s.relist <- struct{}{}:
+	default:
+	}
 }
 
 // Run keeps the facts fresh until ctx ends. It calls notify whenever Facts

@@ -71,6 +71,11 @@ func active(c netinfo.Container) bool { return len(c.Endpoints) > 0 }
 // publishes tells that Docker binds host ports for the container.
 func publishes(c netinfo.Container) bool { return !c.HostNetwork && c.SharesWith == "" }
 
+const publishedPortsKind = "h"
+
+// publishedPortsSet is the name of publishedPorts.
+var publishedPortsSet = rules.PurposeName(publishedPortsKind)
+
 // publishedPorts is the set of every port that a container publishes, or will
 // when it starts: closed before docker-proxy listens. What a stopped container
 // would publish is left out where a service of the host has the port.
@@ -79,7 +84,7 @@ func (b *builder) publishedPorts() rules.InSet {
 	for _, p := range b.s.Proxies {
 		served = append(served, b.hostMembers(netinfo.Container{}, p)...)
 	}
-	return b.portSet("h", nil, b.closing, rules.Origin{Policy: "published"}, served...)
+	return b.portSet(publishedPortsKind, nil, b.closing, rules.Origin{Policy: "published"}, served...)
 }
 
 // closing is the container's portion of publishedPorts.

@@ -63,15 +63,20 @@ func (c *chain) add(r ...rules.Rule) { c.rules = append(c.rules, r...) }
 
 // deny reports and refuses what the matches hold for.
 func (c *chain) deny(o rules.Origin, ms ...rules.Match) {
-	if c.b.p.LogDenied {
-		c.add(rules.Rule{Match: append(slices.Clone(ms), rules.Limit{Rate: logRate, Burst: logBurst}), Origin: o,
-			Verdict: rules.Verdict{Kind: rules.Log, Group: LogGroup, Prefix: LogPrefix(o.Policy)}})
-	}
+	c.report(o, ms...)
 	kind := rules.Drop
 	if c.b.p.DenyWith == policy.DenyReject {
 		kind = rules.Reject
 	}
 	c.add(rules.Rule{Match: slices.Clone(ms), Verdict: rules.Verdict{Kind: kind}, Origin: o})
+}
+
+// report tells of what the matches hold for, and refuses nothing.
+func (c *chain) report(o rules.Origin, ms ...rules.Match) {
+	if c.b.p.LogDenied {
+		c.add(rules.Rule{Match: append(slices.Clone(ms), rules.Limit{Rate: logRate, Burst: logBurst}), Origin: o,
+			Verdict: rules.Verdict{Kind: rules.Log, Group: LogGroup, Prefix: LogPrefix(o.Policy)}})
+	}
 }
 
 func (b *builder) ret(o rules.Origin, ms ...rules.Match) rules.Rule {
@@ -92,39 +97,19 @@ func (b *builder) ruleset() rules.Ruleset {
 	rs := rules.Ruleset{Hooks: []rules.Hook{
 		{Base: rules.BaseDockerUser, Chain: chainForward},
 		{Base: rules.BaseInput, Chain: chainInput},
+		{Base: rules.BaseOutput, Chain: chainOutput},
 		{Guard: true, Base: rules.BaseForward, Chain: chainForwardGuard},
 		{Guard: true, Base: rules.BaseInput, Chain: chainInputGuard},
 	}}
-	reached := b.reached(chainForwardGuard, chainInputGuard)
 	for _, c := range b.chains {
-		if !reached[c.name] {
-			continue
-		}
 		rs.Chains = append(rs.Chains, rules.Chain{Name: c.name, Rules: c.rules})
 	}
+	reached := rs.Reached(chainForwardGuard, chainInputGuard, chainOutput)
+	rs.Chains = slices.DeleteFunc(rs.Chains, func(c rules.Chain) bool { return !reached[c.Name] })
 	slices.SortFunc(rs.Chains, func(x, y rules.Chain) int { return compareStrings(x.Name, y.Name) })
 	rs.Sets = b.sets
 	slices.SortFunc(rs.Sets, func(x, y rules.Set) int { return compareStrings(x.Name, y.Name) })
 	return rs
-}
-
-// reached marks the chains that these lead to.
-func (b *builder) reached(from ...string) map[string]bool {
-	seen := map[string]bool{}
-	for len(from) > 0 {
-		name := from[0]
-		from = from[1:]
-		if seen[name] {
-			continue
-		}
-		seen[name] = true
-		for _, r := range b.chain(name).rules {
-			if r.Verdict.Chain != "" {
-				from = append(from, r.Verdict.Chain)
-			}
-		}
-	}
-	return seen
 }
 
 func compareStrings(a, b string) int {

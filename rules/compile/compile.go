@@ -9,8 +9,8 @@ import (
 	"dockwall/rules/policy"
 )
 
-// The chains. DOCKWALL-FORWARD and DOCKWALL-INPUT are hooked, the others are
-// reached from them.
+// The chains. DOCKWALL-FORWARD, DOCKWALL-INPUT and DOCKWALL-OUTPUT are hooked,
+// the others are reached from them.
 const (
 	chainForward = "DOCKWALL-FORWARD"
 	chainInput   = "DOCKWALL-INPUT"
@@ -37,6 +37,9 @@ const (
 	chainProxy        = "DOCKWALL-PROXY"
 	chainHostNet      = "DOCKWALL-HOSTNET"
 	chainBlockTo      = "DOCKWALL-BLOCK-TO"
+	chainOutput       = "DOCKWALL-OUTPUT"
+	chainOutputNew    = "DOCKWALL-OUTPUT-NEW"
+	chainOutputHold   = "DOCKWALL-OUTPUT-HOLD"
 )
 
 // LogGroup is the NFLOG group that denials are reported to. HoldGroup is the
@@ -96,6 +99,7 @@ func Compile(p policy.Policy, s netinfo.Snapshot) (rules.Ruleset, []Problem) {
 func (b *builder) compile() (rules.Ruleset, []Problem) {
 	b.forward()
 	b.input()
+	b.output()
 	b.guard(chainForwardGuard, chainForward)
 	b.guard(chainInputGuard, chainInput)
 	return b.ruleset(), sortProblems(slices.Concat(b.problems, findProblems(b.p, b.s, b.top)))

@@ -101,7 +101,7 @@ func (c *Compiler) move(g *gathered, old, now []netinfo.Container) rules.Move {
 		return rules.Move{}
 	}
 	set := &c.rs.Sets[c.index[g.set]]
-	m := rules.Move{Set: g.set}
+	m := rules.Move{Set: g.set, After: set.After}
 	for _, x := range less {
 		if g.extra[x] == 0 {
 			m.Gone = append(m.Gone, x)

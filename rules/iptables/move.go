@@ -34,7 +34,7 @@ func Move(moves []rules.Move, s State) (plan.Plan, bool) {
 				return plan.Plan{}, false
 			}
 			set.Members = rules.Edit(set.Members, gone, come)
-			m.add(set.Name, f, gone, come)
+			m.add(mv, f, gone, come)
 		}
 	}
 	return m.plan(), true
@@ -51,14 +51,16 @@ func holds(ms, gone, come []rules.Member) bool {
 
 // mover gathers the operations.
 type mover struct {
-	changes                        []plan.Change
-	shrink, grow, regrow, reshrink []plan.SetOp
+	changes                  []plan.Change
+	shrink, regrow, reshrink []plan.SetOp
+	grow                     growth
 }
 
-func (m *mover) add(set string, f Family, gone, come []rules.Member) {
+func (m *mover) add(mv rules.Move, f Family, gone, come []rules.Member) {
+	set := kernelSet(mv.Set, f)
 	m.changes = append(m.changes, plan.Change{Kind: plan.ChangeSet, Family: int(f), Set: set, Old: memberTexts(gone), New: memberTexts(come)})
 	m.shrink = append(m.shrink, members("del", set, gone, rules.Origin{})...)
-	m.grow = append(m.grow, members("add", set, come, rules.Origin{})...)
+	m.grow.add(mv.Set, mv.After, f, come, rules.Origin{})
 	m.reshrink = append(m.reshrink, members("del", set, come, rules.Origin{})...)
 	m.regrow = append(m.regrow, members("add", set, gone, rules.Origin{})...)
 }
@@ -66,7 +68,7 @@ func (m *mover) add(set string, f Family, gone, come []rules.Member) {
 func (m *mover) plan() plan.Plan {
 	return plan.Plan{
 		Changes:  m.changes,
-		Steps:    editSets(slices.Concat(m.shrink, m.grow), "move members of sets", "-exist"),
+		Steps:    m.grow.after(m.shrink, "move members of sets"),
 		Rollback: editSets(slices.Concat(m.reshrink, m.regrow), "move members of sets back", "-exist"),
 	}
 }

@@ -55,26 +55,13 @@ func desired(rs rules.Ruleset, f Family, guard bool) []chainLines {
 
 // reached are the chains that hooks of the table lead to.
 func reached(rs rules.Ruleset, guard bool) map[string]bool {
-	in := map[string]bool{}
-	var visit func(string)
-	visit = func(name string) {
-		c, ok := rs.Chain(name)
-		if !ok || in[name] {
-			return
-		}
-		in[name] = true
-		for _, r := range c.Rules {
-			if r.Verdict.Kind == rules.Jump || r.Verdict.Kind == rules.Goto {
-				visit(r.Verdict.Chain)
-			}
-		}
-	}
+	var from []string
 	for _, h := range rs.Hooks {
 		if h.Guard == guard {
-			visit(h.Chain)
+			from = append(from, h.Chain)
 		}
 	}
-	return in
+	return rs.Reached(from...)
 }
 
 // Render writes the whole ruleset for one family, as iptables-restore --noflush

@@ -56,6 +56,8 @@ type wantedSet struct {
 	typ     rules.SetType
 	family  Family
 	inPlace bool
+	// plain is its name in the ruleset; after is the ruleset's.
+	plain, after string
 	members []rules.Member
 	origin  rules.Origin
 }
@@ -64,7 +66,7 @@ type wantedSet struct {
 func wantedSets(rs rules.Ruleset, f Family) []wantedSet {
 	out := make([]wantedSet, 0, len(rs.Sets))
 	for _, s := range rs.Sets {
-		out = append(out, wantedSet{name: kernelSet(s.Name, f), typ: s.Type, family: f, inPlace: s.InPlace,
+		out = append(out, wantedSet{name: kernelSet(s.Name, f), plain: s.Name, after: s.After, typ: s.Type, family: f, inPlace: s.InPlace,
 			members: projectMembers(s.Members, f), origin: s.Origin})
 	}
 	return out

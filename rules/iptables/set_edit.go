@@ -149,13 +149,13 @@ func (d *diff) shrinkSets() []plan.Step {
 }
 
 func (d *diff) growSets() []plan.Step {
-	var ops []plan.SetOp
+	var g growth
 	for _, e := range d.sets {
 		if e.old != nil && e.want.inPlace {
-			ops = append(ops, members("add", e.want.name, e.come, e.want.origin)...)
+			g.add(e.want.plain, e.want.after, e.want.family, e.come, e.want.origin)
 		}
 	}
-	return editSets(ops, "add members to sets", "-exist")
+	return g.steps("add members to sets")
 }
 
 // destroySets removes what nothing looks at any more, one by one: one that is

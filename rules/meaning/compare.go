@@ -21,7 +21,7 @@ const defaultProbes = 50_000
 // Compare says what it means to put after in the place of before, on the host
 // of the snapshot. Both must not change while it runs.
 func Compare(before, after rules.Ruleset, s netinfo.Snapshot, o Options) Difference {
-	c := newComparison(before, after, s)
+	c := newComparison(before.Incoming(), after.Incoming(), s)
 	c.limit = o.Probes
 	if c.limit == 0 {
 		c.limit = defaultProbes

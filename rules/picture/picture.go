@@ -46,6 +46,7 @@ const (
 // Of is the picture of the host in the snapshot under the policy. The ruleset
 // is what the two compile to, and must not change while it runs.
 func Of(p policy.Policy, s netinfo.Snapshot, rs rules.Ruleset) Picture {
+	rs = rs.Incoming()
 	x := newProber(p, s, rs)
 	pic := Picture{Engine: s.Engine.Version, Gates: x.gateList(), Sources: x.sourceList()}
 	pic.Containers = x.containers()

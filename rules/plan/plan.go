@@ -13,7 +13,12 @@
 // Thread safety: values.
 package plan
 
-import "dockwall/rules"
+import (
+	"slices"
+	"time"
+
+	"dockwall/rules"
+)
 
 // Plan is the difference between the kernel as seen and the ruleset wanted,
 // and the way from one to the other.
@@ -51,6 +56,20 @@ const DeleteTable = "@delete-table"
 // the time that starting a process does. {EditSets, "-exist"}: what is already
 // there, or already gone, is no error. iptables.SetScript has them as text.
 const EditSets = "@edit-sets"
+
+// Settle is the Argv[0] of a step that waits for SettleTime: what the steps
+// before it closed may have been passed by something a moment before, and has to
+// come to its end before the steps after it let that go on.
+const Settle = "@settle"
+
+// SettleTime is many times what docker-proxy takes from accepting a connection
+// to dialling the container.
+const SettleTime = 200 * time.Millisecond
+
+// Settles tells that something may have been on its way while the plan was run.
+func (p Plan) Settles() bool {
+	return slices.ContainsFunc(p.Steps, func(s Step) bool { return s.Argv[0] == Settle })
+}
 
 // SetOp is one thing that EditSets does.
 type SetOp struct {

@@ -71,6 +71,8 @@ func (k *Kernel) run(s plan.Step) error {
 		return k.deleteTable(s.Argv[1] + " " + s.Argv[2])
 	case s.Argv[0] == plan.EditSets:
 		return k.ipset(append([]string{"restore"}, s.Argv[1:]...), iptables.SetScript(s.Sets).Body)
+	case s.Argv[0] == plan.Settle:
+		return nil
 	case s.Argv[0] == "ipset":
 		return k.ipset(s.Argv[1:], s.Stdin)
 	case s.Argv[0] == string(k.variant)+"-restore":

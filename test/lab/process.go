@@ -70,6 +70,12 @@ func (p *process) signal(s syscall.Signal, wait bool) error {
 	if err := syscall.Kill(pid, s); err != nil {
 		return fmt.Errorf("sending %v: %w", s, err)
 	}
+	if s == syscall.SIGCONT {
+		// nsenter stops with its child, and does not go on with it.
+		if err := p.cmd.Process.Signal(s); err != nil {
+			return fmt.Errorf("sending %v to its parent: %w", s, err)
+		}
+	}
 	if !wait {
 		return nil
 	}

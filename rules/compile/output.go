@@ -1,0 +1,127 @@
+package compile
+
+import (
+	"net/netip"
+	"slices"
+
+	"go4.org/netipx"
+
+	"dockwall/netinfo"
+	"dockwall/rules"
+)
+
+// byUnannounced is the origin of what refuses the host's way to a container that
+// nobody knows yet.
+var byUnannounced = rules.Origin{Policy: "unannounced"}
+
+// manyAddrs are destinations that docker-proxy never dials: groups, everybody,
+// and what is on the link alone.
+var manyAddrs = []netip.Prefix{
+	netip.MustParsePrefix("224.0.0.0/4"), netip.MustParsePrefix("255.255.255.255/32"),
+	netip.MustParsePrefix("ff00::/8"), netip.MustParsePrefix("fe80::/10"),
+}
+
+// output builds what OUTPUT calls. Who connects to docker-proxy is judged in
+// INPUT by the host's port, which says nothing about a port that nobody knows to
+// be published: INPUT cannot tell it from the host's own services. But
+// docker-proxy then dials the container, and what it dials can be told: until
+// the container's ports are known to INPUT, and with the agent away for as long
+// as that takes, the host reaches it as if it did not listen yet.
+//
+//	OUTPUT ─► OUTPUT-NEW ─► by a Docker bridge ─► OUTPUT-HOLD: announced? else refused
+//	                     └► elsewhere: none of our business
+func (b *builder) output() {
+	c := b.begun(b.chain(chainOutput), chainOutputNew)
+	c.add(b.ret(byLoopback, out(link{name: "lo"})))
+	for _, l := range b.top.notDocker {
+		c.add(b.ret(byForwarded, out(l)))
+	}
+	for _, l := range b.top.docker {
+		c.add(b.goTo(chainOutputHold, byDispatch, out(l)))
+	}
+	for _, l := range b.top.elsewhere {
+		c.add(b.ret(byForwarded, out(l)))
+	}
+	c.add(b.goTo(chainOutputHold, byDispatch))
+	b.outputHold()
+}
+
+// outputHold refuses, whatever deny_with says: a SYN that was dropped is sent
+// again, and by then would bring a connection that INPUT had no part in to a
+// container that is known.
+func (b *builder) outputHold() {
+	c := b.chain(chainOutputHold)
+	c.add(b.ret(byUnannounced, b.announcedSet()))
+	for _, p := range manyAddrs {
+		c.add(b.ret(byNeighbours, rules.Destination{Prefix: p}))
+	}
+	for _, proto := range []netinfo.Protocol{netinfo.TCP, netinfo.UDP, netinfo.SCTP} {
+		ms := []rules.Match{rules.Proto{Proto: proto}}
+		c.report(byUnannounced, ms...)
+		c.add(rules.Rule{Match: ms, Verdict: rules.Verdict{Kind: rules.Reject}, Origin: byUnannounced})
+	}
+}
+
+// announcedSet is the set of the addresses on Docker bridges that the host may
+// dial. It is filled after the set of published ports.
+func (b *builder) announcedSet() rules.InSet {
+	name := rules.PurposeName("o", "announced")
+	b.gather(rules.Set{Name: name, Type: rules.HashNet, InPlace: true, After: publishedPortsSet, Origin: byUnannounced}, func(c netinfo.Container) []rules.Member {
+		if !b.announced(c) {
+			return nil
+		}
+		return b.sending(nil, c)
+	}, b.nobodys()...)
+	return rules.InSet{Set: name, Dims: []rules.Dim{rules.Dst}}
+}
+
+// announced tells that every host port is known that Docker binds for the
+// container. One that Docker picks itself is not until it was picked.
+func (b *builder) announced(c netinfo.Container) bool {
+	if c.Unread {
+		return false
+	}
+	for _, p := range c.Ports {
+		picked := func(o netinfo.PublishedPort) bool {
+			return o.HostPort != 0 && o.Proto == p.Proto && o.ContainerPort == p.ContainerPort
+		}
+		if p.HostPort == 0 && b.binds(c) && !slices.ContainsFunc(c.Ports, picked) {
+			return false
+		}
+	}
+	return true
+}
+
+// binds tells that Docker may bind ports of the host for the container: not
+// where all its networks are in routed mode.
+func (b *builder) binds(c netinfo.Container) bool {
+	return slices.ContainsFunc(b.gateways(c), func(n netinfo.Network) bool {
+		return n.Mode4 != netinfo.GatewayRouted || n.Mode6 != netinfo.GatewayRouted
+	})
+}
+
+// nobodys are the addresses on Docker bridges that belong to no container. Who
+// the engine has not named while it could is no container.
+func (b *builder) nobodys() []rules.Member {
+	var as []netip.Addr
+	if b.s.Engine.Connected {
+		as = append(as, b.s.Strangers...)
+	}
+	for _, n := range b.s.Networks {
+		if n.Bridge == "" {
+			continue
+		}
+		as = append(as, n.Gateways...)
+		for _, p := range n.Subnets {
+			if p.Addr().Is4() {
+				as = append(as, netipx.PrefixLastIP(p)) // broadcast
+			}
+		}
+	}
+	slices.SortFunc(as, netip.Addr.Compare)
+	ms := make([]rules.Member, 0, len(as))
+	for _, a := range slices.Compact(as) {
+		ms = append(ms, rules.Member{Prefix: netip.PrefixFrom(a, a.BitLen())})
+	}
+	return ms
+}

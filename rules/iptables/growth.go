@@ -1,0 +1,48 @@
+package iptables
+
+import (
+	"slices"
+
+	"dockwall/rules"
+	"dockwall/rules/plan"
+)
+
+// growth gathers the members that come to sets, in the order in which the kernel
+// is to have them: those of a set with an After come last, and where that other
+// set has grown as well, a moment later.
+type growth struct {
+	first, last []plan.SetOp
+	grown       map[string]bool // the ruleset's sets that first adds to
+	afters      []string        // what the sets of last come after
+}
+
+// add takes what comes to the ruleset's set in the family. What a set comes after
+// has no family: docker-proxy leads from one into the other.
+func (g *growth) add(set, after string, f Family, come []rules.Member, o rules.Origin) {
+	ops := members("add", kernelSet(set, f), come, o)
+	if len(ops) == 0 {
+		return
+	}
+	if after == "" {
+		if g.grown == nil {
+			g.grown = map[string]bool{}
+		}
+		g.grown[set] = true
+		g.first = append(g.first, ops...)
+		return
+	}
+	g.last = append(g.last, ops...)
+	g.afters = append(g.afters, after)
+}
+
+func (g *growth) steps(why string) []plan.Step { return g.after(nil, why) }
+
+// after is the steps with others before them.
+func (g *growth) after(ops []plan.SetOp, why string) []plan.Step {
+	if !slices.ContainsFunc(g.afters, func(set string) bool { return g.grown[set] }) {
+		return editSets(slices.Concat(ops, g.first, g.last), why, "-exist")
+	}
+	out := editSets(slices.Concat(ops, g.first), why, "-exist")
+	out = append(out, plan.Step{Argv: []string{plan.Settle}, Why: "wait for what began before"})
+	return append(out, editSets(g.last, why, "-exist")...)
+}
