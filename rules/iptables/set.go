@@ -58,8 +58,8 @@ type wantedSet struct {
 	inPlace bool
 	// plain is its name in the ruleset; after is the ruleset's.
 	plain, after string
-	members []rules.Member
-	origin  rules.Origin
+	members      []rules.Member
+	origin       rules.Origin
 }
 
 // wantedSets projects the ruleset's sets on the kernel's, one of each family.
