@@ -8,6 +8,7 @@
 //
 //	           ┌ filter  FORWARD ─► DOCKER-USER ─► DOCKWALL-FORWARD ─┐
 //	packet ────┤ filter  INPUT ──────────────────► DOCKWALL-INPUT  ──┼─► Return: Docker's and the host's
+//	           ├ filter  OUTPUT ─────────────────► DOCKWALL-OUTPUT ──┤
 //	           └ security FORWARD, INPUT ────────► the guard: the same denials again     own rules go on
 //
 // Invariants, checked by Ruleset.Validate:

@@ -23,7 +23,7 @@ type Set struct {
 	// (ContentName), and the set never changes once it is there.
 	InPlace bool `json:"in_place,omitempty"`
 	// After names a set whose members close what these open. Where both get new
-	// members at once, these come plan.SettleTime later: what passed a moment
+	// members at once, these come a moment later (plan.Settle): what passed just
 	// before the closing has ended then.
 	After  string `json:"after,omitempty"`
 	Origin Origin `json:"origin"`

@@ -43,7 +43,7 @@ func (e *StepError) Error() string {
 		fmt.Fprintf(&b, " (line %d: %s)", e.Line, e.Text)
 	}
 	if e.CannotLog() {
-		b.WriteString("; refused packets cannot be reported here: load the kernel's module xt_NFLOG, or write log_denied = false (agentd goes on without reports by itself)")
+		b.WriteString("; refused packets cannot be reported here: load the kernel's module xt_NFLOG, or write log_denied = false")
 	}
 	return b.String()
 }
@@ -127,9 +127,13 @@ func (k *Kernel) step(ctx context.Context, s plan.Step) error {
 	return refused(s, out, err)
 }
 
+// settleTime is how long plan.Settle waits: many times what docker-proxy takes
+// from accepting a connection to dialling the container.
+const settleTime = 200 * time.Millisecond
+
 func settle(ctx context.Context) error {
 	select {
-	case <-time.After(plan.SettleTime):
+	case <-time.After(settleTime):
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()

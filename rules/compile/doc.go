@@ -15,6 +15,9 @@
 //	                       nobody knows where:                                published ports ─► DOCKWALL-PROXY
 //	                       ─► DOCKWALL-PUBLISHED                              host-network ports ─► DOCKWALL-HOSTNET
 //
+// OUTPUT ─► DOCKWALL-OUTPUT holds docker-proxy back from containers that are not
+// known (output.go).
+//
 // Where blocks name many published ports, DOCKWALL-PUBLISHED leads to chains of
 // its own for spans of ports, and what none of them allows to
 // DOCKWALL-PUBLISHED-REST (fork.go).

@@ -15,7 +15,13 @@ import (
 	"pgregory.net/rapid"
 )
 
-func state(t *rapid.T, k *ruletest.Kernel) iptables.State {
+// tester is a test, rapid's or not.
+type tester interface {
+	Helper()
+	Fatalf(format string, args ...any)
+}
+
+func state(t tester, k *ruletest.Kernel) iptables.State {
 	t.Helper()
 	s, err := k.State()
 	if err != nil {
@@ -32,7 +38,7 @@ func all(p plan.Plan) []plan.Step {
 	return out
 }
 
-func apply(t *rapid.T, k *ruletest.Kernel, rs rules.Ruleset, o iptables.Options) plan.Plan {
+func apply(t tester, k *ruletest.Kernel, rs rules.Ruleset, o iptables.Options) plan.Plan {
 	t.Helper()
 	p := iptables.Diff(rs, state(t, k), o)
 	if err := k.RunAll(all(p)); err != nil {

@@ -13,9 +13,10 @@ import (
 const (
 	sets4 = "dockwall4-"
 	sets6 = "dockwall6-"
-	// minElem is ipset's default maxelem, minHash its default hashsize.
+	// minElem is ipset's default maxelem, minHash the least hashsize: it grows by
+	// itself, and whoever lists sets has the kernel walk all of each hash.
 	minElem = 65536
-	minHash = 1024
+	minHash = 64
 )
 
 // SetState is a set of ours as the kernel has it.

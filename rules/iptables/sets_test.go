@@ -23,12 +23,14 @@ func members(prefixes ...string) []rules.Member {
 	return rules.SortMembers(out)
 }
 
-// lookup is a ruleset of one rule that looks at one set.
-func lookup(s rules.Set) rules.Ruleset {
+// lookup is a ruleset of one rule for each set, which looks at it.
+func lookup(sets ...rules.Set) rules.Ruleset {
 	d := []rules.Dim{rules.Src, rules.Dst}
-	return rules.Ruleset{Sets: []rules.Set{s}, Chains: []rules.Chain{{Name: "DOCKWALL-F", Rules: []rules.Rule{
-		{Match: []rules.Match{rules.InSet{Set: s.Name, Dims: d[:s.Type.Dims()]}}, Verdict: rules.Verdict{Kind: rules.Drop}}}}},
-		Hooks: []rules.Hook{{Base: rules.BaseDockerUser, Chain: "DOCKWALL-F"}}}
+	c := rules.Chain{Name: "DOCKWALL-F"}
+	for _, s := range sets {
+		c.Rules = append(c.Rules, rules.Rule{Match: []rules.Match{rules.InSet{Set: s.Name, Dims: d[:s.Type.Dims()]}}, Verdict: rules.Verdict{Kind: rules.Drop}})
+	}
+	return rules.Ruleset{Sets: sets, Chains: []rules.Chain{c}, Hooks: []rules.Hook{{Base: rules.BaseDockerUser, Chain: "DOCKWALL-F"}}}
 }
 
 func TestSetText(t *testing.T) {
@@ -37,11 +39,11 @@ func TestSetText(t *testing.T) {
 		{Prefix: netip.MustParsePrefix("192.0.2.1/32"), Proto: netinfo.UDP, Port: 53},
 		{Prefix: netip.MustParsePrefix("::/0"), Proto: netinfo.TCP, Port: 80}})}
 	for f, want := range map[iptables.Family]string{
-		iptables.V4: `create dockwall4-all hash:net,port family inet hashsize 1024 maxelem 65536
+		iptables.V4: `create dockwall4-all hash:net,port family inet hashsize 64 maxelem 65536
 add dockwall4-all 0.0.0.0/1,tcp:80
 add dockwall4-all 128.0.0.0/1,tcp:80
 add dockwall4-all 192.0.2.1,udp:53
-`, iptables.V6: `create dockwall6-all hash:net,port family inet6 hashsize 1024 maxelem 65536
+`, iptables.V6: `create dockwall6-all hash:net,port family inet6 hashsize 64 maxelem 65536
 add dockwall6-all ::/1,tcp:80
 add dockwall6-all 8000::/1,tcp:80
 `} {
@@ -83,7 +85,7 @@ func TestSetRepair(t *testing.T) {
 			"member gone":   "del dockwall4-x 10.0.0.0/8\n",
 			"member added":  "add dockwall4-x 11.0.0.0/8\n",
 			"other members": "flush dockwall4-x\nadd dockwall4-x 12.0.0.0/8\n",
-			"temporary":     "create dockwall4-t-zzz hash:net family inet hashsize 1024 maxelem 65536\n",
+			"temporary":     "create dockwall4-t-zzz hash:net family inet hashsize 64 maxelem 65536\n",
 		} {
 			t.Run(name+", "+damage, func(t *testing.T) {
 				rapid.Check(t, func(t *rapid.T) {
@@ -141,7 +143,7 @@ add other 1.2.3.4
 create dockwall4-a hash:net family inet hashsize 1024 maxelem 65536 bucketsize 12 initval 0x1
 add dockwall4-a 10.0.0.0/8
 add dockwall4-a 1.2.3.4
-create dockwall6-b hash:net,port family inet6 hashsize 1024 maxelem 65536
+create dockwall6-b hash:net,port family inet6 hashsize 64 maxelem 65536
 add dockwall6-b 2001:db8::/32,tcp:80
 create dockwall4-c hash:net family inet hashsize 1024 maxelem 65536 timeout 5
 add dockwall4-c 1.2.3.4 timeout 3

@@ -15,7 +15,6 @@ package plan
 
 import (
 	"slices"
-	"time"
 
 	"dockwall/rules"
 )
@@ -57,14 +56,10 @@ const DeleteTable = "@delete-table"
 // there, or already gone, is no error. iptables.SetScript has them as text.
 const EditSets = "@edit-sets"
 
-// Settle is the Argv[0] of a step that waits for SettleTime: what the steps
-// before it closed may have been passed by something a moment before, and has to
-// come to its end before the steps after it let that go on.
+// Settle is the Argv[0] of a step that waits a moment: what the steps before it
+// closed may have been passed by something just before, which has to come to its
+// end before the steps after it would let it go on.
 const Settle = "@settle"
-
-// SettleTime is many times what docker-proxy takes from accepting a connection
-// to dialling the container.
-const SettleTime = 200 * time.Millisecond
 
 // Settles tells that something may have been on its way while the plan was run.
 func (p Plan) Settles() bool {

@@ -18,6 +18,7 @@ var tamperings = []struct{ name, script string }{
 	{"DOCKER-USER flushed", "iptables -F DOCKER-USER"},
 	{"FORWARD flushed, as firewalld reloads", "iptables -F FORWARD; ip6tables -F FORWARD"},
 	{"an ACCEPT put above everything", "iptables -I FORWARD -j ACCEPT; ip6tables -I INPUT -j ACCEPT"},
+	{"OUTPUT flushed", "iptables -F OUTPUT; ip6tables -F OUTPUT"},
 	{"a rule of ours removed", "iptables -D DOCKWALL-PUBLISHED 1; ip6tables -D DOCKWALL-INPUT 1"},
 	{"everything flushed", "iptables -F; ip6tables -F; iptables -X DOCKWALL-PUBLISHED 2>/dev/null; true"},
 	{"the rules as they were before the agent restored", "iptables-restore </run/before4; ip6tables-restore </run/before6"},
