@@ -111,7 +111,7 @@ func (k *Kernel) parseOwn(text string, v backend.Variant, f backend.Family) ([]b
 
 // sets reads dockwall's own sets.
 func (k *Kernel) sets() ([]backend.SetState, error) {
-	all, err := dumpSets()
+	all, err := dumpSets(false)
 	if err != nil {
 		return nil, err
 	}

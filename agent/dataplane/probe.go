@@ -46,13 +46,13 @@ func generation(v backend.Variant) (uint32, error) {
 
 // setsChanged compares how many members the sets have.
 func (k *Kernel) setsChanged(s backend.State) (bool, error) {
-	headers, err := setHeaders()
+	headers, err := dumpSets(true)
 	if err != nil {
 		return false, err
 	}
 	elements := make(map[string]int, len(headers))
-	for _, h := range headers {
-		elements[h.name] = int(h.elements)
+	for i := range headers {
+		elements[headers[i].state.Name] = headers[i].elements
 	}
 	for _, set := range s.Sets {
 		if n, there := elements[set.Name]; !there || n != len(set.Members) {
@@ -65,7 +65,7 @@ func (k *Kernel) setsChanged(s backend.State) (bool, error) {
 // membersChanged compares all members. Those of a set that looks as it did when
 // it was last read are not read again.
 func (k *Kernel) membersChanged(s backend.State) (bool, error) {
-	all, err := dumpSets()
+	all, err := dumpSets(false)
 	if err != nil {
 		return false, err
 	}

@@ -18,6 +18,8 @@ import (
 // dumped is one set of ours as the kernel told it, its members unread.
 type dumped struct {
 	state backend.SetState
+	// elements is how many members there are.
+	elements int
 	// chunks are the members, as many attributes each as one message held.
 	chunks [][]byte
 	digest uint64
@@ -26,9 +28,10 @@ type dumped struct {
 // seed is for the digests of this process.
 var seed = maphash.MakeSeed()
 
-// dumpSets asks for all sets and all that is in them. It starts no process. A
-// kernel without ipset has none.
-func dumpSets() ([]dumped, error) {
+// dumpSets asks for all sets and all that is in them, or with headers only for
+// how many members they have. It starts no process. A kernel without ipset has
+// none.
+func dumpSets(headers bool) ([]dumped, error) {
 	c, err := dialSets()
 	if errors.Is(err, unix.EPROTONOSUPPORT) {
 		return nil, nil
@@ -42,6 +45,9 @@ func dumpSets() ([]dumped, error) {
 	binary.NativeEndian.PutUint16(c.buf[6:], unix.NLM_F_REQUEST|unix.NLM_F_DUMP)
 	c.buf = append(c.buf, unix.AF_INET, unix.NFNETLINK_V0, 0, 0)
 	c.attr(nl.IPSET_ATTR_PROTOCOL, []byte{nl.IPSET_PROTOCOL})
+	if headers {
+		c.attr(nl.IPSET_ATTR_FLAGS, binary.BigEndian.AppendUint32(nil, ipsetListHeader))
+	}
 	binary.NativeEndian.PutUint32(c.buf, uint32(len(c.buf)))
 	if err := unix.Sendto(c.fd, c.buf, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
 		return nil, fmt.Errorf("asking for the sets: %w", err)
@@ -140,10 +146,11 @@ func (d *dump) set(b []byte) error {
 	}
 	if n := len(d.sets); n == 0 || d.sets[n-1].state.Name != name {
 		s.Name = name
-		if err := readHeader(&s, header); err != nil {
+		elements, err := readHeader(&s, header)
+		if err != nil {
 			return err
 		}
-		d.sets = append(d.sets, dumped{state: s})
+		d.sets = append(d.sets, dumped{state: s, elements: elements})
 	}
 	if len(members) > 0 {
 		last := &d.sets[len(d.sets)-1]
@@ -164,10 +171,15 @@ func familyOf(v []byte) int {
 	return 0
 }
 
-// readHeader finds how a set was made. Odd is what dockwall never asks for.
-func readHeader(s *backend.SetState, b []byte) error {
-	return attributes(b, func(kind int, v []byte) {
+// readHeader finds how a set was made, and how many members it has. Odd is what
+// dockwall never asks for.
+func readHeader(s *backend.SetState, b []byte) (elements int, err error) {
+	err = attributes(b, func(kind int, v []byte) {
 		switch kind {
+		case nl.IPSET_ATTR_ELEMENTS:
+			if len(v) == 4 {
+				elements = int(binary.BigEndian.Uint32(v))
+			}
 		case nl.IPSET_ATTR_MAXELEM:
 			if len(v) == 4 {
 				s.MaxElem = int(binary.BigEndian.Uint32(v))
@@ -176,6 +188,7 @@ func readHeader(s *backend.SetState, b []byte) error {
 			s.Odd = true
 		}
 	})
+	return elements, err
 }
 
 // read reads the members.
