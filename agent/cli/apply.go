@@ -206,34 +206,30 @@ func (a *app) applyHere(ctx context.Context, doc *config.Document, f applyFlags)
 	if f.trial {
 		return a.tryHere(ctx, w, o, p, undo, f.confirm)
 	}
-	first, err := a.put(ctx, w, o, nil)
-	if err != nil {
+	if err := a.put(ctx, w, o, p, nil); err != nil {
 		return plan.Plan{}, nil, fmt.Errorf("the kernel could not be made as %s says: %w", a.config, err)
 	}
-	return first, nil, a.removeOther(ctx, o.Variant)
+	return p, nil, a.removeOther(ctx, o.Variant)
 }
 
-// put runs plans until nothing differs any more. It begins anew where somebody
-// else writes at the same time, and returns the first plan. before, if any, is
-// told of each plan.
-func (a *app) put(ctx context.Context, w wanted, o iptables.Options, before func(plan.Plan) error) (plan.Plan, error) {
-	var first plan.Plan
-	var last error
-	pause := applyPause
+// put runs the plan, and others until nothing differs any more: somebody else may
+// write at the same time. before, if any, is told of each plan.
+func (a *app) put(ctx context.Context, w wanted, o iptables.Options, p plan.Plan, before func(plan.Plan) error) error {
+	pause, silent := applyPause, false
+	var err, last error
 	for try := range applyTries + 1 {
-		p, err := a.difference(ctx, w, o)
-		if err == nil && try == 0 {
-			first = p
+		if try > 0 {
+			p, err = a.difference(ctx, w, o)
 		}
 		if err == nil && p.Empty() {
-			return first, nil
+			return nil
 		}
 		if try == applyTries {
 			break
 		}
 		if err == nil && before != nil {
 			if err := before(p); err != nil {
-				return plan.Plan{}, err
+				return err
 			}
 		}
 		if err == nil {
@@ -243,9 +239,15 @@ func (a *app) put(ctx context.Context, w wanted, o iptables.Options, before func
 		if err == nil {
 			continue // and look whether it holds
 		}
+		if !silent && cannotLog(err) {
+			// To refuse is what matters.
+			a.note("%v. What is refused is refused without reports", err)
+			w.rules, silent = w.rules.WithoutLog(), true
+			continue
+		}
 		select {
 		case <-ctx.Done():
-			return plan.Plan{}, err
+			return err
 		case <-time.After(pause):
 		}
 		pause *= 2
@@ -253,7 +255,13 @@ func (a *app) put(ctx context.Context, w wanted, o iptables.Options, before func
 	if last == nil {
 		last = errors.New("what was written does not stay: another program is writing at the same time")
 	}
-	return plan.Plan{}, last
+	return last
+}
+
+// cannotLog tells that only the rules which report packets were refused.
+func cannotLog(err error) bool {
+	var refused interface{ CannotLog() bool }
+	return errors.As(err, &refused) && refused.CannotLog()
 }
 
 func (a *app) difference(ctx context.Context, w wanted, o iptables.Options) (plan.Plan, error) {

@@ -52,16 +52,15 @@ func (a *app) tryHere(ctx context.Context, w wanted, o iptables.Options, p plan.
 	if u.Waiting, err = a.env.Host.Await(path, u.ID); err != nil {
 		return none, nil, errors.Join(fmt.Errorf("nothing was changed, because nobody would go back: %w", err), trial.ForgetUndo(path))
 	}
-	first, err := a.put(ctx, w, o, func(p plan.Plan) error {
+	if err := a.put(ctx, w, o, p, func(p plan.Plan) error {
 		u.Steps = slices.Concat(p.Rollback, u.Steps)
 		return u.Write(path)
-	})
-	if err != nil {
+	}); err != nil {
 		return none, nil, errors.Join(fmt.Errorf("the kernel could not be made as %s says: %w", a.config, err),
 			a.goBack(context.WithoutCancel(ctx), path, u))
 	}
 	status := u.Status(a.env.Host.Clock)
-	return first, &status, nil
+	return p, &status, nil
 }
 
 // goBack brings the kernel back and ends the trial. The caller has its lock.
