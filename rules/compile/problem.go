@@ -3,6 +3,7 @@ package compile
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -106,12 +107,12 @@ func networkProblems(p policy.Policy, s netinfo.Snapshot) []Problem {
 // share no network meet only through published ports.
 func betweenProblems(p policy.Policy, s netinfo.Snapshot) []Problem {
 	var ps []Problem
-	networks := map[string]netinfo.Network{}
+	at := whereabouts{s: s, names: map[string]string{}, known: map[*policy.Selector]map[string]bool{}}
 	for _, n := range s.Networks {
-		networks[n.ID] = n
+		at.names[n.ID] = n.Name
 	}
 	for _, bt := range p.Between {
-		from, to := networksOf(s, networks, bt.From), networksOf(s, networks, bt.To)
+		from, to := at.of(bt.From), at.of(bt.To)
 		if len(from) > 0 && len(to) > 0 && !anyIn(from, to) {
 			ps = append(ps, Problem{"no_common_network", fmt.Sprintf("%s: its two sides share no network now, so it allows only the way through published ports", bt.Origin.Policy), bt.Origin})
 		}
@@ -144,16 +145,46 @@ func hostNetworkProblems(p policy.Policy, s netinfo.Snapshot) []Problem {
 	return ps
 }
 
-// networksOf are the IDs of the networks on which the selectors choose somebody.
-func networksOf(s netinfo.Snapshot, networks map[string]netinfo.Network, sels []*policy.Selector) map[string]bool {
+// whereabouts finds the networks on which selectors choose somebody. Blocks share
+// selectors, and each is held against the containers once.
+type whereabouts struct {
+	s     netinfo.Snapshot
+	names map[string]string // of networks, by ID
+	known map[*policy.Selector]map[string]bool
+}
+
+// of are the networks' IDs; no selectors choose everybody.
+func (w whereabouts) of(sels []*policy.Selector) map[string]bool {
+	if len(sels) == 0 {
+		return w.one(nil)
+	}
+	if len(sels) == 1 {
+		return w.one(sels[0])
+	}
+	all := map[string]bool{}
+	for _, sel := range sels {
+		maps.Copy(all, w.one(sel))
+	}
+	return all
+}
+
+func (w whereabouts) one(sel *policy.Selector) map[string]bool {
+	if ids, ok := w.known[sel]; ok {
+		return ids
+	}
 	ids := map[string]bool{}
-	for _, c := range s.Containers {
+	var sels []*policy.Selector
+	if sel != nil {
+		sels = append(sels, sel)
+	}
+	for _, c := range w.s.Containers {
 		for _, e := range c.Endpoints {
-			if n, ok := networks[e.NetworkID]; ok && !ids[n.ID] && selects(sels, c, n.Name) {
-				ids[n.ID] = true
+			if name, ok := w.names[e.NetworkID]; ok && !ids[e.NetworkID] && selects(sels, c, name) {
+				ids[e.NetworkID] = true
 			}
 		}
 	}
+	w.known[sel] = ids
 	return ids
 }
 

@@ -40,6 +40,9 @@ func (s *Selector) Match(c netinfo.Container) bool {
 // matchImage compares the reference as the engine prints it; one without a tag
 // or digest is also compared with ":latest", which is what it means.
 func (s *Selector) matchImage(image string) bool {
+	if len(s.Images) == 0 {
+		return true
+	}
 	name := image[strings.LastIndexByte(image, '/')+1:]
 	return anyGlob(s.Images, image) || !strings.ContainsAny(name, ":@") && anyGlob(s.Images, image+":latest")
 }
