@@ -52,26 +52,17 @@ func (l *Lab) Agentd(config string) *Agent {
 // LaunchAgentd starts the agent with the file that is there and does not wait.
 func (l *Lab) LaunchAgentd(args ...string) *Agent {
 	l.t.Helper()
-	l.buildAgent()
+	build(l.t, l.repo, "agentd", "agentctl")
 	all := append([]string{l.bin.path("agentd"), "--config", l.ConfigPath()}, args...)
 	a := &Agent{lab: l, process: l.background(all...)}
 	l.agents = append(l.agents, a)
 	return a
 }
 
-func (l *Lab) buildAgent() {
-	l.t.Helper()
-	if len(l.agents) == 0 {
-		build(l.t, l.repo, "agentd", "agentctl")
-	}
-}
-
 // Agentctl runs agentctl on the host with the lab's file.
 func (l *Lab) Agentctl(args ...string) (stdout, stderr string, code int) {
 	l.t.Helper()
-	if _, err := os.Stat(l.bin.path("agentctl")); err != nil || len(l.agents) == 0 {
-		build(l.t, l.repo, "agentctl")
-	}
+	build(l.t, l.repo, "agentctl")
 	return l.agentctl(args...)
 }
 

@@ -22,12 +22,17 @@ func source(name string) string {
 	return "./agent/cmd/" + name
 }
 
-// building keeps the labs of one test process from each other's files.
-var building sync.Mutex
+var (
+	// building keeps the labs of one test process from each other's files.
+	building sync.Mutex
+	// built are the programs that this process has built. It takes the better part
+	// of a second to find that nothing has changed.
+	built = map[string]bool{}
+)
 
-// build makes programs, static, below .cache/lab. Go's build cache makes it
-// cheap when nothing changed; the rename keeps it whole for another test
-// process that builds or runs the same program at this moment.
+// build makes programs, static, below .cache/lab, once in a test process. The
+// rename keeps a program whole for another test process that builds or runs it at
+// this moment.
 func build(t testing.TB, repo string, names ...string) binaries {
 	t.Helper()
 	dir := filepath.Join(repo, ".cache", "lab")
@@ -37,6 +42,9 @@ func build(t testing.TB, repo string, names ...string) binaries {
 	building.Lock()
 	defer building.Unlock()
 	for _, name := range names {
+		if built[name] {
+			continue
+		}
 		temporary := filepath.Join(dir, fmt.Sprintf(".%s.%d", name, os.Getpid()))
 		cmd := exec.Command("go", "build", "-o", temporary, source(name))
 		cmd.Dir = repo
@@ -47,6 +55,7 @@ func build(t testing.TB, repo string, names ...string) binaries {
 		if err := os.Rename(temporary, filepath.Join(dir, name)); err != nil {
 			t.Fatalf("building %s: %v", name, err)
 		}
+		built[name] = true
 	}
 	return binaries{dir: dir}
 }
