@@ -36,7 +36,7 @@ demo:
 	@.cache/demo -engine $(ENGINE)
 
 # What dockwall costs, beside what the same costs without it: prints the tables
-# and writes them into test/RESULTS.md. Takes some eight minutes, and wants the
+# and writes them into test/RESULTS.md. Takes some five minutes, and wants the
 # machine for itself.
 bench: setup
 	@test/engines.sh $(ENGINE)

@@ -33,6 +33,9 @@ type Network struct {
 	// BindAddr is the address that a port published without one is bound to
 	// (com.docker.network.bridge.host_binding_ipv4); invalid: every address.
 	BindAddr Addr `json:"bind_addr,omitzero"`
+	// Ingress is where swarm's ingress network has its own place here, which is
+	// no container's (docker_gwbridge's gateway_ingress-sbox); invalid: nowhere.
+	Ingress Addr `json:"ingress,omitzero"`
 }
 
 // Mode returns the gateway mode of the family.

@@ -136,6 +136,9 @@ func (d *decoder) view(n *network.Inspect) view {
 		}
 	}
 	for key, e := range n.Containers {
+		if key == ingress {
+			v.facts.Ingress = d.addr("endpoint of "+e.Name+" on network "+n.Name, e.IPv4Address)
+		}
 		if c, ok := d.claim(n, key, e); ok {
 			v.endpoints = append(v.endpoints, c)
 		}

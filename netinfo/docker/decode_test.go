@@ -152,7 +152,7 @@ func TestDecodeNetwork(t *testing.T) {
 	var d decoder
 	v := d.view(&n)
 	want := netinfo.Network{ID: id, Name: "shop", Driver: "bridge", Scope: "local", Bridge: "br-" + id[:12],
-		Mode4: netinfo.GatewayRouted, Mode6: netinfo.GatewayNAT, BindAddr: netip.MustParseAddr("192.0.2.1"),
+		Mode4: netinfo.GatewayRouted, Mode6: netinfo.GatewayNAT, BindAddr: netip.MustParseAddr("192.0.2.1"), Ingress: netip.MustParseAddr("10.0.0.5"),
 		Subnets:  []netip.Prefix{netip.MustParsePrefix("10.0.0.0/24"), netip.MustParsePrefix("fd00::/64")},
 		Gateways: []netip.Addr{netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("fd00::1")}}
 	if diff := cmp.Diff(want, v.facts, loose); diff != "" {

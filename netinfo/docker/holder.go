@@ -5,6 +5,9 @@ import (
 	"strings"
 )
 
+// ingress is the key under which swarm's ingress network is listed.
+const ingress = "ingress-sbox"
+
 // holderOf says whose an endpoint is that NetworkInspect lists under key with
 // this name: the container's ID, or for docker_gwbridge's gateway endpoints of
 // a container ("gateway_" and 12 digits of its ID) gatewayKey of it. Empty:

@@ -70,7 +70,9 @@ func (b *builder) announcedSet() rules.InSet {
 		if !b.announced(c) {
 			return nil
 		}
-		return b.sending(nil, c)
+		// What is on the link alone passes anyway, and each container that speaks
+		// IPv6 is seen to use an address of that kind.
+		return slices.DeleteFunc(b.sending(nil, c), func(m rules.Member) bool { return m.Prefix.Addr().IsLinkLocalUnicast() })
 	}, b.nobodys()...)
 	return rules.InSet{Set: name, Dims: []rules.Dim{rules.Dst}}
 }
@@ -112,6 +114,9 @@ func (b *builder) nobodys() []rules.Member {
 			continue
 		}
 		as = append(as, n.Gateways...)
+		if n.Ingress.IsValid() {
+			as = append(as, n.Ingress)
+		}
 		for _, p := range n.Subnets {
 			if p.Addr().Is4() {
 				as = append(as, netipx.PrefixLastIP(p)) // broadcast

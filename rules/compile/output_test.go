@@ -27,12 +27,13 @@ func TestHostReachesWhoIsAnnounced(t *testing.T) {
 	unread := onBridge("unread", "n", "172.17.0.3")
 	unread.Unread = true
 	second := onBridge("second", "n", "172.17.0.5", fixed)
-	second.Endpoints[0].Seen = []netip.Addr{netip.MustParseAddr("172.17.0.50")}
+	second.Endpoints[0].Seen = []netip.Addr{netip.MustParseAddr("172.17.0.50"), netip.MustParseAddr("fe80::50")}
 	s := netinfo.Snapshot{
 		Engine: netinfo.Engine{Connected: true, Known: true},
 		Networks: []netinfo.Network{
 			{ID: "n", Name: "bridge", Driver: "bridge", Bridge: "docker0", Mode4: netinfo.GatewayNAT, Mode6: netinfo.GatewayNAT,
 				Subnets: []netip.Prefix{netip.MustParsePrefix("172.17.0.0/16"), netip.MustParsePrefix("fd00::/64")}, Gateways: []netip.Addr{netip.MustParseAddr("172.17.0.1")}},
+			{ID: "g", Name: "docker_gwbridge", Driver: "bridge", Bridge: "docker_gwbridge", Ingress: netip.MustParseAddr("172.19.0.2")},
 			{ID: "r", Name: "routed", Driver: "bridge", Bridge: "odd0", Mode4: netinfo.GatewayRouted, Mode6: netinfo.GatewayRouted},
 			{ID: "i", Name: "inside", Driver: "bridge", Bridge: "br-0123456789ab", Internal: true, Mode4: netinfo.GatewayNAT},
 		},
@@ -74,7 +75,9 @@ func TestHostReachesWhoIsAnnounced(t *testing.T) {
 		{"docker0", "255.255.255.255", udp, new, true},
 		{"odd0", "10.1.0.2", tcp, new, true}, // routed mode binds no port
 		{"odd0", "10.1.0.3", tcp, new, false},
-		{"br-0123456789ab", "10.2.0.2", tcp, new, true}, // and neither does an internal network
+		{"br-0123456789ab", "10.2.0.2", tcp, new, true},   // and neither does an internal network
+		{"docker_gwbridge", "172.19.0.2", tcp, new, true}, // swarm's ports
+		{"docker_gwbridge", "172.19.0.3", tcp, new, false},
 		{"br-ba9876543210", "10.3.0.2", tcp, new, false},
 		{"new0", "10.4.0.2", tcp, new, false}, // nobody knows what it is
 		{"br-lan", "10.5.0.2", tcp, new, true},
@@ -86,6 +89,13 @@ func TestHostReachesWhoIsAnnounced(t *testing.T) {
 		rs, _ := compile.Compile(policy.Policy{DenyWith: deny, LogDenied: true}, s)
 		if err := rs.Validate(); err != nil {
 			t.Fatal(err)
+		}
+		for _, set := range rs.Sets {
+			for _, member := range set.Members {
+				if member.Prefix.Addr().IsLinkLocalUnicast() {
+					t.Errorf("set %s changes whenever a container speaks IPv6: %v", set.Name, member)
+				}
+			}
 		}
 		m := trace.New(rs)
 		for _, d := range dials {
