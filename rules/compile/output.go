@@ -102,12 +102,12 @@ func (b *builder) binds(c netinfo.Container) bool {
 	})
 }
 
-// nobodys are the addresses on Docker bridges that belong to no container. Who
-// the engine has not named while it could is no container.
+// nobodys are the addresses on Docker bridges that belong to no container. Who is
+// a stranger after half a second may be one yet that a busy engine has not told of.
 func (b *builder) nobodys() []rules.Member {
 	var as []netip.Addr
 	if b.s.Engine.Connected {
-		as = append(as, b.s.Strangers...)
+		as = append(as, b.s.Outsiders...)
 	}
 	for _, n := range b.s.Networks {
 		if n.Bridge == "" {
