@@ -123,8 +123,8 @@ func (s *saver) saveFacts() error {
 	if snap == nil {
 		return nil
 	}
-	// The same snapshot as before is not even looked at.
-	if snap == s.written {
+	if s.written != nil && snap.Equal(s.written) {
+		s.written = snap // it shares more with the next one
 		return nil
 	}
 	var b bytes.Buffer
