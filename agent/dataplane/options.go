@@ -32,7 +32,8 @@ func (k *Kernel) Options(_ context.Context, sets string, v backend.Variant, engi
 // guard tells whether the security table is written to as well. A legacy table
 // that was once used cannot be taken away again in this namespace, so there it
 // is written only where it is needed (Docker 28 and later lifts its chain above
-// DOCKER-USER while it restarts) or was in use already.
+// DOCKER-USER while it restarts) or was in use already. Elsewhere FORWARD itself
+// has a second jump, which is enough against what earlier engines do.
 func (k *Kernel) guard(v backend.Variant, engineVersion string) (bool, error) {
 	if v == backend.NFT {
 		return true, nil

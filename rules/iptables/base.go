@@ -11,10 +11,9 @@ import (
 // rules are spelt as iptables-save prints them.
 type baseEdit struct {
 	chain string
-	// old are our jumps as they are, at their places (from 0).
-	old []placed
-	// want is our jump, to be the chain's first rule; "" for none.
-	want string
+	// old are our jumps as they are, at their places (from 0), and goal are those
+	// that are wanted: first of all, or right after Docker's own.
+	old, goal []placed
 	// plain: Docker's own jump to DOCKER-USER is put back first.
 	plain bool
 	// twice is how many jumps of Docker's there are, if more than one.
@@ -50,7 +49,10 @@ func basesOf(t *Table, hooks []rules.Hook, filter bool) []baseEdit {
 		if slices.Contains(names[:i], name) {
 			continue
 		}
-		b := baseEdit{chain: name, old: ourJumps(t.chain(name)), want: want[name]}
+		b := baseEdit{chain: name, old: ourJumps(t.chain(name))}
+		if want[name] != "" {
+			b.goal = []placed{{0, want[name]}}
+		}
 		if filter && user && name == string(rules.BaseForward) {
 			b.forward(t)
 		}
@@ -79,7 +81,8 @@ func ourJumps(c *Chain) []placed {
 // Docker has its chains here, Docker's is put back, as Docker writes it, so
 // that Docker finds it. Otherwise our own goes first. Docker takes its jump away
 // and puts it back, and adds a second one to the one that was put back in
-// between: they become one again, or removing dockwall would leave both.
+// between: they become one again, or removing dockwall would leave both. A guard's
+// jump comes after that to DOCKER-USER, which people and Docker look for first.
 func (b *baseEdit) forward(t *Table) {
 	var rest []string
 	if c := t.chain(b.chain); c != nil {
@@ -91,6 +94,8 @@ func (b *baseEdit) forward(t *Table) {
 			dockers++
 		}
 	}
+	guard := b.goal
+	b.goal = nil
 	switch {
 	case dockers > 1 && dockerChains(t):
 		b.plain, b.twice = true, dockers
@@ -98,19 +103,14 @@ func (b *baseEdit) forward(t *Table) {
 	case !slices.ContainsFunc(rest, bareUserJump) && t != nil && dockerChains(t):
 		b.plain = true
 	default:
-		b.want = jump(dockerUser)
+		b.goal = []placed{{0, jump(dockerUser)}}
+	}
+	for _, g := range guard {
+		b.goal = append(b.goal, placed{1, g.rule})
 	}
 }
 
-func (b baseEdit) needed() bool {
-	if b.plain {
-		return true
-	}
-	if b.want == "" {
-		return len(b.old) > 0
-	}
-	return len(b.old) != 1 || b.old[0] != placed{0, b.want}
-}
+func (b baseEdit) needed() bool { return b.plain || !slices.Equal(b.old, b.goal) }
 
 func (b baseEdit) write(s *script) {
 	for _, o := range b.old {
@@ -122,8 +122,8 @@ func (b baseEdit) write(s *script) {
 	if b.plain {
 		s.frame("-I " + b.chain + " 1 " + plainJump)
 	}
-	if b.want != "" {
-		s.frame("-I " + b.chain + " 1 " + b.want)
+	for _, g := range b.goal {
+		s.frame(fmt.Sprintf("-I %s %d %s", b.chain, g.at+1, g.rule))
 	}
 }
 
@@ -139,8 +139,8 @@ func (b baseEdit) apply(c *Chain) {
 	if b.plain {
 		c.Rules = slices.Insert(c.Rules, 0, plainJump)
 	}
-	if b.want != "" {
-		c.Rules = slices.Insert(c.Rules, 0, b.want)
+	for _, g := range b.goal {
+		c.Rules = slices.Insert(c.Rules, min(g.at, len(c.Rules)), g.rule)
 	}
 }
 
@@ -150,27 +150,13 @@ func (b baseEdit) apply(c *Chain) {
 // was only moved is never missing.
 func (b baseEdit) surplus() (may, sure []string) {
 	seen := map[string]bool{}
-	texts := []string{}
-	if b.want != "" {
-		texts = append(texts, b.want)
-	}
-	for _, o := range b.old {
-		texts = append(texts, o.rule)
-	}
-	for _, text := range texts {
+	for _, p := range slices.Concat(b.goal, b.old) {
+		text := p.rule
 		if seen[text] {
 			continue
 		}
 		seen[text] = true
-		before, after := 0, 0
-		for _, o := range b.old {
-			if o.rule == text {
-				before++
-			}
-		}
-		if b.want == text {
-			after = 1
-		}
+		before, after := count(b.old, text), count(b.goal, text)
 		if before == after {
 			sure = append(sure, text)
 			continue
@@ -180,6 +166,16 @@ func (b baseEdit) surplus() (may, sure []string) {
 		}
 	}
 	return may, sure
+}
+
+func count(ps []placed, rule string) int {
+	n := 0
+	for _, p := range ps {
+		if p.rule == rule {
+			n++
+		}
+	}
+	return n
 }
 
 func (b baseEdit) undo(s *script) {

@@ -81,8 +81,8 @@ func (b baseEdit) change() (from, to []string) {
 	for _, o := range b.old {
 		from = append(from, o.rule)
 	}
-	if b.want != "" {
-		to = append(to, b.want)
+	for _, g := range b.goal {
+		to = append(to, g.rule)
 	}
 	for range b.twice {
 		from = append(from, plainJump)

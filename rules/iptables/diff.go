@@ -48,7 +48,7 @@ func newDiff(rs rules.Ruleset, s State, o Options) *diff {
 	}
 	d.editSets()
 	if !o.Guard {
-		rs = withoutGuard(rs)
+		rs = withoutGuard(rs, o.Variant)
 	}
 	var guards, others []*tableEdit
 	for _, f := range []Family{V4, V6} {
@@ -67,11 +67,25 @@ func newDiff(rs rules.Ruleset, s State, o Options) *diff {
 	return d
 }
 
-// withoutGuard leaves out what only the guard's table would hold.
-func withoutGuard(rs rules.Ruleset) rules.Ruleset {
+// withoutGuard leaves out what only the guard's table would hold. Where legacy
+// has none, the guard of FORWARD stands in filter itself: engines before 28 take
+// their jump to DOCKER-USER away for some milliseconds with each network.
+func withoutGuard(rs rules.Ruleset, v Variant) rules.Ruleset {
 	in, guarded := reached(rs, false), reached(rs, true)
+	var hooks []rules.Hook
+	for _, h := range rs.Hooks {
+		if h.Guard && v == Legacy && h.Base == rules.BaseForward {
+			h.Guard = false
+			for name := range rs.Reached(h.Chain) {
+				in[name] = true
+			}
+		}
+		if !h.Guard {
+			hooks = append(hooks, h)
+		}
+	}
+	rs.Hooks = hooks
 	rs.Chains = slices.DeleteFunc(slices.Clone(rs.Chains), func(c rules.Chain) bool { return guarded[c.Name] && !in[c.Name] })
-	rs.Hooks = slices.DeleteFunc(slices.Clone(rs.Hooks), func(h rules.Hook) bool { return h.Guard })
 	return rs
 }
 

@@ -71,6 +71,9 @@ func Render(rs rules.Ruleset, f Family, o Options) Text {
 	if o.Inline {
 		rs = Inline(rs)
 	}
+	if !o.Guard {
+		rs = withoutGuard(rs, o.Variant)
+	}
 	var s script
 	renderTable(&s, rs, f, false)
 	if o.Guard {
