@@ -2,9 +2,12 @@ package lab
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 )
+
+var hashSize = regexp.MustCompile(` hashsize [0-9]+`)
 
 // Owned picks out of a Save what the agent keeps there: its chains and rules,
 // its sets, and its jumps with their places in the chains of others, so that a
@@ -34,9 +37,10 @@ func Owned(save string) string {
 		case strings.Contains(line, "DOCKWALL-MADE-"):
 			// A note to itself: what the agent made may depend on the order of events.
 		case traced(line) && chain == "" && strings.Contains(table, "ipset"):
-			// The kernel's order of members, and where it begins, is by chance.
+			// The kernel's order of members, where it begins, and whether a hash had to
+			// grow while it was filled, is by chance.
 			line, _, _ = strings.Cut(strings.TrimSpace(line), " initval ")
-			sets = append(sets, line+"\n")
+			sets = append(sets, hashSize.ReplaceAllString(line, "")+"\n")
 		case traced(line):
 			fmt.Fprintf(&kept, "%s %s%s", table, place(chain, places), line)
 		}
