@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"time"
 )
 
 // saves are the commands that print all there is of the kernel's rules.
@@ -20,9 +21,22 @@ func (l *Lab) Save() string {
 	l.t.Helper()
 	var all strings.Builder
 	for _, command := range saves {
-		fmt.Fprintf(&all, "== %s\n%s", strings.Join(command, " "), Kept(l.Host(command...)))
+		fmt.Fprintf(&all, "== %s\n%s", strings.Join(command, " "), Kept(l.printed(command)))
 	}
 	return all.String()
+}
+
+// printed is what a save command prints. It reads rules first and then the sets
+// that they look at, and fails where these were taken away in between.
+func (l *Lab) printed(command []string) string {
+	l.t.Helper()
+	for range 10 {
+		if stdout, _, code := l.TryHost(command...); code == 0 {
+			return stdout
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	return l.Host(command...)
 }
 
 // Rules is one `iptables-save` of the host's variant as it is, counters and all.

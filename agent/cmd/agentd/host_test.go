@@ -154,10 +154,23 @@ var counters = regexp.MustCompile(`(?m)^#.*\n| \[\d+:\d+\]| initval 0x[0-9a-f]+`
 // order of hashes aside.
 func (h *host) save() string {
 	h.t.Helper()
-	sets := strings.SplitAfter(h.must("ipset", "save"), "\n")
+	sets := strings.SplitAfter(h.printed("ipset", "save"), "\n")
 	slices.Sort(sets)
-	return counters.ReplaceAllString(h.must("iptables-nft-save")+h.must("ip6tables-nft-save")+
-		h.must("iptables-legacy-save")+h.must("ip6tables-legacy-save")+strings.Join(sets, ""), "")
+	return counters.ReplaceAllString(h.printed("iptables-nft-save")+h.printed("ip6tables-nft-save")+
+		h.printed("iptables-legacy-save")+h.printed("ip6tables-legacy-save")+strings.Join(sets, ""), "")
+}
+
+// printed is what a save command prints. It reads rules first and then the sets
+// that they look at, and fails where these were taken away in between.
+func (h *host) printed(args ...string) string {
+	h.t.Helper()
+	for range 10 {
+		if out, err := h.command(args...).CombinedOutput(); err == nil {
+			return string(out)
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	return h.must(args...)
 }
 
 // until waits for something.
