@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"dockwall/rules"
 	backend "dockwall/rules/iptables"
@@ -20,7 +21,29 @@ var ownTables = []string{"filter", "security"}
 // Observe reads what is in the kernel now: the tables that dockwall writes to,
 // in both families, and its sets. All at once: as long as it looks, what
 // somebody else broke stays broken.
+//
+// The save commands read rules first and then the sets that they look at. Where
+// another process takes these away in between they fail, and are run again.
 func (k *Kernel) Observe(ctx context.Context, v backend.Variant) (backend.State, error) {
+	for try := 1; ; try++ {
+		st, err := k.observe(ctx, v)
+		if err == nil || try == observeTries || errors.Is(err, exec.ErrNotFound) {
+			return st, err
+		}
+		select {
+		case <-ctx.Done():
+			return st, err
+		case <-time.After(observePause):
+		}
+	}
+}
+
+const (
+	observeTries = 3
+	observePause = 20 * time.Millisecond
+)
+
+func (k *Kernel) observe(ctx context.Context, v backend.Variant) (backend.State, error) {
 	st := backend.State{Variant: v}
 	var err error
 	if v == backend.Legacy {
