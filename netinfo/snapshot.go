@@ -25,10 +25,6 @@ type Snapshot struct {
 	// Strangers are addresses seen on Docker bridges that belong to no
 	// container the engine knows, such as an image build's.
 	Strangers []Addr `json:"strangers,omitempty"`
-	// Outsiders are those of Strangers that the engine did not name either when
-	// it was asked for everything since: what somebody else plugged into one of
-	// its bridges.
-	Outsiders []Addr `json:"outsiders,omitempty"`
 }
 
 // Engine is what is known of the Docker engine behind the snapshot.
@@ -88,8 +84,6 @@ func (s *Snapshot) Normalize() {
 	sortPorts(&s.Proxies)
 	slices.SortFunc(s.Strangers, Addr.Compare)
 	s.Strangers = slices.Compact(s.Strangers)
-	slices.SortFunc(s.Outsiders, Addr.Compare)
-	s.Outsiders = slices.Compact(s.Outsiders)
 }
 
 // Network returns the network with this ID, and whether there is one.

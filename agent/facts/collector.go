@@ -85,9 +85,9 @@ func (c *Collector) poke() {
 // normalizeAdded sorts what was added to the engine's facts and the links, which
 // are sorted, shared, and many.
 func normalizeAdded(s *netinfo.Snapshot) {
-	added := netinfo.Snapshot{Listeners: s.Listeners, Proxies: s.Proxies, Strangers: s.Strangers, Outsiders: s.Outsiders}
+	added := netinfo.Snapshot{Listeners: s.Listeners, Proxies: s.Proxies, Strangers: s.Strangers}
 	added.Normalize()
-	s.Listeners, s.Proxies, s.Strangers, s.Outsiders = added.Listeners, added.Proxies, added.Strangers, added.Outsiders
+	s.Listeners, s.Proxies, s.Strangers = added.Listeners, added.Proxies, added.Strangers
 }
 
 // askLater has the engine asked which networks there are, once for all who want
@@ -126,7 +126,7 @@ func (c *Collector) Snapshot() (netinfo.Snapshot, time.Time, error) {
 	s, ask := c.memory.assemble(f, c.links, time.Now())
 	c.askLater(ask)
 	c.sockets.into(&s)
-	c.neighbors.into(&s, time.Now(), f.Listed)
+	c.neighbors.into(&s, time.Now())
 	normalizeAdded(&s)
 	return s, f.Event, nil
 }

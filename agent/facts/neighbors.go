@@ -58,8 +58,7 @@ func (ns neighbors) keep(now []hostnet.Neighbor) {
 // into adds to the snapshot who was seen on the Docker bridges: addresses that
 // a known container uses besides its own, another's among them, and those that
 // are nobody's.
-// listed is when the engine was asked for everything last.
-func (ns neighbors) into(s *netinfo.Snapshot, now, listed time.Time) {
+func (ns neighbors) into(s *netinfo.Snapshot, now time.Time) {
 	bridges := map[int]string{}
 	own := map[netinfo.Addr]bool{}
 	for _, l := range s.Links {
@@ -97,9 +96,6 @@ func (ns neighbors) into(s *netinfo.Snapshot, now, listed time.Time) {
 		// Somebody on another bridge may have the same link-local address.
 		if now.Sub(u.since) >= strangerTime && !k.addr.IsLinkLocalUnicast() {
 			s.Strangers = append(s.Strangers, k.addr)
-			if listed.Sub(u.since) >= placing {
-				s.Outsiders = append(s.Outsiders, k.addr)
-			}
 		}
 	}
 }

@@ -166,7 +166,7 @@ func withoutCommon(less, more []rules.Member) (l, m []rules.Member) {
 // containers, as far as rules go by it.
 func (b *builder) sameSurroundings(s netinfo.Snapshot) bool {
 	return b.s.Engine == s.Engine && slices.Equal(b.s.Listeners, s.Listeners) && slices.Equal(b.s.Proxies, s.Proxies) &&
-		slices.Equal(b.s.Strangers, s.Strangers) && slices.Equal(b.s.Outsiders, s.Outsiders) && slices.EqualFunc(b.s.Networks, s.Networks, netinfo.Network.Equal) &&
+		slices.Equal(b.s.Strangers, s.Strangers) && slices.EqualFunc(b.s.Networks, s.Networks, netinfo.Network.Equal) &&
 		(slices.EqualFunc(b.s.Links, s.Links, netinfo.Link.Equal) || b.sameRoads(s))
 }
 

@@ -64,15 +64,20 @@ func (b *builder) outputHold() {
 
 // announcedSet is the set of the addresses on Docker bridges that the host may
 // dial. It is filled after the set of published ports.
+//
+// Only the engine's word counts. What was seen on a bridge may be all that is left
+// of a container that is gone, and the next one gets its address.
 func (b *builder) announcedSet() rules.InSet {
 	name := rules.PurposeName("o", "announced")
 	b.gather(rules.Set{Name: name, Type: rules.HashNet, InPlace: true, After: publishedPortsSet, Origin: byUnannounced}, func(c netinfo.Container) []rules.Member {
 		if !b.announced(c) {
 			return nil
 		}
-		// What is on the link alone passes anyway, and each container that speaks
-		// IPv6 is seen to use an address of that kind.
-		return slices.DeleteFunc(b.sending(nil, c), func(m rules.Member) bool { return m.Prefix.Addr().IsLinkLocalUnicast() })
+		var ms []rules.Member
+		for _, a := range b.selected(nil, c) {
+			ms = append(ms, rules.Member{Prefix: netip.PrefixFrom(a, a.BitLen())})
+		}
+		return ms
 	}, b.nobodys()...)
 	return rules.InSet{Set: name, Dims: []rules.Dim{rules.Dst}}
 }
@@ -102,13 +107,9 @@ func (b *builder) binds(c netinfo.Container) bool {
 	})
 }
 
-// nobodys are the addresses on Docker bridges that belong to no container. Who is
-// a stranger after half a second may be one yet that a busy engine has not told of.
+// nobodys are the addresses on Docker bridges that no container ever has.
 func (b *builder) nobodys() []rules.Member {
 	var as []netip.Addr
-	if b.s.Engine.Connected {
-		as = append(as, b.s.Outsiders...)
-	}
 	for _, n := range b.s.Networks {
 		if n.Bridge == "" {
 			continue
