@@ -239,7 +239,7 @@ func (a *app) put(ctx context.Context, w wanted, o iptables.Options, p plan.Plan
 		if err == nil {
 			continue // and look whether it holds
 		}
-		if !silent && cannotLog(err) {
+		if !silent && plan.CannotLog(err) {
 			// To refuse is what matters.
 			a.note("%v. What is refused is refused without reports", err)
 			w.rules, silent = w.rules.WithoutLog(), true
@@ -256,12 +256,6 @@ func (a *app) put(ctx context.Context, w wanted, o iptables.Options, p plan.Plan
 		last = errors.New("what was written does not stay: another program is writing at the same time")
 	}
 	return last
-}
-
-// cannotLog tells that only the rules which report packets were refused.
-func cannotLog(err error) bool {
-	var refused interface{ CannotLog() bool }
-	return errors.As(err, &refused) && refused.CannotLog()
 }
 
 func (a *app) difference(ctx context.Context, w wanted, o iptables.Options) (plan.Plan, error) {

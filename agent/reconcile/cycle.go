@@ -148,8 +148,7 @@ func (c *cycle) do(ctx context.Context, due Due, r *result) error {
 func (c *cycle) applyReporting(ctx context.Context, rs rules.Ruleset, due Due, r *result) error {
 	if c.silent == nil {
 		err := c.apply(ctx, rs, due, r)
-		var refused interface{ CannotLog() bool }
-		if !errors.As(err, &refused) || !refused.CannotLog() {
+		if !plan.CannotLog(err) {
 			return err
 		}
 		c.silent, c.known = err, false

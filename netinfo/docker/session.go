@@ -199,7 +199,6 @@ func (s *Source) readEngine(ctx context.Context, eng engine, notify func(string)
 // read that are not known well enough. The channel is closed when they are.
 func (s *Source) readAll(ctx context.Context, eng engine, r *reader, notify func(string)) (<-chan struct{}, error) {
 	begun, why := s.begin(), trigger{"resync", time.Now()}
-	asked := why.at
 	var nets []view
 	var conts []listing
 	err := s.call(ctx, func(ctx context.Context) error {
@@ -222,7 +221,7 @@ func (s *Source) readAll(ctx context.Context, eng engine, r *reader, notify func
 	}
 	var t todo
 	s.change(why, notify, func(b *book) todo {
-		b.list = asked
+		b.list = why.at
 		t = b.listed(conts, nets, begun)
 		return todo{unwatch: t.unwatch}
 	})

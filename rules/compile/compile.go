@@ -158,17 +158,22 @@ func (b *builder) begun(c *chain, judges string) *chain {
 // An interface that nobody knows gets the same treatment as a Docker bridge:
 // it may be one that was made while the agent was away.
 func (b *builder) outside() {
-	c := b.chain(chainOutside)
+	b.toDocker(b.chain(chainOutside), chainPublished)
+}
+
+// toDocker ends a chain: what leaves by a Docker bridge, or by nobody knows what,
+// goes to inside; the rest is none of dockwall's business.
+func (b *builder) toDocker(c *chain, inside string) {
 	for _, l := range b.top.notDocker {
 		c.add(b.ret(byForwarded, out(l)))
 	}
 	for _, l := range b.top.docker {
-		c.add(b.goTo(chainPublished, byDispatch, out(l)))
+		c.add(b.goTo(inside, byDispatch, out(l)))
 	}
 	for _, l := range b.top.elsewhere {
 		c.add(b.ret(byForwarded, out(l)))
 	}
-	c.add(b.goTo(chainPublished, byDispatch))
+	c.add(b.goTo(inside, byDispatch))
 }
 
 // inside sorts what came from a Docker bridge by where it goes.

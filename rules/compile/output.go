@@ -33,16 +33,7 @@ var manyAddrs = []netip.Prefix{
 func (b *builder) output() {
 	c := b.begun(b.chain(chainOutput), chainOutputNew)
 	c.add(b.ret(byLoopback, out(link{name: "lo"})))
-	for _, l := range b.top.notDocker {
-		c.add(b.ret(byForwarded, out(l)))
-	}
-	for _, l := range b.top.docker {
-		c.add(b.goTo(chainOutputHold, byDispatch, out(l)))
-	}
-	for _, l := range b.top.elsewhere {
-		c.add(b.ret(byForwarded, out(l)))
-	}
-	c.add(b.goTo(chainOutputHold, byDispatch))
+	b.toDocker(c, chainOutputHold)
 	b.outputHold()
 }
 

@@ -14,6 +14,7 @@
 package plan
 
 import (
+	"errors"
 	"slices"
 
 	"dockwall/rules"
@@ -64,6 +65,13 @@ const Settle = "@settle"
 // Settles tells that something may have been on its way while the plan was run.
 func (p Plan) Settles() bool {
 	return slices.ContainsFunc(p.Steps, func(s Step) bool { return s.Argv[0] == Settle })
+}
+
+// CannotLog tells of an error of running a plan that only the rules which report
+// packets are in the way.
+func CannotLog(err error) bool {
+	var refused interface{ CannotLog() bool }
+	return errors.As(err, &refused) && refused.CannotLog()
 }
 
 // SetOp is one thing that EditSets does.
