@@ -10,6 +10,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -118,7 +119,9 @@ func (r *addressFile) fail(raw, v string, p *problem) bool {
 	if utf8.RuneCountInString(v) > maxSnippet {
 		p = &problem{"The line is not an address", p.detail}
 	}
-	column := 1 + utf8.RuneCountInString(raw[:max(0, strings.Index(raw, v))])
+	// What stands before v is blank; looking for v could find it in the midst of a
+	// character.
+	column := 1 + utf8.RuneCountInString(raw[:len(raw)-len(strings.TrimLeftFunc(raw, unicode.IsSpace))])
 	r.d.add(Diagnostic{Severity: Error, File: r.path, Line: r.line, Column: column,
 		EndColumn: column + max(1, utf8.RuneCountInString(v)), Summary: p.summary, Detail: p.detail,
 		Snippet: cutLine(raw), Context: "in " + r.s.title()})
