@@ -15,31 +15,47 @@ import (
 // restore of 1,000,000 entries, takes 5 s.
 const commandTimeout = 60 * time.Second
 
-// children remembers the process IDs of the commands that were started last,
-// by which the kernel's notifications tell our own changes from others'.
+// children knows the process IDs of the commands that run, and of those that
+// ended a moment ago, by which the kernel's notifications tell our own changes from
+// others'. One that is longer gone may be somebody else's by now: to take his change
+// for ours would be to overlook it.
 type children struct {
-	mu   sync.Mutex
-	pids [64]int
-	next int
+	mu sync.Mutex
+	// ended is when, zero for one that runs.
+	ended map[int]time.Time
 }
 
-func (c *children) add(pid int) {
+// childMemory is how long after a command's end a notification may still come.
+const childMemory = time.Second
+
+func (c *children) begun(pid int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.pids[c.next%len(c.pids)] = pid
-	c.next++
+	if c.ended == nil {
+		c.ended = map[int]time.Time{}
+	}
+	for old, at := range c.ended {
+		if forgotten(at) {
+			delete(c.ended, old)
+		}
+	}
+	c.ended[pid] = time.Time{}
+}
+
+func (c *children) gone(pid int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.ended[pid] = time.Now()
 }
 
 func (c *children) has(pid int) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for _, p := range c.pids {
-		if p == pid && pid != 0 {
-			return true
-		}
-	}
-	return false
+	at, known := c.ended[pid]
+	return known && !forgotten(at)
 }
+
+func forgotten(at time.Time) bool { return !at.IsZero() && time.Since(at) > childMemory }
 
 // output is what a command printed.
 type output struct{ stdout, stderr string }
@@ -52,6 +68,7 @@ type running struct {
 	limit     time.Duration
 	err       error // why it could not be started
 	out, errs bytes.Buffer
+	children  *children
 }
 
 // command runs argv with stdin. The error of a command that failed holds the
@@ -70,7 +87,8 @@ func (k *Kernel) begin(ctx context.Context, argv []string, stdin string) *runnin
 	r.cmd.WaitDelay = time.Second
 	r.cmd.Stdout, r.cmd.Stderr = &r.out, &r.errs
 	if r.err = r.cmd.Start(); r.err == nil {
-		k.children.add(r.cmd.Process.Pid)
+		r.children = &k.children
+		k.children.begun(r.cmd.Process.Pid)
 	}
 	return r
 }
@@ -81,6 +99,7 @@ func (r *running) end() (output, error) {
 	err := r.err
 	if err == nil {
 		err = r.cmd.Wait()
+		r.children.gone(r.cmd.Process.Pid)
 	}
 	out := output{r.out.String(), r.errs.String()}
 	if err == nil {

@@ -40,7 +40,8 @@ func New(log hclog.Logger) *Kernel {
 	return &Kernel{log: log, timeout: commandTimeout, proc: "/proc", digests: map[string]uint64{}, versions: map[program][3]int{}}
 }
 
-// Own tells whether the process is one of the commands started here last.
+// Own tells whether the process is a command that was started here, and runs or
+// ended a moment ago.
 func (k *Kernel) Own(pid int) bool { return k.children.has(pid) }
 
 // minVersion is the oldest iptables whose two variants are what they are
