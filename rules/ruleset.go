@@ -123,12 +123,17 @@ func (rs Ruleset) Incoming() Ruleset {
 	return rs
 }
 
-// WithoutLog is the ruleset without the rules that only report. It does the
-// same to every packet.
-func (rs Ruleset) WithoutLog() Ruleset {
+// Without is the ruleset without the rules that only report (Log) or that only
+// mark (Stamp). It lets the same packets pass.
+func (rs Ruleset) Without(kinds ...VerdictKind) Ruleset {
+	if len(kinds) == 0 {
+		return rs
+	}
 	rs.Chains = slices.Clone(rs.Chains)
 	for i, c := range rs.Chains {
-		rs.Chains[i].Rules = slices.DeleteFunc(slices.Clone(c.Rules), func(r Rule) bool { return r.Verdict.Kind == Log })
+		rs.Chains[i].Rules = slices.DeleteFunc(slices.Clone(c.Rules), func(r Rule) bool {
+			return r.Verdict.Kind.GoesOn() && slices.Contains(kinds, r.Verdict.Kind)
+		})
 	}
 	return rs
 }

@@ -135,6 +135,9 @@ func (v *validator) graph() {
 			if v.from[BaseInput][c.Name] && hasMatch[OutInterface](r) {
 				v.errorf("chain %s, rule %d: an outgoing interface, but INPUT reaches the chain", c.Name, i+1)
 			}
+			if v.from[BaseInput][c.Name] && r.Verdict.Kind == Stamp {
+				v.errorf("chain %s, rule %d: a stamp, which the kernel does not take where INPUT reaches", c.Name, i+1)
+			}
 			if v.from[BaseOutput][c.Name] && (hasMatch[InInterface](r) || hasMatch[InBridgePort](r)) {
 				v.errorf("chain %s, rule %d: an incoming interface, but OUTPUT reaches the chain", c.Name, i+1)
 			}

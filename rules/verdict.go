@@ -31,10 +31,16 @@ const (
 	Goto VerdictKind = "goto"
 	// Log reports the packet to NFLOG and goes on with the next rule.
 	Log VerdictKind = "log"
+	// Stamp marks the packet as one that was judged, for the Latch, and goes on
+	// with the next rule.
+	Stamp VerdictKind = "stamp"
 )
+
+// GoesOn tells that the next rule comes next, whatever the packet.
+func (k VerdictKind) GoesOn() bool { return k == Log || k == Stamp }
 
 // VerdictKinds lists every verdict, for the tests that check that nobody
 // forgot one.
 func VerdictKinds() []VerdictKind {
-	return []VerdictKind{Return, Drop, Reject, Jump, Goto, Log}
+	return []VerdictKind{Return, Drop, Reject, Jump, Goto, Log, Stamp}
 }

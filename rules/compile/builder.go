@@ -91,6 +91,11 @@ func (b *builder) jump(to string, o rules.Origin, ms ...rules.Match) rules.Rule 
 	return rules.Rule{Match: ms, Verdict: rules.Verdict{Kind: rules.Jump, Chain: to}, Origin: o}
 }
 
+// stamp says that from here on the packet is judged.
+func (b *builder) stamp() rules.Rule {
+	return rules.Rule{Verdict: rules.Verdict{Kind: rules.Stamp}, Origin: byJudge}
+}
+
 // ruleset is what was built: chains and sets in order of name, and only those
 // that a hook reaches.
 func (b *builder) ruleset() rules.Ruleset {

@@ -85,6 +85,7 @@ var (
 	byForwarded   = rules.Origin{Policy: "not.docker"}
 	byNeighbours  = rules.Origin{Policy: "neighbours"}
 	byHold        = rules.Origin{Policy: HeldPolicy}
+	byJudge       = rules.Origin{Policy: "judged"}
 	byDirect      = rules.Origin{Policy: "direct"}
 	byRouteLocal  = rules.Origin{Policy: "loopback.martian"}
 )
@@ -179,6 +180,7 @@ func (b *builder) toDocker(c *chain, inside string) {
 // inside sorts what came from a Docker bridge by where it goes.
 func (b *builder) inside() {
 	c := b.chain(chainInside)
+	c.add(b.stamp())
 	for _, l := range b.top.notDocker {
 		c.add(b.goTo(chainEgress, byDispatch, out(l)))
 	}

@@ -42,6 +42,7 @@ func (b *builder) output() {
 // container that is known.
 func (b *builder) outputHold() {
 	c := b.chain(chainOutputHold)
+	c.add(b.stamp())
 	c.add(b.ret(byUnannounced, b.announcedSet()))
 	for _, p := range manyAddrs {
 		c.add(b.ret(byNeighbours, rules.Destination{Prefix: p}))

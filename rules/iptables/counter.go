@@ -15,7 +15,7 @@ type Counter struct {
 	Chain, ID string
 	// Policy is the block that the rule is of.
 	Policy string
-	// Verdict is Return, Drop, Reject, Log, Jump or Goto.
+	// Verdict is Return, Drop, Reject, Log, Stamp, Jump or Goto.
 	Verdict        rules.VerdictKind
 	Packets, Bytes uint64
 }
@@ -106,6 +106,8 @@ func targetKind(option, target string) rules.VerdictKind {
 		return rules.Reject
 	case target == "NFLOG":
 		return rules.Log
+	case target == "CLASSIFY":
+		return rules.Stamp
 	}
 	return rules.Jump
 }

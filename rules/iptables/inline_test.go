@@ -147,6 +147,9 @@ func denseRule(t *rapid.T, sets []rules.Set, jumps bool, line int) rules.Rule {
 		r.Match = append(r.Match, rules.InSet{Set: s.Name, Dims: []rules.Dim{side, rules.Dst}[:s.Type.Dims()], Not: rapid.IntRange(0, 2).Draw(t, "not") == 0})
 	}
 	r.Verdict = rules.Verdict{Kind: rapid.SampledFrom(rules.VerdictKinds()).Draw(t, "verdict")}
+	if r.Verdict.Kind == rules.Stamp {
+		r.Verdict.Kind = rules.Log // INPUT reaches these
+	}
 	if r.Verdict.Kind == rules.Jump || r.Verdict.Kind == rules.Goto {
 		r.Verdict.Chain = "DOCKWALL-B"
 		if !jumps {

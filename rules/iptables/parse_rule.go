@@ -299,6 +299,9 @@ func (p *ruleParser) target(opt string) {
 	case name == "NFLOG":
 		v.Kind = rules.Log
 		p.nflog()
+	case name == "CLASSIFY":
+		v.Kind = rules.Stamp
+		p.stamp()
 	case owned(name):
 		*v = rules.Verdict{Kind: rules.Jump, Chain: name}
 	default:
@@ -313,6 +316,13 @@ func (p *ruleParser) rejectWith() {
 	opt, how := p.raw(), p.raw()
 	if opt != "--reject-with" || how != "tcp-reset" && how != "icmp-port-unreachable" && how != "icmp6-port-unreachable" {
 		p.fail("rejecting with %q", how)
+	}
+}
+
+func (p *ruleParser) stamp() {
+	opt, class := p.raw(), p.raw()
+	if text := "-j CLASSIFY " + opt + " " + class; text != stampTarget {
+		p.fail("%q is not how packets are stamped", text)
 	}
 }
 

@@ -80,6 +80,9 @@ func never(r rules.Rule) bool {
 	return false
 }
 
+// stampTarget is spelt as both variants print it.
+var stampTarget = fmt.Sprintf("-j CLASSIFY --set-class %04x:%04x", rules.StampClass>>16, rules.StampClass&0xffff)
+
 func target(v rules.Verdict) string {
 	switch v.Kind {
 	case rules.Return:
@@ -99,6 +102,8 @@ func target(v rules.Verdict) string {
 			s += fmt.Sprintf(" --nflog-group %d", v.Group)
 		}
 		return s
+	case rules.Stamp:
+		return stampTarget
 	}
 	panic("verdict " + string(v.Kind) + " cannot be written")
 }

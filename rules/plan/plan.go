@@ -67,11 +67,16 @@ func (p Plan) Settles() bool {
 	return slices.ContainsFunc(p.Steps, func(s Step) bool { return s.Argv[0] == Settle })
 }
 
-// CannotLog tells of an error of running a plan that only the rules which report
-// packets are in the way.
-func CannotLog(err error) bool {
-	var refused interface{ CannotLog() bool }
-	return errors.As(err, &refused) && refused.CannotLog()
+// Lacks tells of an error of running a plan that only the rules of a kind are in
+// the way that the ruleset does without (rules.Ruleset.Without).
+func Lacks(err error) (rules.VerdictKind, bool) {
+	var refused interface {
+		Lacks() (rules.VerdictKind, bool)
+	}
+	if !errors.As(err, &refused) {
+		return "", false
+	}
+	return refused.Lacks()
 }
 
 // SetOp is one thing that EditSets does.

@@ -94,7 +94,7 @@ func reachAll(rs *rules.Ruleset) {
 	}
 }
 
-// withoutOut takes the outgoing interface out of what INPUT reaches.
+// withoutOut takes the outgoing interface, and stamps, out of what INPUT reaches.
 func withoutOut(rs *rules.Ruleset) {
 	hooks := slices.DeleteFunc(slices.Clone(rs.Hooks), func(h rules.Hook) bool { return h.Base != rules.BaseInput })
 	in := reached(rs, hooks)
@@ -107,6 +107,9 @@ func withoutOut(rs *rules.Ruleset) {
 				_, ok := m.(rules.OutInterface)
 				return ok
 			})
+			if v := &rs.Chains[i].Rules[j].Verdict; v.Kind == rules.Stamp {
+				v.Kind = rules.Log
+			}
 		}
 	}
 }

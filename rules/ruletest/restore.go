@@ -169,7 +169,7 @@ func (k *Kernel) check(t *table, words []string) error {
 }
 
 func targets() []string {
-	return []string{"ACCEPT", "DROP", "RETURN", "REJECT", "NFLOG", "LOG", "MARK", "MASQUERADE"}
+	return []string{"ACCEPT", "DROP", "RETURN", "REJECT", "NFLOG", "CLASSIFY", "LOG", "MARK", "MASQUERADE"}
 }
 
 func target(words []string) string {

@@ -14,7 +14,7 @@
 // Invariants:
 //
 //  1. The walk is the kernel's: rules in order, all matches of a rule must
-//     hold, the first verdict that is not Log, Jump or Goto ends the walk or
+//     hold, the first verdict that is not Log, Stamp, Jump or Goto ends the walk or
 //     returns.
 //  2. A match is a hit, a miss or unknown. A field that the caller does not
 //     know never decides a verdict: the result is then Unknown and names it.

@@ -89,14 +89,14 @@ func (w *walk) through(start int) bool {
 		here := at
 		at.rule++
 		step := w.hold(here, r)
-		if step.Outcome == Unknown && r.rule.Verdict.Kind != rules.Log {
+		if step.Outcome == Unknown && !r.rule.Verdict.Kind.GoesOn() {
 			return false
 		}
 		if step.Outcome != Hit {
 			continue
 		}
 		switch kind := r.rule.Verdict.Kind; kind {
-		case rules.Log:
+		case rules.Log, rules.Stamp:
 		case rules.Jump:
 			stack = append(stack, at)
 			at = place{chain: r.to}
@@ -154,7 +154,7 @@ func (w *walk) hold(at place, r *rule) Step {
 	if w.record {
 		w.result.Steps = append(w.result.Steps, s)
 	}
-	if out == Unknown && r.rule.Verdict.Kind != rules.Log {
+	if out == Unknown && !r.rule.Verdict.Kind.GoesOn() {
 		w.result.Verdict = Undecided
 		w.result.Decided = nil
 		w.result.Reason = fmt.Sprintf("rule %d of %s asks for %s, which is not known", at.rule, c.name, fields)
