@@ -42,22 +42,34 @@ func (e *StepError) Error() string {
 	if e.Text != "" {
 		fmt.Fprintf(&b, " (line %d: %s)", e.Line, e.Text)
 	}
-	if e.CannotLog() {
+	if kind, _ := e.Lacks(); kind == rules.Log {
 		b.WriteString("; refused packets cannot be reported here: load the kernel's module xt_NFLOG, or write log_denied = false")
 	}
 	return b.String()
 }
 
-// CannotLog tells that what was refused is the rules that report packets: this
-// iptables, or this kernel, has no NFLOG. Legacy does not say which of a table's
-// rules it refuses, so there it is a guess.
-func (e *StepError) CannotLog() bool {
+// Lacks tells that what was refused is the rules that report packets, or those
+// that stamp them: this iptables, or this kernel, has no NFLOG or no CLASSIFY.
+// Legacy does not say which of a table's rules it refuses, so there it is a guess.
+func (e *StepError) Lacks() (rules.VerdictKind, bool) {
+	for _, t := range []struct {
+		kind         rules.VerdictKind
+		name, option string
+	}{{rules.Log, "NFLOG", "--nflog-"}, {rules.Stamp, "CLASSIFY", "--set-class"}} {
+		if e.lacks(t.name, t.option) {
+			return t.kind, true
+		}
+	}
+	return "", false
+}
+
+func (e *StepError) lacks(target, option string) bool {
 	said := e.Err.Error()
-	if !strings.Contains(e.Step.Stdin, "-j NFLOG") {
+	if !strings.Contains(e.Step.Stdin, "-j "+target) {
 		return false
 	}
-	return strings.Contains(said, "NFLOG") || strings.Contains(said, `unknown option "--nflog-`) ||
-		strings.Contains(e.Text, "-j NFLOG") && strings.Contains(said, "No such file or directory") ||
+	return strings.Contains(said, target) || strings.Contains(said, `unknown option "`+option) ||
+		strings.Contains(e.Text, "-j "+target) && strings.Contains(said, "No such file or directory") ||
 		e.Text == "" && strings.Contains(said, "No chain/target/match by that name")
 }
 
