@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -14,6 +15,7 @@ import (
 	"dockwall/agent/lastgood"
 	"dockwall/agent/reconcile"
 	"dockwall/agent/trial"
+	"dockwall/rules"
 	"dockwall/rules/compile"
 	"dockwall/rules/iptables"
 	"dockwall/rules/plan"
@@ -215,7 +217,8 @@ func (a *app) applyHere(ctx context.Context, doc *config.Document, f applyFlags)
 // put runs the plan, and others until nothing differs any more: somebody else may
 // write at the same time. before, if any, is told of each plan.
 func (a *app) put(ctx context.Context, w wanted, o iptables.Options, p plan.Plan, before func(plan.Plan) error) error {
-	pause, silent := applyPause, false
+	pause := applyPause
+	var without []rules.VerdictKind
 	var err, last error
 	for try := range applyTries + 1 {
 		if try > 0 {
@@ -239,10 +242,13 @@ func (a *app) put(ctx context.Context, w wanted, o iptables.Options, p plan.Plan
 		if err == nil {
 			continue // and look whether it holds
 		}
-		if !silent && plan.CannotLog(err) {
+		if kind, lacks := plan.Lacks(err); lacks && !slices.Contains(without, kind) {
 			// To refuse is what matters.
-			a.note("%v. What is refused is refused without reports", err)
-			w.rules, silent = w.rules.WithoutLog(), true
+			if kind == rules.Log {
+				a.note("%v. What is refused is refused without reports", err)
+			}
+			without = append(without, kind)
+			w.rules = w.rules.Without(without...)
 			continue
 		}
 		select {

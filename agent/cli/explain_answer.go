@@ -122,7 +122,8 @@ func (w *explainedWay) credit(means policy.Answer) {
 func (t tracer) steps(r trace.Result) []explainedStep {
 	steps := []explainedStep{}
 	for _, s := range r.Steps {
-		if t.all || s.Outcome == trace.Hit {
+		// A stamp decides nothing.
+		if t.all || s.Outcome == trace.Hit && !s.Verdict.Kind.GoesOn() {
 			steps = append(steps, explainedStep{s.Chain, s.Outcome, trace.RuleText(s.Rule), s.Origin.Policy, position(s.Origin), s.Missed})
 		}
 	}

@@ -52,8 +52,14 @@ type cycle struct {
 	repairs     uint64
 	lastChange  Change
 	isolation   error
-	// silent is why refused packets are not reported; nil: they are.
-	silent error
+	// without are the kinds of rules that this host does not take.
+	without []rules.VerdictKind
+	// latched is what the latch is shut for; nil: it is open.
+	latched *rules.Latch
+	// tight: rules were put back less than settleTime ago.
+	tight bool
+	// loose is why the latch is not shut; nil: it is, or there is none.
+	loose error
 }
 
 // result is how a pass ended.
@@ -140,21 +146,31 @@ func (c *cycle) do(ctx context.Context, due Due, r *result) error {
 		return problem{"apply", fmt.Errorf("the compiled ruleset is not valid, and was not applied: %w", err)}
 	}
 	c.ensureIsolation()
-	return c.applyReporting(ctx, rs, due, r)
+	if err := c.applyWhat(ctx, rs, due, r); err != nil {
+		return err
+	}
+	c.shut()
+	return nil
 }
 
-// applyReporting brings the kernel to the ruleset; where only the rules that
-// report packets are in the way, without these: to refuse is what matters.
-func (c *cycle) applyReporting(ctx context.Context, rs rules.Ruleset, due Due, r *result) error {
-	if c.silent == nil {
-		err := c.apply(ctx, rs, due, r)
-		if !plan.CannotLog(err) {
+// applyWhat brings the kernel to the ruleset, or to as much of it as this host
+// takes: where only rules that report or stamp packets are in the way, without
+// these. To refuse is what matters.
+func (c *cycle) applyWhat(ctx context.Context, rs rules.Ruleset, due Due, r *result) error {
+	for {
+		err := c.apply(ctx, rs.Without(c.without...), due, r)
+		kind, lacks := plan.Lacks(err)
+		if !lacks || slices.Contains(c.without, kind) {
 			return err
 		}
-		c.silent, c.known = err, false
-		c.o.Log.Warn("refused packets cannot be reported, and are refused without", "error", err)
+		c.without, c.known = append(c.without, kind), false
+		if kind == rules.Log {
+			c.o.Log.Warn("refused packets cannot be reported, and are refused without", "error", err)
+			continue
+		}
+		c.o.Log.Warn("packets cannot be stamped, and the latch stays open: who flushes all tables opens what is published until the rules are back", "error", err)
+		c.lift()
 	}
-	return c.apply(ctx, rs.WithoutLog(), due, r)
 }
 
 // load reads the file. One with an error leaves the policy in force as it is.
@@ -173,7 +189,7 @@ func (c *cycle) load() {
 		c.variant = "" // to be chosen anew
 	}
 	c.doc, c.loadedAt = doc, time.Now()
-	c.silent = nil // somebody may have put it right
+	c.without = nil // somebody may have put it right
 	if c.o.Loaded != nil {
 		c.o.Loaded(doc)
 	}
@@ -219,6 +235,9 @@ func (c *cycle) apply(ctx context.Context, rs rules.Ruleset, due Due, r *result)
 	if p.Empty() {
 		c.wanted, c.behind = &rs, false
 		return c.leaveOther(ctx)
+	}
+	if r.repaired && touchesRules(p) {
+		c.tighten()
 	}
 	if err := c.o.Kernel.Run(ctx, p); err != nil {
 		return err

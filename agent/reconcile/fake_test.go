@@ -39,12 +39,39 @@ type machine struct {
 	drift    []plan.ChangeKind
 	// silent: this kernel refuses rules that report packets.
 	silent bool
+	// stampless: this kernel refuses rules that stamp packets.
+	stampless bool
+	// latch is what the latch was shut for, latched how often; nil: it is open.
+	latch    *rules.Latch
+	latched  int
+	latchErr error
 }
 
-// noNFLog is how a tool refuses them.
-type noNFLog struct{ error }
+// refusal is how a tool refuses rules of a kind.
+type refusal struct {
+	error
+	kind rules.VerdictKind
+}
 
-func (noNFLog) CannotLog() bool { return true }
+func (r refusal) Lacks() (rules.VerdictKind, bool) { return r.kind, true }
+
+// Shut refuses while the rules that the latch relies on are not there.
+func (m *machine) Shut(l rules.Latch) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if text := m.kernel.Save(4); !strings.Contains(text, "-j CLASSIFY") {
+		return errors.New("the latch would close what is allowed:\n" + text)
+	}
+	m.latch, m.latched = &l, m.latched+1
+	return m.latchErr
+}
+
+func (m *machine) Lift() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.latch = nil
+	return nil
+}
 
 func newMachine() *machine {
 	return &machine{kernel: ruletest.NewKernel(iptables.NFT), snapshot: hostWithContainer("172.17.0.2"), doc: document("203.0.113.0/24")}
@@ -117,7 +144,10 @@ func (m *machine) Run(_ context.Context, p plan.Plan) error {
 	}
 	for _, s := range p.Steps {
 		if m.silent && strings.Contains(s.Stdin, "-j NFLOG") {
-			return noNFLog{errors.New("line 3: RULE_APPEND failed")}
+			return refusal{errors.New("line 3: RULE_APPEND failed"), rules.Log}
+		}
+		if m.stampless && strings.Contains(s.Stdin, "-j CLASSIFY") {
+			return refusal{errors.New("line 4: RULE_APPEND failed"), rules.Stamp}
 		}
 	}
 	for _, part := range [][]plan.Step{p.Prepare, p.Checks, p.Steps, p.Cleanup} {
@@ -166,7 +196,7 @@ func (m *machine) saved() string {
 
 // start runs a loop over the machine until the test ends.
 func (m *machine) start(t *testing.T) *Loop {
-	o := Options{Log: hclog.NewNullLogger(), Load: m.load, Facts: m, Kernel: m, Backend: m, Bridges: m, Observer: m, Path: "agent.hcl", Trial: m.onTrial}
+	o := Options{Log: hclog.NewNullLogger(), Load: m.load, Facts: m, Kernel: m, Backend: m, Bridges: m, Observer: m, Latch: m, Path: "agent.hcl", Trial: m.onTrial}
 	if m.cutter != nil {
 		o.Cutter = m.cutter
 	}

@@ -28,8 +28,8 @@ const (
 	calm = 10 * time.Second
 	// atOnce is how many repairs are made without delay before that: a reload of
 	// another firewall is a burst of changes, and nobody who insists.
-	atOnce      = 10
-	maxBackOff  = 3 * time.Second
+	atOnce      = 30
+	maxBackOff  = time.Second
 	firstRetry  = 100 * time.Millisecond
 	maxRetry    = 5 * time.Second
 	probeSpacer = 2 * time.Second
@@ -83,6 +83,8 @@ type Options struct {
 	// Cutter is asked after each change that may have tightened something; nil:
 	// connections live on.
 	Cutter Cutter
+	// Latch is shut while the rules are in force; nil: there is none.
+	Latch Latch
 	// Path is agent.hcl's, for status.
 	Path string
 	// Observer is told of every pass; nil: nobody.
@@ -139,7 +141,8 @@ func (l *Loop) Run(ctx context.Context) error {
 	l.waitForFacts(ctx)
 	l.Poke(DueFile|DueFacts|DueKernel, "start")
 	var pace pace
-	var retry, tidy <-chan time.Time
+	putOff := false
+	var retry, tidy, settled <-chan time.Time
 	var found <-chan []compile.Problem
 	resync := time.NewTimer(l.cycle.resync())
 	defer resync.Stop()
@@ -164,6 +167,10 @@ func (l *Loop) Run(ctx context.Context) error {
 				found = l.cycle.problemsLater()
 			}
 			continue
+		case <-settled:
+			settled = nil
+			l.cycle.loosen()
+			continue
 		case ps := <-found:
 			found = nil
 			if !l.cycle.compiledSince {
@@ -179,15 +186,20 @@ func (l *Loop) Run(ctx context.Context) error {
 		if due == 0 {
 			continue
 		}
-		if due&DueKernel != 0 && due != DueKernel && l.cycle.known {
+		putOff = due&DueKernel != 0 && due != DueKernel && l.cycle.known && !putOff
+		if putOff {
 			// A container that starts does not wait for a look at the kernel,
-			// which costs several processes; that comes right after.
+			// which costs several processes; that comes right after. Once: there is
+			// no end to what may be due besides.
 			l.pokes.add(DueKernel, cause)
 			due &^= DueKernel
 		}
 		result := l.cycle.pass(ctx, due, cause, since)
 		retry = pace.after(due, result)
 		l.publish(result)
+		if l.cycle.tight {
+			settled = time.After(settleTime)
+		}
 		if l.cycle.followed && tidy == nil && found == nil {
 			tidy = time.After(tidyInterval)
 		}

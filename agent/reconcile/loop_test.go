@@ -232,6 +232,87 @@ func TestRefusingGoesBeforeReporting(t *testing.T) {
 	})
 }
 
+// The latch is shut after the rules are in force that stamp packets, knows every
+// bridge, and is open where packets cannot be stamped.
+func TestLatch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMachine()
+		l := m.start(t)
+		<-l.Ready()
+		if m.latch == nil || !slices.Contains(m.latch.Docker, rules.Interface{Name: "docker0"}) {
+			t.Fatalf("the latch is shut for %+v", m.latch)
+		}
+		m.locked(func() {
+			m.snapshot = hostWithContainer("172.17.0.2")
+			m.snapshot.Networks = append(m.snapshot.Networks, netinfo.Network{ID: "n2", Name: "odd", Driver: "bridge", Bridge: "odd0"})
+			m.snapshot.Normalize()
+		})
+		l.Poke(DueFacts, "network create")
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if !slices.Contains(m.latch.Docker, rules.Interface{Name: "odd0"}) {
+			t.Errorf("after another network the latch is shut for %+v", m.latch)
+		}
+		m.flush(t, "DOCKWALL-OUTPUT")
+		l.Poke(DueKernel, "a flush")
+		time.Sleep(settleTime / 2)
+		synctest.Wait()
+		if !m.latch.Tight {
+			t.Error("right after the rules were put back the latch is not tight")
+		}
+		time.Sleep(settleTime)
+		synctest.Wait()
+		if m.latch.Tight {
+			t.Error("the latch stays tight")
+		}
+		m.locked(func() { m.latchErr = errors.New("operation not supported") })
+		l.Reload()
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if st := l.Status(); len(st.Problems) != 1 || st.Problems[0].Code != "no_latch" || st.State != Enforcing {
+			t.Errorf("with a latch that cannot be shut the status is %+v", st)
+		}
+	})
+	synctest.Test(t, func(t *testing.T) {
+		m := newMachine()
+		m.stampless = true
+		l := m.start(t)
+		<-l.Ready()
+		if st := l.Status(); m.latched != 0 || len(st.Problems) != 1 || st.Problems[0].Code != "no_latch" || strings.Contains(m.saved(), "CLASSIFY") {
+			t.Errorf("where nothing can be stamped the latch was shut %d times, and the status is %+v", m.latched, st)
+		}
+	})
+}
+
+// Facts that never stop changing do not keep the loop from looking at the kernel.
+func TestRepairIsNotPutOffForever(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMachine()
+		l := m.start(t)
+		<-l.Ready()
+		before := m.saved()
+		stop := make(chan struct{})
+		defer close(stop)
+		go func() {
+			for {
+				select {
+				case <-stop:
+					return
+				case <-time.After(time.Millisecond):
+					l.Poke(DueFacts, "a neighbour was seen")
+				}
+			}
+		}()
+		m.flush(t, "DOCKWALL-PUBLISHED")
+		l.Poke(DueKernel, "a flush")
+		time.Sleep(4 * kernelInterval)
+		synctest.Wait()
+		if m.saved() != before {
+			t.Errorf("%v after a flush the rules are not back", 4*kernelInterval)
+		}
+	})
+}
+
 func TestFactsErrorChangesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := newMachine()

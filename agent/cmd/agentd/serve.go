@@ -44,6 +44,7 @@ type agent struct {
 	loader    *loader
 	trials    *trial.Keeper
 	kernel    *dataplane.Kernel
+	latch     *dataplane.Latch
 	collector *facts.Collector
 	loop      *reconcile.Loop
 	cutter    *cutter.Cutter
@@ -97,6 +98,7 @@ func (a *agent) assemble(f flags, doc *config.Document) error {
 		a.log.Warn("the facts of an earlier run are not used", "error", err)
 	}
 	a.kernel = dataplane.New(a.log.Named("kernel"))
+	a.latch = &dataplane.Latch{}
 	if a.collector, err = facts.New(doc.Settings.Docker.Host, last, a.log.Named("facts")); err != nil {
 		return err
 	}
@@ -106,7 +108,7 @@ func (a *agent) assemble(f flags, doc *config.Document) error {
 	a.saver = newSaver(a.log.Named("state"), kept, lastgood.Path(f.state, a.socket.Path()))
 	a.loop = reconcile.New(reconcile.Options{
 		Log: a.log.Named("loop"), Load: a.loader.load, Facts: a.collector, Kernel: a.kernel, Backend: a.kernel,
-		Bridges: a.kernel.Bridges(), Cutter: a.cutter, Path: f.config, Observer: observers{a.systemd, a.saver, a.metrics}, Loaded: a.loaded,
+		Bridges: a.kernel.Bridges(), Cutter: a.cutter, Latch: a.latch, Path: f.config, Observer: observers{a.systemd, a.saver, a.metrics}, Loaded: a.loaded,
 		Trial: a.trials.Status,
 	})
 	a.feed = a.newFeed(a.metrics.Denied)
@@ -192,6 +194,9 @@ func (a *agent) end(ctx context.Context) error {
 	if doc == nil || doc.Settings.Firewall.OnStop != "remove" {
 		a.log.Info("stopped; the rules stay in the kernel")
 		return nil
+	}
+	if err := a.latch.Lift(); err != nil {
+		return fmt.Errorf("opening the latch: %w", err)
 	}
 	if _, err := a.kernel.RemoveAll(context.WithoutCancel(ctx)); err != nil {
 		return fmt.Errorf(`removing the rules (on_stop = "remove"): %w`, err)

@@ -1,0 +1,70 @@
+package reconcile
+
+import (
+	"slices"
+	"time"
+
+	"dockwall/rules"
+	"dockwall/rules/compile"
+)
+
+// Latch closes what the rules judge, in a place of its own, for as long as the
+// rules are away: see rules.Latch. It is open whenever no agent runs.
+type Latch interface {
+	// Shut has the latch know these, in one step.
+	Shut(rules.Latch) error
+	// Lift opens it.
+	Lift() error
+}
+
+// settleTime is how long the latch stays tight after rules were put back: many
+// times what docker-proxy takes from accepting a connection to dialling the
+// container.
+const settleTime = 200 * time.Millisecond
+
+// tighten is called before rules are put back that somebody took away, and loosen
+// settleTime after that.
+func (c *cycle) tighten() {
+	if c.latched == nil {
+		return
+	}
+	c.tight = true
+	c.close(*c.latched)
+}
+
+func (c *cycle) loosen() {
+	c.tight = false
+	if c.latched != nil {
+		c.close(*c.latched)
+	}
+}
+
+// shut is called once the rules that stamp packets are in force.
+func (c *cycle) shut() {
+	if c.o.Latch != nil && !slices.Contains(c.without, rules.Stamp) {
+		c.close(compile.Latch(c.doc.Policy, c.snapshot))
+	}
+}
+
+func (c *cycle) close(l rules.Latch) {
+	l.Tight = c.tight
+	err := c.o.Latch.Shut(l)
+	if err != nil && c.loose == nil {
+		c.o.Log.Warn("the latch stays open: who flushes all tables opens what is published until the rules are back", "error", err)
+	}
+	c.latched, c.loose = &l, err
+	if err != nil {
+		c.latched = nil
+	}
+}
+
+// lift is called before the rules go that stamp packets.
+func (c *cycle) lift() {
+	if c.o.Latch == nil {
+		return
+	}
+	c.latched = nil
+	if err := c.o.Latch.Lift(); err != nil {
+		c.o.Log.Error("opening the latch", "error", err)
+	}
+}
