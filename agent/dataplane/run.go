@@ -84,11 +84,16 @@ func (k *Kernel) Run(ctx context.Context, p plan.Plan) error {
 			return errors.Join(err, k.all(ctx, p.Cleanup))
 		}
 	}
-	if err := k.check(ctx, p.Checks); err != nil {
+	if err := k.together(ctx, p.Checks); err != nil {
 		return errors.Join(err, k.all(ctx, p.Cleanup))
 	}
-	for _, s := range p.Steps {
-		err := k.step(ctx, s)
+	for steps := p.Steps; len(steps) > 0; {
+		n := 1
+		for n < len(steps) && steps[n].Beside {
+			n++
+		}
+		err := k.atOnce(ctx, steps[:n])
+		steps = steps[n:]
 		if err == nil {
 			continue
 		}
@@ -139,6 +144,18 @@ func (k *Kernel) step(ctx context.Context, s plan.Step) error {
 	return refused(s, out, err)
 }
 
+// atOnce runs steps that may run beside each other, to their end even if one of
+// them fails, and returns the error of the first that did.
+func (k *Kernel) atOnce(ctx context.Context, steps []plan.Step) error {
+	if len(steps) == 1 {
+		return k.step(ctx, steps[0])
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return k.together(ctx, steps)
+}
+
 // settleTime is how long plan.Settle waits: many times what docker-proxy takes
 // from accepting a connection to dialling the container.
 const settleTime = 200 * time.Millisecond
@@ -152,9 +169,9 @@ func settle(ctx context.Context) error {
 	}
 }
 
-// check runs steps that change nothing, all at once, and returns the error of
-// the first that was refused.
-func (k *Kernel) check(ctx context.Context, steps []plan.Step) error {
+// together runs commands all at once, and returns the error of the first that was
+// refused.
+func (k *Kernel) together(ctx context.Context, steps []plan.Step) error {
 	var begun []*running
 	for _, s := range steps {
 		begun = append(begun, k.begin(ctx, s.Argv, s.Stdin))

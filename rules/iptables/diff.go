@@ -97,11 +97,23 @@ func (d *diff) plan() plan.Plan {
 		p.Checks = append(p.Checks, e.step(e.script(), "try the rules", "--test"))
 		p.Steps = append(p.Steps, e.steps()...)
 	}
+	if d.variant == NFT {
+		pair(p.Steps)
+	}
 	p.Steps = append(p.Steps, d.growSets()...)
 	if len(p.Steps)+len(p.Cleanup)+len(p.Prepare) > 0 {
 		p.Rollback = d.rollback()
 	}
 	return p
+}
+
+// pair marks the steps that do to IPv6 what the one before does to IPv4. (Legacy's
+// commands wait for each other anyway.)
+func pair(steps []plan.Step) {
+	four, six := NFT.restore(V4)[0], NFT.restore(V6)[0]
+	for i := range steps {
+		steps[i].Beside = i > 0 && steps[i-1].Argv[0] == four && steps[i].Argv[0] == six
+	}
 }
 
 // checks are the same steps, changing nothing.

@@ -100,19 +100,30 @@ func TestPrefixesAreWhole(t *testing.T) {
 			t.Fatal(err)
 		}
 		want := [2]string{ours(state(t, end).V4), ours(state(t, end).V6)}
-		for i, step := range all(p) {
-			if err := k.Run(step); err != nil {
-				t.Fatalf("step %d: %v", i, err)
-			}
+		whole := func(k *ruletest.Kernel, after int) {
 			s := state(t, k)
 			for f, got := range [2]string{ours(s.V4), ours(s.V6)} {
 				if got != old[f] && got != want[f] {
-					t.Fatalf("after step %d of\n%s\nneither old nor new:\n%s", i, show(p), got)
+					t.Fatalf("after step %d of\n%s\nneither old nor new:\n%s", after, show(p), got)
 				}
 			}
 			if got := [2]string{foreign(s.V4), foreign(s.V6)}; got != others {
 				t.Fatalf("others' rules changed (-before +after):\n%s", cmp.Diff(others, got))
 			}
+		}
+		steps := all(p)
+		for i, step := range steps {
+			if i+1 < len(steps) && steps[i+1].Beside {
+				first := k.Clone()
+				if err := first.Run(steps[i+1]); err != nil {
+					t.Fatalf("step %d before step %d: %v", i+1, i, err)
+				}
+				whole(first, i+1)
+			}
+			if err := k.Run(step); err != nil {
+				t.Fatalf("step %d: %v", i, err)
+			}
+			whole(k, i)
 		}
 	})
 }

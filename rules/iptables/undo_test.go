@@ -1,6 +1,7 @@
 package iptables_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -49,6 +50,12 @@ func emptyTable(name string) string {
 
 // Rollback leads back from wherever the run was stopped.
 func TestRollback(t *testing.T) {
+	alone := 0
+	defer func() {
+		if alone == 0 {
+			t.Error("no step ever went without the one beside it")
+		}
+	}()
 	rapid.Check(t, func(t *rapid.T) {
 		k, o, host := drawHost(t)
 		rs := ruletest.Rulesets().Draw(t, "ruleset")
@@ -65,7 +72,12 @@ func TestRollback(t *testing.T) {
 		}
 		steps := all(p)
 		stop := rapid.IntRange(len(p.Prepare), len(steps)).Draw(t, "stop")
-		if err := k.RunAll(steps[:stop]); err != nil {
+		done := steps[:stop]
+		if stop > 1 && done[stop-1].Beside && rapid.Bool().Draw(t, "the one beside the last has failed") {
+			done = append(slices.Clone(done[:stop-2]), done[stop-1])
+			alone++
+		}
+		if err := k.RunAll(done); err != nil {
 			t.Fatal(err)
 		}
 		if err := k.RunAll(p.Rollback); err != nil {

@@ -7,8 +7,9 @@
 // Invariants:
 //
 //  1. After every prefix of Steps each family holds the old ruleset or the new
-//     one, whole.
-//  2. Rollback, run after any prefix of Steps, leads back to the old ruleset.
+//     one, whole; also where the last step but one of the prefix was left out, if
+//     the last is Beside it.
+//  2. Rollback, run after any such prefix of Steps, leads back to the old ruleset.
 //
 // Thread safety: values.
 package plan
@@ -102,6 +103,9 @@ type Step struct {
 	Lines []rules.Origin
 	// Why is one line for people.
 	Why string
+	// Beside: it may run at the same time as the step before it, which is of the other
+	// family and does the same to it: either can be first, or the only one.
+	Beside bool
 	// MayFail: its failure is expected where what it undoes was never done, and
 	// no reason to stop.
 	MayFail bool
