@@ -27,9 +27,6 @@ type fault struct {
 	heal func(*ground)
 	// whole says why all is not well yet; nil: as it was before.
 	whole func(*ground) error
-	// gap: the fault takes away all that could hold until the repair. What gets
-	// through meanwhile is counted; afterwards nothing may.
-	gap bool
 	// finish is done once after the floods have ended.
 	finish func(*ground)
 	// from floods, as one that no policy names; wan2 if empty.

@@ -39,7 +39,7 @@ func TestSoak(t *testing.T) {
 	done := g.live(t, *soakFor)
 	after := g.size(t)
 	r := row{name: "soak", times: 1}
-	r.count(t, floods, false)
+	r.count(t, floods)
 	t.Logf("%v: %s; %d of %d connections got through", *soakFor, done, r.through, r.tried)
 	t.Logf("before: %s", before)
 	t.Logf("after:  %s", after)

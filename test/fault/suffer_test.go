@@ -50,7 +50,7 @@ func (g *ground) suffer(t *testing.T, f fault) row {
 			t.Errorf("time %d: all is whole, but: %v", i+1, err)
 		}
 	}
-	r.count(t, floods, f.gap)
+	r.count(t, floods)
 	r.note = g.note
 	g.note = ""
 	if f.finish != nil {
