@@ -53,9 +53,10 @@ func live(t *testing.T, m *boot.Machine, steps []step) {
 
 // TestPackage builds the package once, and boots it.
 func TestPackage(t *testing.T) {
-	deb := boot.Package(t)
+	deb := boot.Package(t, "deb", "1.0.0")
 	t.Run("life", func(t *testing.T) { life(t, deb) })
 	t.Run("failing", func(t *testing.T) { failing(t, deb) })
+	t.Run("rpm", rpm)
 	t.Run("other firewalls", func(t *testing.T) { otherFirewalls(t, deb) })
 }
 

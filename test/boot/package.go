@@ -8,17 +8,17 @@ import (
 	"dockwall/test/lab"
 )
 
-// Package builds the deb package and returns its path.
-func Package(t testing.TB) string {
+// Package builds the package of a kind, deb or rpm, and returns its path.
+func Package(t testing.TB, kind, version string) string {
 	t.Helper()
 	need(t)
 	dist := t.TempDir()
-	cmd := exec.Command(filepath.Join(repository(t), "packaging", "build.sh"), "deb")
-	cmd.Env = append(cmd.Environ(), "DIST="+dist, "PACKAGE_VERSION=1.0.0")
+	cmd := exec.Command(filepath.Join(repository(t), "packaging", "build.sh"), kind)
+	cmd.Env = append(cmd.Environ(), "DIST="+dist, "PACKAGE_VERSION="+version)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("building the package: %v\n%s", err, out)
 	}
-	found, err := filepath.Glob(filepath.Join(dist, "*.deb"))
+	found, err := filepath.Glob(filepath.Join(dist, "*."+kind))
 	if err != nil || len(found) != 1 {
 		t.Fatalf("building the package: found %v, %v", found, err)
 	}
@@ -43,6 +43,14 @@ func (m *Machine) Install(deb string) {
 	m.t.Helper()
 	m.Copy(deb, "/root/dockwall.deb")
 	m.Run("dpkg", "-i", "/root/dockwall.deb")
+}
+
+// RPM has rpm do something with the package, on a system whose packages are
+// Debian's: rpm knows of none of them, so it is told not to ask for them.
+func (m *Machine) RPM(verb, rpm string) {
+	m.t.Helper()
+	m.Copy(rpm, "/root/dockwall.rpm")
+	m.Run("rpm", verb, "--nodeps", "--force-debian", "/root/dockwall.rpm")
 }
 
 // Save is the rules of both variants and families, and the sets, without

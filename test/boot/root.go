@@ -21,7 +21,7 @@ func packages() []string {
 	return []string{
 		"systemd", "systemd-sysv", "dbus", "iproute2", "iptables", "ipset", "kmod", "procps",
 		"docker.io", "netbase", "ca-certificates", "man-db",
-		"ufw", "nftables",
+		"ufw", "nftables", "firewalld", "libpam-systemd", "rpm",
 	}
 }
 
@@ -29,7 +29,7 @@ func packages() []string {
 func disabled() []string {
 	return []string{
 		"docker.service", "docker.socket", "containerd.service",
-		"ufw.service", "nftables.service",
+		"ufw.service", "nftables.service", "firewalld.service",
 		"apt-daily.timer", "apt-daily-upgrade.timer", "e2scrub_all.timer", "fstrim.timer", "man-db.timer", "dpkg-db-backup.timer",
 	}
 }
