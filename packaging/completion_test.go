@@ -1,6 +1,7 @@
 package packaging_test
 
 import (
+	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -78,6 +79,35 @@ func checkCompletions(t *testing.T, tree string) {
 	for shell, args := range map[string][]string{"zsh": {"-n", zsh}, "fish": {"--no-execute", fish}} {
 		if _, err := exec.LookPath(shell); err == nil {
 			output(t, shell, args...)
+		} else if os.Getenv("CI") != "" {
+			t.Errorf("CI must have every shell read its completion: %v", err)
+		}
+	}
+	checkFish(t, tree, fish, facts)
+}
+
+// askFish has fish complete a command line, as it does at the prompt.
+const askFish = `set -gx PATH $argv[1] $PATH; source $argv[2]; complete --do-complete $argv[3]`
+
+func checkFish(t *testing.T, tree, script, facts string) {
+	t.Helper()
+	if _, err := exec.LookPath("fish"); err != nil {
+		return
+	}
+	t.Setenv("HOME", t.TempDir())
+	for line, want := range map[string]string{
+		"agentctl expl":             "explain",
+		"agentctl rules --family ":  "4 6",
+		"agentctl explain --expect": "--expect",
+		"agentctl explain --snapshot=" + facts + " --from-container s": "shop-web-1",
+	} {
+		var got []string
+		for answer := range strings.Lines(output(t, "fish", "-c", askFish, filepath.Join(tree, "usr/bin"), script, line)) {
+			word, _, _ := strings.Cut(strings.TrimSpace(answer), "\t")
+			got = append(got, word)
+		}
+		if slices.Sort(got); strings.Join(got, " ") != want {
+			t.Errorf("fish completes %s with %q, want %q", line, got, want)
 		}
 	}
 }

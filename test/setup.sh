@@ -14,6 +14,8 @@ needs=(
 )
 # For the tests that boot a whole system.
 boot_needs=(debootstrap:debootstrap systemd-nspawn:systemd-container rpm:rpm)
+# Shells that the completions are for.
+shells=(zsh:zsh fish:fish)
 policy=/usr/sbin/policy-rc.d
 
 say() { printf 'setup: %s\n' "$*"; }
@@ -46,7 +48,7 @@ allow_services() {
 
 main() {
   PATH=$PATH:/usr/sbin:/sbin
-  if [ "${1:-}" != demo ]; then needs+=("${boot_needs[@]}"); fi
+  if [ "${1:-}" != demo ]; then needs+=("${boot_needs[@]}" "${shells[@]}"); fi
   local packages
   mapfile -t packages < <(missing)
   if [ ${#packages[@]} -eq 0 ]; then
