@@ -14,6 +14,8 @@ needs=(
 )
 # For the tests that boot a whole system.
 boot_needs=(debootstrap:debootstrap systemd-nspawn:systemd-container rpm:rpm)
+# What the bench measures beside.
+beside=(ufw:ufw)
 # Shells that the completions are for.
 shells=(zsh:zsh fish:fish)
 policy=/usr/sbin/policy-rc.d
@@ -48,7 +50,7 @@ allow_services() {
 
 main() {
   PATH=$PATH:/usr/sbin:/sbin
-  if [ "${1:-}" != demo ]; then needs+=("${boot_needs[@]}" "${shells[@]}"); fi
+  if [ "${1:-}" != demo ]; then needs+=("${boot_needs[@]}" "${shells[@]}" "${beside[@]}"); fi
   local packages
   mapfile -t packages < <(missing)
   if [ ${#packages[@]} -eq 0 ]; then

@@ -134,6 +134,32 @@ func (w *town) oneByOne(t testing.TB, f *figure, size sizes) {
 	f.how += fmt.Sprintf(" Beside that, one `iptables -A` for each of %s of the same rules, as per-rule tools do: %s; one `iptables-restore` of these: %s.", number(len(lines)), ms(one), ms(once))
 	w.Host("iptables", "-F")
 	w.ctl(t, 0, "remove")
+	w.byUFW(t, f, size.oneByOne/10)
+}
+
+// ufwPrivate gives the host a copy of ufw's settings, of which this machine sees
+// nothing, and switches ufw on.
+const ufwPrivate = `for d in /etc/ufw /etc/default; do
+  mkdir -p /run/bench$d; cp -a $d/. /run/bench$d; mount --bind /run/bench$d $d
+done
+ufw default allow; ufw --force enable`
+
+// byUFW adds what as many sources and ports cost with ufw, which can say of what
+// is forwarded who may come (ufw route), though not of Docker's ports as such.
+func (w *town) byUFW(t testing.TB, f *figure, n int) {
+	t.Helper()
+	w.Host("sh", "-ec", ufwPrivate)
+	var script strings.Builder
+	for i := range n {
+		fmt.Fprintf(&script, "ufw route allow proto tcp from 10.%d.0.0/16 to any port %d\n", i, 1000+i)
+	}
+	took := w.took(t, 0, script.String(), "sh", "-e")
+	if got := strings.Count(w.Host("iptables-save"), "-A ufw-user-forward"); got < n {
+		t.Fatalf("ufw wrote %d rules of %d", got, n)
+	}
+	reload := w.took(t, 0, "", "ufw", "reload")
+	f.how += fmt.Sprintf(" With ufw, one `ufw route allow` for each of %s sources: %s; `ufw reload` of these: %s.", number(n), ms(took), ms(reload))
+	w.Host("sh", "-ec", "ufw --force disable; for v in iptables ip6tables; do $v -F; $v -X; done; umount /etc/ufw /etc/default")
 }
 
 // measureDiff is a dry run where there is nothing to do.
