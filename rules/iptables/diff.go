@@ -92,10 +92,11 @@ func withoutGuard(rs rules.Ruleset, v Variant) rules.Ruleset {
 func (d *diff) plan() plan.Plan {
 	p := plan.Plan{Changes: d.changes(), Prepare: d.prepareSets(), Cleanup: d.destroySets()}
 	p.Steps = append(d.shrinkSets(), d.opening...)
-	p.Checks = checks(d.opening)
 	for _, e := range d.edits {
-		p.Checks = append(p.Checks, e.step(e.script(), "try the rules", "--test"))
 		p.Steps = append(p.Steps, e.steps()...)
+	}
+	if d.variant == Legacy {
+		p.Checks = d.checks()
 	}
 	if d.variant == NFT {
 		pair(p.Steps)
@@ -116,11 +117,18 @@ func pair(steps []plan.Step) {
 	}
 }
 
-// checks are the same steps, changing nothing.
-func checks(steps []plan.Step) []plan.Step {
-	out := slices.Clone(steps)
-	for i, s := range out {
-		out[i].Argv = append(slices.Clone(s.Argv), "--test")
+// checks are the steps that write rules, changing nothing. With nftables they would
+// find nothing that the steps themselves do not find before anything changes:
+// a text is read to its end first, and whatever the kernel refuses it refuses with
+// the transaction. Legacy commits one table after the other.
+func (d *diff) checks() []plan.Step {
+	var out []plan.Step
+	for _, s := range d.opening {
+		s.Argv = append(slices.Clone(s.Argv), "--test")
+		out = append(out, s)
+	}
+	for _, e := range d.edits {
+		out = append(out, e.step(e.script(), "try the rules", "--test"))
 	}
 	return out
 }
