@@ -176,11 +176,15 @@ func publishes(cs []netinfo.Container, ls []netinfo.Listener) (wanted, published
 	wanted, published = make([]bool, len(ls)), make([]bool, len(ls))
 	// A port takes a look at the listeners' lowest and highest before it is
 	// compared with each: nearly none is a listener's.
+	if len(ls) == 0 {
+		return wanted, published
+	}
 	lo, hi := uint16(1<<16-1), uint16(0)
 	for _, l := range ls {
 		lo, hi = min(lo, l.Port), max(hi, l.Port)
 	}
-	for _, c := range cs {
+	for at := range cs {
+		c := &cs[at] // a copy of each costs more than all the rest
 		for _, p := range c.Ports {
 			last := max(p.HostPort, p.HostPortEnd)
 			if p.HostPort == 0 || p.HostPort > hi || last < lo {
