@@ -32,12 +32,12 @@ type Kernel struct {
 	// digests are those of the sets' members as they were last read.
 	digests map[string]uint64
 	// versions are those of the programs that were asked.
-	versions map[program][3]int
+	versions map[asked][3]int
 }
 
 // New returns the kernel of this namespace.
 func New(log hclog.Logger) *Kernel {
-	return &Kernel{log: log, timeout: commandTimeout, proc: "/proc", digests: map[string]uint64{}, versions: map[program][3]int{}}
+	return &Kernel{log: log, timeout: commandTimeout, proc: "/proc", digests: map[string]uint64{}, versions: map[asked][3]int{}}
 }
 
 // Own tells whether the process is a command that was started here, and runs or
@@ -93,13 +93,33 @@ func (k *Kernel) detectAuto(ctx context.Context) (backend.Variant, error) {
 	return k.preferred(ctx), nil
 }
 
-// preferred is the variant behind the plain name iptables.
+// preferred is the variant behind the plain name iptables. Where that is a link to
+// one of the two nobody need be asked.
 func (k *Kernel) preferred(ctx context.Context) backend.Variant {
+	plain := program("iptables")
+	for _, v := range []backend.Variant{backend.NFT, backend.Legacy} {
+		if plain != "" && plain == program(string(v)) {
+			return v
+		}
+	}
 	out, err := k.command(ctx, []string{"iptables", "--version"}, "")
 	if err == nil && strings.Contains(out.stdout, "legacy") {
 		return backend.Legacy
 	}
 	return backend.NFT
+}
+
+// program is the file behind a command's name, empty where there is none.
+func program(name string) string {
+	path, err := exec.LookPath(name)
+	if err != nil {
+		return ""
+	}
+	real, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		return ""
+	}
+	return real
 }
 
 // usable tells whether the variant's commands are there and recent enough.
@@ -132,7 +152,7 @@ func (k *Kernel) version(path string) ([3]int, error) {
 	if err != nil {
 		return [3]int{}, err
 	}
-	key := program{real, st.ModTime(), st.Size()}
+	key := asked{real, st.ModTime(), st.Size()}
 	if v, known := k.versions[key]; known {
 		return v, nil
 	}
@@ -145,8 +165,8 @@ func (k *Kernel) version(path string) ([3]int, error) {
 	return k.versions[key], nil
 }
 
-// program is a file as it is now.
-type program struct {
+// asked is a program as it was when it was asked.
+type asked struct {
 	path  string
 	mtime time.Time
 	size  int64

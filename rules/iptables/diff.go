@@ -50,16 +50,17 @@ func newDiff(rs rules.Ruleset, s State, o Options) *diff {
 	if !o.Guard {
 		rs = withoutGuard(rs, o.Variant)
 	}
+	all := spell(rs)
 	var guards, others []*tableEdit
 	for _, f := range []Family{V4, V6} {
-		filter := newEdit(o.Variant, f, tableFilter, s.table(f, tableFilter), rs)
-		guard := newEdit(o.Variant, f, tableGuard, s.table(f, tableGuard), rs)
-		d.widen(filter, guard, rs)
+		filter := newEdit(o.Variant, f, tableFilter, s.table(f, tableFilter), all)
+		guard := newEdit(o.Variant, f, tableGuard, s.table(f, tableGuard), all)
+		d.widen(filter, guard, all)
 		d.edits = append(d.edits, filter)
 		guards = append(guards, guard)
 		for i := range s.tables(f) {
 			if t := &s.tables(f)[i]; t.Name != tableFilter && t.Name != tableGuard {
-				others = append(others, newEdit(o.Variant, f, t.Name, t, rules.Ruleset{}))
+				others = append(others, newEdit(o.Variant, f, t.Name, t, spelt{}))
 			}
 		}
 	}

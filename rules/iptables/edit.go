@@ -29,7 +29,7 @@ type tableEdit struct {
 }
 
 // newEdit compares a table with what is wanted in it. No hooks: nothing is.
-func newEdit(v Variant, f Family, name string, seen *Table, rs rules.Ruleset) *tableEdit {
+func newEdit(v Variant, f Family, name string, seen *Table, rs spelt) *tableEdit {
 	e := &tableEdit{variant: v, family: f, table: name, seen: seen}
 	guard := name == tableGuard
 	var hooks []rules.Hook
@@ -40,7 +40,7 @@ func newEdit(v Variant, f Family, name string, seen *Table, rs rules.Ruleset) *t
 	}
 	var want []chainLines
 	if len(hooks) > 0 {
-		want = desired(rs, f, guard)
+		want = rs.desired(f, guard)
 	}
 	e.bases = basesOf(seen, hooks, name == tableFilter)
 	e.compare(want)

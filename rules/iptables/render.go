@@ -35,18 +35,37 @@ type chainLines struct {
 	lines []line
 }
 
+// spelt is a ruleset with the comments of its rules, which are the same in every
+// table and family, and take longer to make than all the rest of a line.
+type spelt struct {
+	rules.Ruleset
+	notes map[string][]string // by chain, one for each rule
+}
+
+func spell(rs rules.Ruleset) spelt {
+	s := spelt{rs, make(map[string][]string, len(rs.Chains))}
+	for _, c := range rs.Chains {
+		notes := make([]string, len(c.Rules))
+		for i, r := range c.Rules {
+			notes[i] = comment(r)
+		}
+		s.notes[c.Name] = notes
+	}
+	return s
+}
+
 // desired renders the chains of a table. The guard has only those that one of
 // its hooks reaches, the filter all but those that only the guard's do.
-func desired(rs rules.Ruleset, f Family, guard bool) []chainLines {
-	in, elsewhere := reached(rs, guard), reached(rs, !guard)
+func (rs spelt) desired(f Family, guard bool) []chainLines {
+	in, elsewhere := reached(rs.Ruleset, guard), reached(rs.Ruleset, !guard)
 	var out []chainLines
 	for _, c := range rs.Chains {
 		if !in[c.Name] && (guard || elsewhere[c.Name]) {
 			continue
 		}
 		w := chainLines{name: c.Name}
-		for _, r := range c.Rules {
-			w.lines = append(w.lines, ruleLines(r, f, guard)...)
+		for i, r := range c.Rules {
+			w.lines = append(w.lines, ruleLines(r, rs.notes[c.Name][i], f, guard)...)
 		}
 		out = append(out, w)
 	}
@@ -75,15 +94,16 @@ func Render(rs rules.Ruleset, f Family, o Options) Text {
 		rs = withoutGuard(rs, o.Variant)
 	}
 	var s script
-	renderTable(&s, rs, f, false)
+	all := spell(rs)
+	renderTable(&s, all, f, false)
 	if o.Guard {
-		renderTable(&s, rs, f, true)
+		renderTable(&s, all, f, true)
 	}
 	return s.text()
 }
 
-func renderTable(s *script, rs rules.Ruleset, f Family, guard bool) {
-	chains := desired(rs, f, guard)
+func renderTable(s *script, rs spelt, f Family, guard bool) {
+	chains := rs.desired(f, guard)
 	s.frame("*" + tableName(guard))
 	for _, c := range chains {
 		s.frame(":" + c.name + " - [0:0]")

@@ -17,13 +17,12 @@ type line struct {
 	origin     rules.Origin
 }
 
-// ruleLines writes a rule for the family: one line, two for a Reject of
+// ruleLines writes a rule, whose comment is note, for the family: one line, two for a Reject of
 // whatever protocol, none where it is for the other family or matches nothing.
-func ruleLines(r rules.Rule, f Family, guard bool) []line {
+func ruleLines(r rules.Rule, note string, f Family, guard bool) []line {
 	if !r.InFamily(int(f)) || never(r) {
 		return nil
 	}
-	note := comment(r)
 	if r.Verdict.Kind != rules.Reject {
 		return []line{parts{r.Match, f}.line(note, target(r.Verdict), r.Origin)}
 	}

@@ -39,14 +39,14 @@ type entry struct{ chain, next string }
 // own step leave nothing of it. Where the old and the new chains together are
 // deeper than the kernel allows there is no such step: what only one of the
 // rulesets allows is closed then until the guard has followed.
-func (d *diff) widen(filter, guard *tableEdit, rs rules.Ruleset) {
+func (d *diff) widen(filter, guard *tableEdit, rs spelt) {
 	// A guard that is already as wanted stays: the filter table was tampered
 	// with, and the guard is what holds meanwhile.
 	if !filter.flips() || guard.seen == nil || !guard.flips() {
 		return
 	}
-	w := &widening{seen: guard.seen, want: desired(rs, guard.family, true), next: map[string]string{}}
-	if !w.enter(rs) || w.depth() > rules.MaxDepth {
+	w := &widening{seen: guard.seen, want: rs.desired(guard.family, true), next: map[string]string{}}
+	if !w.enter(rs.Ruleset) || w.depth() > rules.MaxDepth {
 		return
 	}
 	text := w.script()
