@@ -9,7 +9,8 @@
 //	           ┌ filter  FORWARD ─► DOCKER-USER ─► DOCKWALL-FORWARD ─┐
 //	packet ────┤ filter  INPUT ──────────────────► DOCKWALL-INPUT  ──┼─► Return: Docker's and the host's
 //	           ├ filter  OUTPUT ─────────────────► DOCKWALL-OUTPUT ──┤
-//	           └ security FORWARD, INPUT ────────► the guard: the same denials again     own rules go on
+//	           ├ security FORWARD, INPUT ────────► the guard: the same denials again     own rules go on
+//	           └ the latch (Latch) ──────────────► what nobody stamped on the way is dropped
 //
 // Invariants, checked by Ruleset.Validate:
 //

@@ -19,6 +19,8 @@
 //  4. A file with an error changes nothing.
 //  5. What others change in the kernel is put back; if they insist, ever more
 //     slowly.
+//  6. The latch is shut only while the rules that stamp packets are in force, or
+//     were when somebody took them away.
 //
 // Thread safety: Run owns the loop; the other methods may be called from any
 // goroutine.
