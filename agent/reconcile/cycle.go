@@ -58,8 +58,9 @@ type cycle struct {
 	latched *rules.Latch
 	// tight: rules were put back less than settleTime ago.
 	tight bool
-	// loose is why the latch is not shut; nil: it is, or there is none.
-	loose error
+	// loose is why the latch is not shut, as of looseAt; nil: it is, or there is none.
+	loose   error
+	looseAt time.Time
 }
 
 // result is how a pass ended.
@@ -137,6 +138,7 @@ func (c *cycle) do(ctx context.Context, due Due, r *result) error {
 		return problem{"backend", err}
 	}
 	if done, err := c.follow(ctx, due, r); done || err != nil {
+		c.tryLatch()
 		return err
 	}
 	c.catchUp()

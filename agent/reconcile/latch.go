@@ -46,13 +46,24 @@ func (c *cycle) shut() {
 	}
 }
 
+// looseInterval is how long a latch that could not be shut is left alone.
+const looseInterval = 10 * time.Second
+
+// tryLatch shuts a latch that could not be shut before: an agent that is being
+// replaced may have had it still.
+func (c *cycle) tryLatch() {
+	if c.loose != nil && time.Since(c.looseAt) > looseInterval {
+		c.shut()
+	}
+}
+
 func (c *cycle) close(l rules.Latch) {
 	l.Tight = c.tight
 	err := c.o.Latch.Shut(l)
 	if err != nil && c.loose == nil {
 		c.o.Log.Warn("the latch stays open: who flushes all tables opens what is published until the rules are back", "error", err)
 	}
-	c.latched, c.loose = &l, err
+	c.latched, c.loose, c.looseAt = &l, err, time.Now()
 	if err != nil {
 		c.latched = nil
 	}

@@ -272,6 +272,14 @@ func TestLatch(t *testing.T) {
 		if st := l.Status(); len(st.Problems) != 1 || st.Problems[0].Code != "no_latch" || st.State != Enforcing {
 			t.Errorf("with a latch that cannot be shut the status is %+v", st)
 		}
+		m.locked(func() { m.latchErr = nil })
+		time.Sleep(looseInterval)
+		l.Poke(DueFacts, "resync")
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if st := l.Status(); len(st.Problems) != 0 {
+			t.Errorf("when the latch can be shut the status is %+v", st)
+		}
 	})
 	synctest.Test(t, func(t *testing.T) {
 		m := newMachine()
