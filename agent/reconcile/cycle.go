@@ -238,7 +238,7 @@ func (c *cycle) apply(ctx context.Context, rs rules.Ruleset, due Due, r *result)
 		c.wanted, c.behind = &rs, false
 		return c.leaveOther(ctx)
 	}
-	if r.repaired && touchesRules(p) {
+	if r.repaired && exposed(p, c.options.Guard) {
 		c.tighten()
 	}
 	if err := c.o.Kernel.Run(ctx, p); err != nil {

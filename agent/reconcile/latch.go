@@ -6,6 +6,7 @@ import (
 
 	"dockwall/rules"
 	"dockwall/rules/compile"
+	"dockwall/rules/plan"
 )
 
 // Latch closes what the rules judge, in a place of its own, for as long as the
@@ -22,8 +23,25 @@ type Latch interface {
 // container.
 const settleTime = 200 * time.Millisecond
 
-// tighten is called before rules are put back that somebody took away, and loosen
-// settleTime after that.
+// exposed tells whether what comes to the host was judged by nobody, in one family
+// at least, before a repair: rules are missing in filter and in the guard's table, or
+// there is no such. Else the one holds while the other is put right.
+func exposed(p plan.Plan, guard bool) bool {
+	var filter, repeated [7]bool // by family
+	for _, ch := range p.Changes {
+		if ch.Kind == plan.ChangeChain || ch.Kind == plan.ChangeJump && ch.Chain == string(rules.BaseInput) {
+			if ch.Table == "filter" {
+				filter[ch.Family] = true
+			} else {
+				repeated[ch.Family] = true
+			}
+		}
+	}
+	return filter[4] && (repeated[4] || !guard) || filter[6] && (repeated[6] || !guard)
+}
+
+// tighten is called before rules are put back without which the host was exposed,
+// and loosen settleTime after that.
 func (c *cycle) tighten() {
 	if c.latched == nil {
 		return

@@ -253,8 +253,20 @@ func TestLatch(t *testing.T) {
 		if !slices.Contains(m.latch.Docker, rules.Interface{Name: "odd0"}) {
 			t.Errorf("after another network the latch is shut for %+v", m.latch)
 		}
-		m.flush(t, "DOCKWALL-OUTPUT")
+		m.flush(t, "INPUT", "OUTPUT")
 		l.Poke(DueKernel, "a flush")
+		time.Sleep(settleTime / 2)
+		synctest.Wait()
+		if m.latch.Tight {
+			t.Error("the latch is tight, though the guard was there")
+		}
+		m.flush(t, "INPUT")
+		m.locked(func() {
+			if err := m.kernel.Run(plan.Step{Argv: []string{"iptables-nft-restore", "--noflush"}, Stdin: "*security\n-F INPUT\nCOMMIT\n"}); err != nil {
+				t.Fatal(err)
+			}
+		})
+		l.Poke(DueKernel, "a flush of every table")
 		time.Sleep(settleTime / 2)
 		synctest.Wait()
 		if !m.latch.Tight {
