@@ -31,6 +31,8 @@ type Kernel struct {
 	generation uint32
 	// digests are those of the sets' members as they were last read.
 	digests map[string]uint64
+	// probed counts the probes.
+	probed int
 	// versions are those of the programs that were asked.
 	versions map[asked][3]int
 }

@@ -44,18 +44,49 @@ func generation(v backend.Variant) (uint32, error) {
 	return g.ID, err
 }
 
-// setsChanged compares how many members the sets have.
+// probeRounds is in how many probes all sets are looked at, where there are more than
+// fewSets: to tell how many members a set has the kernel walks it, and of some hundred
+// sets that is most of what an agent does while nothing happens. Each time it is every
+// fourth, so that who empties all of a kind is found at once all the same.
+const (
+	probeRounds = 4
+	fewSets     = 64
+)
+
+// nextProbed names the sets that are looked at this time.
+func (k *Kernel) nextProbed(sets []backend.SetState) []string {
+	rounds := probeRounds
+	if len(sets) <= fewSets {
+		rounds = 1
+	}
+	k.probed++
+	var names []string
+	for i := k.probed % rounds; i < len(sets); i += rounds {
+		names = append(names, sets[i].Name)
+	}
+	return names
+}
+
+// setsChanged compares how many members some of the sets have, others each time.
 func (k *Kernel) setsChanged(s backend.State) (bool, error) {
-	headers, err := dumpSets(true)
+	if len(s.Sets) == 0 {
+		return false, nil
+	}
+	names := k.nextProbed(s.Sets)
+	headers, err := dumpHeaders(names)
 	if err != nil {
 		return false, err
+	}
+	look := make(map[string]bool, len(names))
+	for _, name := range names {
+		look[name] = true
 	}
 	elements := make(map[string]int, len(headers))
 	for i := range headers {
 		elements[headers[i].state.Name] = headers[i].elements
 	}
 	for _, set := range s.Sets {
-		if n, there := elements[set.Name]; !there || n != len(set.Members) {
+		if n, there := elements[set.Name]; look[set.Name] && (!there || n != len(set.Members)) {
 			return true, nil
 		}
 	}

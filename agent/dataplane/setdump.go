@@ -40,11 +40,38 @@ func dumpSets(headers bool) ([]dumped, error) {
 		return nil, err
 	}
 	defer c.close()
+	return c.dump("", headers)
+}
+
+// dumpHeaders asks for the headers of these sets only. A set that is not there has
+// none.
+func dumpHeaders(names []string) ([]dumped, error) {
+	c, err := dialSets()
+	if err != nil {
+		return nil, err
+	}
+	defer c.close()
+	var all []dumped
+	for _, name := range names {
+		one, err := c.dump(name, true)
+		if err != nil && !errors.Is(err, unix.ENOENT) {
+			return nil, err
+		}
+		all = append(all, one...)
+	}
+	return all, nil
+}
+
+// dump is dumpSets on an open socket, for one set or, with no name, for all.
+func (c *setConn) dump(name string, headers bool) ([]dumped, error) {
 	c.buf = append(c.buf[:0], make([]byte, unix.NLMSG_HDRLEN)...)
 	binary.NativeEndian.PutUint16(c.buf[4:], uint16(ipsetSubsystem<<8|nl.IPSET_CMD_LIST))
 	binary.NativeEndian.PutUint16(c.buf[6:], unix.NLM_F_REQUEST|unix.NLM_F_DUMP)
 	c.buf = append(c.buf, unix.AF_INET, unix.NFNETLINK_V0, 0, 0)
 	c.attr(nl.IPSET_ATTR_PROTOCOL, []byte{nl.IPSET_PROTOCOL})
+	if name != "" {
+		c.attr(nl.IPSET_ATTR_SETNAME, append([]byte(name), 0))
+	}
 	if headers {
 		c.attr(nl.IPSET_ATTR_FLAGS, binary.BigEndian.AppendUint32(nil, ipsetListHeader))
 	}
