@@ -39,6 +39,8 @@ type machine struct {
 	drift    []plan.ChangeKind
 	// silent: this kernel refuses rules that report packets.
 	silent bool
+	// broken: it refuses every rule, and what is said of it could be said of these.
+	broken bool
 	// stampless: this kernel refuses rules that stamp packets.
 	stampless bool
 	// latch is what the latch was shut for, latched how often; nil: it is open.
@@ -143,6 +145,14 @@ func (m *machine) Run(_ context.Context, p plan.Plan) error {
 		return errors.New("line 3 failed")
 	}
 	for _, s := range p.Steps {
+		if m.broken {
+			for kind, target := range map[rules.VerdictKind]string{rules.Log: "-j NFLOG", rules.Stamp: "-j CLASSIFY"} {
+				if strings.Contains(s.Stdin, target) {
+					return refusal{errors.New("No chain/target/match by that name"), kind}
+				}
+			}
+			return errors.New("No chain/target/match by that name")
+		}
 		if m.silent && strings.Contains(s.Stdin, "-j NFLOG") {
 			return refusal{errors.New("line 3: RULE_APPEND failed"), rules.Log}
 		}

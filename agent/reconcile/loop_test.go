@@ -333,6 +333,31 @@ func TestRepairIsNotPutOffForever(t *testing.T) {
 	})
 }
 
+// What was only guessed to be lacking is not gone without.
+func TestGuessesAreForgotten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMachine()
+		m.doc.Policy.LogDenied = true
+		l := m.start(t)
+		<-l.Ready()
+		before := m.saved()
+		m.locked(func() { m.broken = true })
+		m.flush(t, "DOCKWALL-PUBLISHED")
+		l.Poke(DueKernel, "a flush")
+		time.Sleep(50 * time.Millisecond)
+		synctest.Wait()
+		if m.latch == nil || code(l.Status()) != "apply" {
+			t.Errorf("while nothing can be written the latch is %+v and the status %+v", m.latch, l.Status())
+		}
+		m.locked(func() { m.broken = false })
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if st := l.Status(); m.saved() != before || m.latch == nil || len(st.Problems) != 0 {
+			t.Errorf("afterwards the status is %+v, the latch %+v, and in force is\n%s", st, m.latch, m.saved())
+		}
+	})
+}
+
 func TestFactsErrorChangesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := newMachine()
