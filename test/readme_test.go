@@ -134,3 +134,41 @@ func TestReadmeGuards(t *testing.T) {
 		t.Error("tested does not tell a test from none")
 	}
 }
+
+// TestReadmeFigures holds README's guarantees to rows that are in the results, and
+// to what stands in them: nothing got through.
+func TestReadmeFigures(t *testing.T) {
+	text := readme(t)
+	read := func(name string) string {
+		b, err := os.ReadFile(filepath.Join(root, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(b)
+	}
+	faults, scale := read("test/RESULTS-faults.md"), read("test/RESULTS.md")
+	named := func(link string) []string {
+		var all []string
+		each(t, text, regexp.QuoteMeta(link)+`: ((?:\*[^*|]+\*(?:, )?)+)`, func(found []string) {
+			for name := range strings.SplitSeq(strings.Trim(found[1], "*"), "*, *") {
+				all = append(all, name)
+			}
+		})
+		return all
+	}
+	for _, name := range named("[faults](test/RESULTS-faults.md)") {
+		if !strings.Contains(faults, "\n| "+name) {
+			t.Errorf("README's guarantees name the fault %q, which is not in the results", name)
+		}
+	}
+	for _, name := range named("[scale](test/RESULTS.md)") {
+		if !strings.Contains(scale, "\n### "+name+"\n") {
+			t.Errorf("README's guarantees name the figure %q, which is not in the results", name)
+		}
+	}
+	each(t, faults, `(?m)^\| .* \| (\d+) of \d+ \|`, func(row []string) {
+		if row[1] != "0" {
+			t.Errorf("something got through: %s", row[0])
+		}
+	})
+}
