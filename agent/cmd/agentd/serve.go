@@ -60,7 +60,7 @@ type agent struct {
 func serve(ctx context.Context, f flags, stderr io.Writer) error {
 	// Most of what is held is lists that never change: half of it for what comes
 	// and goes is plenty.
-	debug.SetGCPercent(50)
+	debug.SetGCPercent(40)
 	// The file says how to log; before it is read, as it would by default.
 	a := &agent{log: newLogging(stderr, config.LogSettings{Level: "info", Format: "text"})}
 	a.trials = a.openTrials(f)
