@@ -77,10 +77,7 @@ func life(t *testing.T, deb string) {
 		{"installing changes nothing", func(t *testing.T, m *boot.Machine) {
 			m.Install(deb)
 			sameRules(t, m, before)
-			for _, unit := range []string{"dockwall.service", "dockwall-boot.service"} {
-				wantState(t, m, "is-enabled", unit, "disabled")
-				wantState(t, m, "is-active", unit, "inactive")
-			}
+			notStarted(t, m)
 			if out, err := m.Try("ls", "-d", "/run/dockwall", "/var/lib/dockwall"); err == nil {
 				t.Errorf("installing made %s", out)
 			}
@@ -126,6 +123,15 @@ func enforcing(t *testing.T, m *boot.Machine) {
 	}
 	if status := property(m, "dockwall.service", "StatusText"); !strings.HasPrefix(status, "enforcing; ") {
 		t.Errorf("systemd shows the status %q, want one that begins with enforcing", status)
+	}
+}
+
+// notStarted looks whether installing the package has left its units alone.
+func notStarted(t *testing.T, m *boot.Machine) {
+	t.Helper()
+	for _, unit := range []string{"dockwall.service", "dockwall-boot.service"} {
+		wantState(t, m, "is-enabled", unit, "disabled")
+		wantState(t, m, "is-active", unit, "inactive")
 	}
 }
 
