@@ -71,10 +71,12 @@ type result struct {
 	code     string // the reason's code where err is not nil
 	changed  bool
 	repaired bool
-	drift    []plan.ChangeKind // what was repaired, each kind once
-	plan     plan.Plan
-	took     time.Duration
-	event    time.Time
+	// tightened: the latch is to be loosened again.
+	tightened bool
+	drift     []plan.ChangeKind // what was repaired, each kind once
+	plan      plan.Plan
+	took      time.Duration
+	event     time.Time
 }
 
 // problem is an error with the code of the reason that it gives to status.
@@ -220,6 +222,7 @@ func (c *cycle) apply(ctx context.Context, rs rules.Ruleset, due Due, r *result)
 	}
 	if r.repaired && exposed(p, c.options.Guard) {
 		c.tighten()
+		r.tightened = true
 	}
 	if err := c.o.Kernel.Run(ctx, p); err != nil {
 		return err

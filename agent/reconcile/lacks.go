@@ -33,20 +33,21 @@ func (c *cycle) withLacks(problems []compile.Problem) []compile.Problem {
 // goes without, it is gone without from then on.
 func (c *cycle) applyWhat(ctx context.Context, rs rules.Ruleset, due Due, r *result) error {
 	without := slices.Clone(c.without)
-	var why []error
+	var found []lack
 	latched := c.latched
 	for {
 		err := c.apply(ctx, rs.Without(without...), due, r)
 		kind, lacks := plan.Lacks(err)
 		if lacks && !slices.Contains(without, kind) {
-			without, why, c.known = append(without, kind), append(why, err), false
+			without, found, c.known = append(without, kind), append(found, lack{kind, err}), false
 			if kind == rules.Stamp {
 				c.lift()
 			}
 			continue
 		}
 		if err == nil {
-			c.goWithout(without, why)
+			c.without = without
+			c.sayLacks(found)
 		} else if latched != nil && c.latched == nil {
 			c.close(*latched) // the rules are as they were
 		}
@@ -54,15 +55,18 @@ func (c *cycle) applyWhat(ctx context.Context, rs rules.Ruleset, due Due, r *res
 	}
 }
 
-// goWithout notes what kinds of rules this host does not take, and for the last of
-// them why.
-func (c *cycle) goWithout(kinds []rules.VerdictKind, why []error) {
-	c.without = kinds
-	for i, err := range why {
-		if kinds[len(kinds)-len(why)+i] == rules.Log {
-			c.o.Log.Warn("refused packets cannot be reported, and are refused without", "error", err)
+// lack is a kind of rules that this host does not take, and what a tool said of it.
+type lack struct {
+	kind rules.VerdictKind
+	err  error
+}
+
+func (c *cycle) sayLacks(found []lack) {
+	for _, l := range found {
+		if l.kind == rules.Log {
+			c.o.Log.Warn("refused packets cannot be reported, and are refused without", "error", l.err)
 		} else {
-			c.o.Log.Warn("packets cannot be stamped, and the latch stays open: who flushes all tables opens what is published until the rules are back", "error", err)
+			c.o.Log.Warn(latchOpen, "because", "packets cannot be stamped", "error", l.err)
 		}
 	}
 }

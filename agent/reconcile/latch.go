@@ -18,6 +18,9 @@ type Latch interface {
 	Lift() error
 }
 
+// latchOpen is what is logged of a latch that cannot be shut.
+const latchOpen = "the latch stays open: who flushes all tables opens what is published until the rules are back"
+
 // settleTime is how long the latch stays tight after rules were put back: many
 // times what docker-proxy takes from accepting a connection to dialling the
 // container.
@@ -79,11 +82,11 @@ func (c *cycle) close(l rules.Latch) {
 	l.Tight = c.tight
 	err := c.o.Latch.Shut(l)
 	if err != nil && c.loose == nil {
-		c.o.Log.Warn("the latch stays open: who flushes all tables opens what is published until the rules are back", "error", err)
+		c.o.Log.Warn(latchOpen, "error", err)
 	}
-	c.latched, c.loose, c.looseAt = &l, err, time.Now()
-	if err != nil {
-		c.latched = nil
+	c.latched, c.loose, c.looseAt = nil, err, time.Now()
+	if err == nil {
+		c.latched = &l
 	}
 }
 

@@ -197,7 +197,7 @@ func (l *Loop) Run(ctx context.Context) error {
 		result := l.cycle.pass(ctx, due, cause, since)
 		retry = pace.after(due, result)
 		l.publish(result)
-		if l.cycle.tight {
+		if result.tightened {
 			settled = time.After(settleTime)
 		}
 		if l.cycle.followed && tidy == nil && found == nil {
