@@ -134,7 +134,7 @@ func (k *Kernel) parseOwn(text string, v backend.Variant, f backend.Family) ([]b
 
 // sets reads dockwall's own sets.
 func (k *Kernel) sets() ([]backend.SetState, error) {
-	all, err := dumpSets(false)
+	all, err := dumpSets()
 	if err != nil {
 		return nil, err
 	}

@@ -53,18 +53,18 @@ const (
 	fewSets     = 64
 )
 
-// nextProbed names the sets that are looked at this time.
-func (k *Kernel) nextProbed(sets []backend.SetState) []string {
+// nextProbed are the sets that are looked at this time.
+func (k *Kernel) nextProbed(sets []backend.SetState) []backend.SetState {
 	rounds := probeRounds
 	if len(sets) <= fewSets {
 		rounds = 1
 	}
 	k.probed++
-	var names []string
+	var next []backend.SetState
 	for i := k.probed % rounds; i < len(sets); i += rounds {
-		names = append(names, sets[i].Name)
+		next = append(next, sets[i])
 	}
-	return names
+	return next
 }
 
 // setsChanged compares how many members some of the sets have, others each time.
@@ -72,21 +72,17 @@ func (k *Kernel) setsChanged(s backend.State) (bool, error) {
 	if len(s.Sets) == 0 {
 		return false, nil
 	}
-	names := k.nextProbed(s.Sets)
-	headers, err := dumpHeaders(names)
+	probed := k.nextProbed(s.Sets)
+	headers, err := dumpHeaders(probed)
 	if err != nil {
 		return false, err
-	}
-	look := make(map[string]bool, len(names))
-	for _, name := range names {
-		look[name] = true
 	}
 	elements := make(map[string]int, len(headers))
 	for i := range headers {
 		elements[headers[i].state.Name] = headers[i].elements
 	}
-	for _, set := range s.Sets {
-		if n, there := elements[set.Name]; look[set.Name] && (!there || n != len(set.Members)) {
+	for _, set := range probed {
+		if n, there := elements[set.Name]; !there || n != len(set.Members) {
 			return true, nil
 		}
 	}
@@ -96,7 +92,7 @@ func (k *Kernel) setsChanged(s backend.State) (bool, error) {
 // membersChanged compares all members. Those of a set that looks as it did when
 // it was last read are not read again.
 func (k *Kernel) membersChanged(s backend.State) (bool, error) {
-	all, err := dumpSets(false)
+	all, err := dumpSets()
 	if err != nil {
 		return false, err
 	}

@@ -28,10 +28,9 @@ type dumped struct {
 // seed is for the digests of this process.
 var seed = maphash.MakeSeed()
 
-// dumpSets asks for all sets and all that is in them, or with headers only for
-// how many members they have. It starts no process. A kernel without ipset has
-// none.
-func dumpSets(headers bool) ([]dumped, error) {
+// dumpSets asks for all sets and all that is in them. It starts no process. A kernel
+// without ipset has none.
+func dumpSets() ([]dumped, error) {
 	c, err := dialSets()
 	if errors.Is(err, unix.EPROTONOSUPPORT) {
 		return nil, nil
@@ -40,20 +39,20 @@ func dumpSets(headers bool) ([]dumped, error) {
 		return nil, err
 	}
 	defer c.close()
-	return c.dump("", headers)
+	return c.dump("")
 }
 
 // dumpHeaders asks for the headers of these sets only. A set that is not there has
 // none.
-func dumpHeaders(names []string) ([]dumped, error) {
+func dumpHeaders(sets []backend.SetState) ([]dumped, error) {
 	c, err := dialSets()
 	if err != nil {
 		return nil, err
 	}
 	defer c.close()
 	var all []dumped
-	for _, name := range names {
-		one, err := c.dump(name, true)
+	for _, set := range sets {
+		one, err := c.dump(set.Name)
 		if err != nil && !errors.Is(err, unix.ENOENT) {
 			return nil, err
 		}
@@ -62,8 +61,8 @@ func dumpHeaders(names []string) ([]dumped, error) {
 	return all, nil
 }
 
-// dump is dumpSets on an open socket, for one set or, with no name, for all.
-func (c *setConn) dump(name string, headers bool) ([]dumped, error) {
+// dump asks for the header of one set or, with no name, for all of all sets.
+func (c *setConn) dump(name string) ([]dumped, error) {
 	c.buf = append(c.buf[:0], make([]byte, unix.NLMSG_HDRLEN)...)
 	binary.NativeEndian.PutUint16(c.buf[4:], uint16(ipsetSubsystem<<8|nl.IPSET_CMD_LIST))
 	binary.NativeEndian.PutUint16(c.buf[6:], unix.NLM_F_REQUEST|unix.NLM_F_DUMP)
@@ -71,8 +70,6 @@ func (c *setConn) dump(name string, headers bool) ([]dumped, error) {
 	c.attr(nl.IPSET_ATTR_PROTOCOL, []byte{nl.IPSET_PROTOCOL})
 	if name != "" {
 		c.attr(nl.IPSET_ATTR_SETNAME, append([]byte(name), 0))
-	}
-	if headers {
 		c.attr(nl.IPSET_ATTR_FLAGS, binary.BigEndian.AppendUint32(nil, ipsetListHeader))
 	}
 	binary.NativeEndian.PutUint32(c.buf, uint32(len(c.buf)))

@@ -174,11 +174,11 @@ func (s sockets) into(snap *netinfo.Snapshot) {
 // published ports itself (userland-proxy=false) they are not its own.
 func publishes(cs []netinfo.Container, ls []netinfo.Listener) (wanted, published []bool) {
 	wanted, published = make([]bool, len(ls)), make([]bool, len(ls))
-	// A port takes a look at the listeners' lowest and highest before it is
-	// compared with each: nearly none is a listener's.
 	if len(ls) == 0 {
 		return wanted, published
 	}
+	// A port takes a look at the listeners' lowest and highest before it is
+	// compared with each: nearly none is a listener's.
 	lo, hi := uint16(1<<16-1), uint16(0)
 	for _, l := range ls {
 		lo, hi = min(lo, l.Port), max(hi, l.Port)

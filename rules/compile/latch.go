@@ -17,7 +17,8 @@ func Latch(p policy.Policy, s netinfo.Snapshot) rules.Latch {
 	b := newBuilder(p, s)
 	l := rules.Latch{NotDocker: interfaces(b.top.notDocker), Docker: interfaces(b.top.docker), Elsewhere: interfaces(b.top.elsewhere)}
 	from, few := apiClients(p.DockerAPI)
-	if few && !slices.ContainsFunc(s.Containers, func(c netinfo.Container) bool { return len(b.publishedAPI()(c)) > 0 }) {
+	ms := b.publishedAPI()
+	if few && !b.anyContainer(func(c netinfo.Container) bool { return len(ms(c)) > 0 }) {
 		for _, r := range b.apiRanges() {
 			l.Ports = append(l.Ports, rules.PortRange{Lo: r.Lo, Hi: r.Hi})
 		}

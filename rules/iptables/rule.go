@@ -17,8 +17,9 @@ type line struct {
 	origin     rules.Origin
 }
 
-// ruleLines writes a rule, whose comment is note, for the family: one line, two for a Reject of
-// whatever protocol, none where it is for the other family or matches nothing.
+// ruleLines writes a rule, whose comment is note, for the family: one line, two
+// for a Reject of whatever protocol, none where it is for the other family or
+// matches nothing.
 func ruleLines(r rules.Rule, note string, f Family, guard bool) []line {
 	if !r.InFamily(int(f)) || never(r) {
 		return nil

@@ -83,12 +83,7 @@ func life(t *testing.T, deb string) {
 			}
 			checkUnits(t, m)
 		}},
-		{"enabling closes", func(t *testing.T, m *boot.Machine) {
-			m.Write("/etc/dockwall/agent.hcl", officeOnly)
-			m.Run("systemctl", "enable", "--now", "dockwall.service")
-			enforcing(t, m)
-			checkSandbox(t, m)
-		}},
+		{"enabling closes", enables},
 		{"restarts and kills open nothing", restarts},
 		{"reload", reloads},
 		{"the watchdog", watchdog},
@@ -124,6 +119,13 @@ func enforcing(t *testing.T, m *boot.Machine) {
 	if status := property(m, "dockwall.service", "StatusText"); !strings.HasPrefix(status, "enforcing; ") {
 		t.Errorf("systemd shows the status %q, want one that begins with enforcing", status)
 	}
+}
+
+func enables(t *testing.T, m *boot.Machine) {
+	m.Write("/etc/dockwall/agent.hcl", officeOnly)
+	m.Run("systemctl", "enable", "--now", "dockwall.service")
+	enforcing(t, m)
+	checkSandbox(t, m)
 }
 
 // notStarted looks whether installing the package has left its units alone.

@@ -27,12 +27,7 @@ func rpm(t *testing.T) {
 			notStarted(t, m)
 			checkUnits(t, m)
 		}},
-		{"enabling closes", func(t *testing.T, m *boot.Machine) {
-			m.Write("/etc/dockwall/agent.hcl", officeOnly)
-			m.Run("systemctl", "enable", "--now", "dockwall.service")
-			enforcing(t, m)
-			checkSandbox(t, m)
-		}},
+		{"enabling closes", enables},
 		{"upgrading opens nothing", func(t *testing.T, m *boot.Machine) {
 			pid := property(m, "dockwall.service", "MainPID")
 			floods := m.Flood(60*time.Second, addresses(m)...)
