@@ -18,6 +18,11 @@ import (
 // socketMode lets root and its group in, nobody else.
 const socketMode = 0o660
 
+// lingering is how long the lock and the socket of an agent that was killed may
+// stay: a command that it was just starting has both until its execve(2), and
+// is not killed along.
+const lingering = time.Second
+
 // Socket is the control socket, bound, with the lock that makes it ours.
 type Socket struct {
 	path     string
@@ -44,11 +49,21 @@ func lockPath(socket string) string { return socket + ".lock" }
 
 // Bind makes the folder where it is missing, takes the lock, puts away a socket
 // that an agent which is gone has left, and begins to listen. The error is an
-// *InUse where another agent is there.
+// *InUse where another agent is there, and still is there a second later.
 func Bind(path string) (*Socket, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return nil, fmt.Errorf("making the control socket's folder: %w", err)
 	}
+	for deadline := time.Now().Add(lingering); ; time.Sleep(lingering / 20) {
+		s, err := take(path)
+		var used *InUse
+		if !errors.As(err, &used) || time.Now().After(deadline) {
+			return s, err
+		}
+	}
+}
+
+func take(path string) (*Socket, error) {
 	lock, err := takeLock(path)
 	if err != nil {
 		return nil, err

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -87,6 +88,33 @@ func TestBindRefusesASecondAgent(t *testing.T) {
 		t.Fatalf("Bind after Close: %v", err)
 	}
 	again.Close()
+}
+
+// TestBindOutlastsWhatAKilledAgentWasStarting: a command between its fork and
+// its execve holds what the agent held.
+func TestBindOutlastsWhatAKilledAgentWasStarting(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "agent.sock")
+	lock, err := os.Create(path + ".lock")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX); err != nil {
+		t.Fatal(err)
+	}
+	heir := exec.Command("sleep", "0.3")
+	heir.ExtraFiles = []*os.File{lock}
+	if err := heir.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer heir.Wait()
+	if err := lock.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s, err := control.Bind(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Close()
 }
 
 func TestBindRefusesAForeignListener(t *testing.T) {
