@@ -16,7 +16,7 @@ import (
 const (
 	settle      = 20 * time.Millisecond
 	settleMax   = 100 * time.Millisecond
-	pollWatched = 2 * time.Second
+	pollWatched = 10 * time.Second
 	pollBlind   = 250 * time.Millisecond
 )
 

@@ -31,8 +31,8 @@ type Kernel struct {
 	generation uint32
 	// digests are those of the sets' members as they were last read.
 	digests map[string]uint64
-	// probed counts the probes.
-	probed int
+	// probes counts the probes, unread the thorough ones since members were read.
+	probes, unread int
 	// versions are those of the programs that were asked.
 	versions map[asked][3]int
 }

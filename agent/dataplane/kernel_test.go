@@ -333,8 +333,17 @@ func TestProbeOfManySets(t *testing.T) {
 	if len(st.Sets) < 300 {
 		t.Fatalf("there are %d sets", len(st.Sets))
 	}
+	full := 0
+	for _, s := range st.Sets {
+		full += min(len(s.Members), 1)
+	}
+	each := comparisons / len(st.Sets)
+	most := (full + each - 1) / each
+	if each < 2*probedSets || most < 5 {
+		t.Fatalf("%d sets, %d of them with members, are too many or too few", len(st.Sets), full)
+	}
 	rounds := func() int {
-		for n := 1; n <= 2*probeRounds; n++ {
+		for n := 1; n <= 2*most; n++ {
 			changed, err := k.Probe(t.Context(), st, false)
 			must(t, err)
 			if changed {
@@ -348,11 +357,26 @@ func TestProbeOfManySets(t *testing.T) {
 	}
 	for _, name := range []string{"m-0", "m-77", "m-149"} {
 		sh(t, "ipset flush dockwall4-"+name)
-		if n := rounds(); n == 0 || n > probeRounds {
-			t.Errorf("that %s was emptied probe %d sees, want one of the first %d", name, n, probeRounds)
+		if n := rounds(); n == 0 || n > most {
+			t.Errorf("that %s was emptied probe %d sees, want one of the first %d", name, n, most)
+		}
+		if changed, err := k.Probe(t.Context(), st, true); !changed || err != nil {
+			t.Errorf("the thorough look after %s was emptied: %v, %v", name, changed, err)
 		}
 		sh(t, "ipset add dockwall4-"+name+" 192.0.2.0/24")
 	}
+	sh(t, "ipset add dockwall4-m-5 198.51.100.0/24")
+	if n := rounds(); n != 0 {
+		t.Errorf("probe %d sees a further member of one of many sets; only a thorough look is to", n)
+	}
+	if changed, err := k.Probe(t.Context(), st, true); !changed || err != nil {
+		t.Errorf("the thorough look after a member came: %v, %v", changed, err)
+	}
+	sh(t, "ipset add dockwall4-m-0 203.0.113.0/24; ipset del dockwall4-m-0 192.0.2.0/24")
+	if n := rounds(); n == 0 || n > most {
+		t.Errorf("that one member stands in another's place probe %d sees, want one of the first %d", n, most)
+	}
+	sh(t, "ipset add dockwall4-m-0 192.0.2.0/24")
 	sh(t, "for s in $(ipset list -n | grep ^dockwall4-m); do ipset flush $s; done")
 	if n := rounds(); n != 1 {
 		t.Errorf("that all were emptied probe %d sees, want the first", n)

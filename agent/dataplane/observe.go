@@ -138,7 +138,7 @@ func (k *Kernel) sets() ([]backend.SetState, error) {
 	if err != nil {
 		return nil, err
 	}
-	k.digests = make(map[string]uint64, len(all))
+	k.digests, k.unread = make(map[string]uint64, len(all)), 0
 	var out []backend.SetState
 	for i := range all {
 		s, err := all[i].read()

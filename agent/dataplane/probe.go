@@ -6,17 +6,20 @@ import (
 	"fmt"
 
 	"dockwall/netinfo/hostnet"
+	"dockwall/rules"
 	backend "dockwall/rules/iptables"
 )
 
 // Probe tells whether something changed since the state was read that the
-// kernel gives no notice of: the number of members of a set, or anything in
-// the legacy tables. With all it is everything: each member, and whatever is in
-// nftables. It starts no process.
+// kernel gives no notice of: sets, or anything in the legacy tables. It looks at
+// how many members each set has or, where there are more than a few, whether
+// some of the members are still there. With all it is everything: which sets
+// there are, how many members each has and, where that is due, each member, and
+// whatever is in nftables. It starts no process.
 func (k *Kernel) Probe(_ context.Context, s backend.State, all bool) (bool, error) {
 	sets := k.setsChanged
 	if all {
-		sets = k.membersChanged
+		sets = k.setsOrMembersChanged
 	}
 	if changed, err := sets(s); changed || err != nil {
 		return changed, err
@@ -44,36 +47,86 @@ func generation(v backend.Variant) (uint32, error) {
 	return g.ID, err
 }
 
-// probeRounds is in how many probes all sets are looked at, where there are more than
-// fewSets: to tell how many members a set has the kernel walks it, and of some hundred
-// sets that is most of what an agent does while nothing happens. Each time it is every
-// fourth, so that who empties all of a kind is found at once all the same.
 const (
-	probeRounds = 4
-	fewSets     = 64
+	// fewSets is up to how many sets a probe asks how many members each has. The
+	// kernel walks a set to tell, and of some hundred sets that would be most of
+	// what an agent does while nothing happens.
+	fewSets = 24
+	// Where there are more, a probe looks a member up in as many as it can with so
+	// many comparisons of names: the kernel finds a set by going through all. At
+	// least it is in probedSets.
+	comparisons = 6400
+	probedSets  = 8
+	// readMembers is how many members may be read on average in a thorough look:
+	// where all sets have more than that together, every so many looks read them.
+	// It is some 3 ms of a processor.
+	readMembers = 8 << 10
+	// seldom is at how many thorough looks members are read, however many there are.
+	seldom = 20
 )
 
-// nextProbed are the sets that are looked at this time.
-func (k *Kernel) nextProbed(sets []backend.SetState) []backend.SetState {
-	rounds := probeRounds
-	if len(sets) <= fewSets {
-		rounds = 1
+// nextProbed are members of the sets that are looked at this time: sets far
+// apart, so that who empties all of a kind is found at once all the same, and
+// another member each time.
+func (k *Kernel) nextProbed(sets []backend.SetState) []probed {
+	full := 0
+	for i := range sets {
+		if len(sets[i].Members) > 0 {
+			full++
+		}
 	}
-	k.probed++
-	var next []backend.SetState
-	for i := k.probed % rounds; i < len(sets); i += rounds {
-		next = append(next, sets[i])
+	each := max(probedSets, comparisons/len(sets))
+	rounds := (full + each - 1) / each
+	k.probes++
+	next := make([]probed, 0, probedSets)
+	at := 0
+	for i := range sets {
+		ms := sets[i].Members
+		if len(ms) == 0 {
+			continue
+		}
+		if at%rounds == k.probes%rounds {
+			// Golden strides come to all parts of a list soon.
+			next = append(next, probed{sets[i].Name, ms[uint32(k.probes/rounds)*2654435769%uint32(len(ms))]})
+		}
+		at++
 	}
 	return next
 }
 
-// setsChanged compares how many members some of the sets have, others each time.
+// probed is a member that must be in a set.
+type probed struct {
+	set    string
+	member rules.Member
+}
+
+// setsOrMembersChanged compares all members where that is due, and otherwise
+// all that shows without reading them: the sets and how many members each has.
+func (k *Kernel) setsOrMembersChanged(s backend.State) (bool, error) {
+	members := 0
+	for i := range s.Sets {
+		members += len(s.Sets[i].Members)
+	}
+	k.unread++
+	if k.unread < min(1+members/readMembers, seldom) {
+		return changed(s, dumpAllHeaders, func(d *dumped, w *backend.SetState) (bool, error) {
+			return d.elements != len(w.Members), nil
+		})
+	}
+	k.unread = 0
+	return changed(s, dumpSets, k.membersChanged)
+}
+
+// setsChanged compares how many members the sets have, or looks for members of
+// some of them, others each time.
 func (k *Kernel) setsChanged(s backend.State) (bool, error) {
 	if len(s.Sets) == 0 {
 		return false, nil
 	}
-	probed := k.nextProbed(s.Sets)
-	headers, err := dumpHeaders(probed)
+	if len(s.Sets) > fewSets {
+		return anyMissing(k.nextProbed(s.Sets))
+	}
+	headers, err := dumpHeaders(s.Sets)
 	if err != nil {
 		return false, err
 	}
@@ -81,7 +134,7 @@ func (k *Kernel) setsChanged(s backend.State) (bool, error) {
 	for i := range headers {
 		elements[headers[i].state.Name] = headers[i].elements
 	}
-	for _, set := range probed {
+	for _, set := range s.Sets {
 		if n, there := elements[set.Name]; !there || n != len(set.Members) {
 			return true, nil
 		}
@@ -89,10 +142,10 @@ func (k *Kernel) setsChanged(s backend.State) (bool, error) {
 	return false, nil
 }
 
-// membersChanged compares all members. Those of a set that looks as it did when
-// it was last read are not read again.
-func (k *Kernel) membersChanged(s backend.State) (bool, error) {
-	all, err := dumpSets()
+// changed tells whether other sets than these are there, or differs says that
+// one of them is not as it was.
+func changed(s backend.State, dump func() ([]dumped, error), differs func(d *dumped, w *backend.SetState) (bool, error)) (bool, error) {
+	all, err := dump()
 	if err != nil {
 		return false, err
 	}
@@ -109,17 +162,26 @@ func (k *Kernel) membersChanged(s backend.State) (bool, error) {
 		if w == nil || d.state.Odd != w.Odd || d.state.Type != w.Type || d.state.Family != w.Family || d.state.MaxElem != w.MaxElem {
 			return true, nil
 		}
-		if known, ok := k.digests[w.Name]; ok && known == d.digest {
-			continue
+		if other, err := differs(d, w); other || err != nil {
+			return other, err
 		}
-		now, err := d.read()
-		if err != nil {
-			return false, fmt.Errorf("reading set %s: %w", w.Name, err)
-		}
-		if now.Odd != w.Odd || !backend.EqualMembers(now.Members, w.Members) {
-			return true, nil
-		}
-		k.digests[w.Name] = d.digest
 	}
+	return false, nil
+}
+
+// membersChanged compares the members. Those of a set that looks as it did when
+// it was last read are not read again.
+func (k *Kernel) membersChanged(d *dumped, w *backend.SetState) (bool, error) {
+	if known, ok := k.digests[w.Name]; ok && known == d.digest {
+		return false, nil
+	}
+	now, err := d.read()
+	if err != nil {
+		return false, fmt.Errorf("reading set %s: %w", w.Name, err)
+	}
+	if now.Odd != w.Odd || !backend.EqualMembers(now.Members, w.Members) {
+		return true, nil
+	}
+	k.digests[w.Name] = d.digest
 	return false, nil
 }

@@ -30,7 +30,12 @@ var seed = maphash.MakeSeed()
 
 // dumpSets asks for all sets and all that is in them. It starts no process. A kernel
 // without ipset has none.
-func dumpSets() ([]dumped, error) {
+func dumpSets() ([]dumped, error) { return dumpAll(false) }
+
+// dumpAllHeaders asks for the headers of all sets.
+func dumpAllHeaders() ([]dumped, error) { return dumpAll(true) }
+
+func dumpAll(headers bool) ([]dumped, error) {
 	c, err := dialSets()
 	if errors.Is(err, unix.EPROTONOSUPPORT) {
 		return nil, nil
@@ -39,7 +44,7 @@ func dumpSets() ([]dumped, error) {
 		return nil, err
 	}
 	defer c.close()
-	return c.dump("")
+	return c.dump("", headers)
 }
 
 // dumpHeaders asks for the headers of these sets only. A set that is not there has
@@ -52,7 +57,7 @@ func dumpHeaders(sets []backend.SetState) ([]dumped, error) {
 	defer c.close()
 	var all []dumped
 	for _, set := range sets {
-		one, err := c.dump(set.Name)
+		one, err := c.dump(set.Name, true)
 		if err != nil && !errors.Is(err, unix.ENOENT) {
 			return nil, err
 		}
@@ -61,8 +66,44 @@ func dumpHeaders(sets []backend.SetState) ([]dumped, error) {
 	return all, nil
 }
 
-// dump asks for the header of one set or, with no name, for all of all sets.
-func (c *setConn) dump(name string) ([]dumped, error) {
+const (
+	// headerBuffer is room for the longest answer with the header of one set. The
+	// kernel makes its messages as long as what it was last asked into.
+	headerBuffer  = 4 << 10
+	membersBuffer = 64 << 10
+)
+
+// anyMissing tells whether one of the members is not in its set, or the set is
+// not there.
+func anyMissing(ms []probed) (bool, error) {
+	if len(ms) == 0 {
+		return false, nil
+	}
+	c, err := dialSets()
+	if err != nil {
+		return false, err
+	}
+	defer c.close()
+	for i, p := range ms {
+		flags := uint16(0)
+		if i == len(ms)-1 {
+			flags = unix.NLM_F_ACK
+		}
+		c.next(nl.IPSET_CMD_TEST, p.set, flags)
+		c.member(p.member)
+		c.finish()
+	}
+	err = c.send()
+	var refused nl.IPSetError
+	if errors.As(err, &refused) || errors.Is(err, unix.ENOENT) {
+		return true, nil
+	}
+	return false, err
+}
+
+// dump asks for one set or, with no name, for all sets: their headers, or all
+// that is in them.
+func (c *setConn) dump(name string, headers bool) ([]dumped, error) {
 	c.buf = append(c.buf[:0], make([]byte, unix.NLMSG_HDRLEN)...)
 	binary.NativeEndian.PutUint16(c.buf[4:], uint16(ipsetSubsystem<<8|nl.IPSET_CMD_LIST))
 	binary.NativeEndian.PutUint16(c.buf[6:], unix.NLM_F_REQUEST|unix.NLM_F_DUMP)
@@ -70,6 +111,10 @@ func (c *setConn) dump(name string) ([]dumped, error) {
 	c.attr(nl.IPSET_ATTR_PROTOCOL, []byte{nl.IPSET_PROTOCOL})
 	if name != "" {
 		c.attr(nl.IPSET_ATTR_SETNAME, append([]byte(name), 0))
+	}
+	size := membersBuffer
+	if headers {
+		size = headerBuffer
 		c.attr(nl.IPSET_ATTR_FLAGS, binary.BigEndian.AppendUint32(nil, ipsetListHeader))
 	}
 	binary.NativeEndian.PutUint32(c.buf, uint32(len(c.buf)))
@@ -77,13 +122,15 @@ func (c *setConn) dump(name string) ([]dumped, error) {
 		return nil, fmt.Errorf("asking for the sets: %w", err)
 	}
 	var d dump
-	buf := make([]byte, 64<<10)
+	if len(c.answer) != size {
+		c.answer = make([]byte, size)
+	}
 	for !d.done {
-		n, _, err := unix.Recvfrom(c.fd, buf, 0)
+		n, _, err := unix.Recvfrom(c.fd, c.answer, 0)
 		if err != nil {
 			return nil, fmt.Errorf("asking for the sets: %w", err)
 		}
-		if err := d.messages(buf[:n]); err != nil {
+		if err := d.messages(c.answer[:n]); err != nil {
 			return nil, fmt.Errorf("asking for the sets: %w", err)
 		}
 	}

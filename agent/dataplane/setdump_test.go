@@ -2,6 +2,7 @@ package dataplane
 
 import (
 	"context"
+	"net/netip"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -77,6 +78,41 @@ func TestThoroughProbe(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Many members are read at every third thorough look only; that one more is
+// there each tells.
+func TestThoroughProbeOfManyMembers(t *testing.T) {
+	k := inNamespace(t)
+	rs := small()
+	for i := range 5 * readMembers / 2 {
+		a := netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)})
+		rs.Sets[0].Members = append(rs.Sets[0].Members, rules.Member{Prefix: netip.PrefixFrom(a, 32)})
+	}
+	rs.Sets[0].Members = rules.SortMembers(rs.Sets[0].Members)
+	apply(t, k, rs, backend.Options{Variant: backend.NFT})
+	st, err := k.Observe(t.Context(), backend.NFT)
+	must(t, err)
+	looks := func(want ...bool) {
+		t.Helper()
+		for i, want := range want {
+			if changed, err := k.Probe(t.Context(), st, true); changed != want || err != nil {
+				t.Errorf("look %d: %v, %v", i, changed, err)
+			}
+		}
+	}
+	edit := func(verb string, m rules.Member) {
+		must(t, k.step(t.Context(), plan.Step{Argv: []string{plan.EditSets}, Sets: []plan.SetOp{{Verb: verb, Set: "dockwall4-" + rs.Sets[0].Name, Members: []rules.Member{m}}}}))
+	}
+	looks(false, false, false)
+	one, other := rs.Sets[0].Members[7], rs.Sets[0].Members[7]
+	other.Prefix = netip.MustParsePrefix("198.51.100.0/24")
+	k.digests["dockwall4-"+rs.Sets[0].Name]++ // as if read long ago
+	looks(false, false, false)
+	edit("add", other)
+	looks(true)
+	edit("del", one)
+	looks(false, true)
 }
 
 // An edit of our own that somebody undoes is seen, though the members are those

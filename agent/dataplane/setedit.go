@@ -40,13 +40,17 @@ func (k *Kernel) editStep(ctx context.Context, s plan.Step) error {
 	return nil
 }
 
-// setConn speaks ipset's protocol with the kernel. Every request is answered
-// before the next one is sent.
+// setConn speaks ipset's protocol with the kernel. What is sent is answered before
+// more is sent.
 type setConn struct {
 	fd int
 	// exist: what is already there, or already gone, is no error.
 	exist bool
-	buf   []byte
+	// buf are the messages to be sent, of which the last begins at.
+	buf []byte
+	at  int
+	// answer is what dump reads into.
+	answer []byte
 }
 
 func dialSets() (*setConn, error) {
@@ -164,16 +168,31 @@ func (c *setConn) member(m rules.Member) {
 
 // begin starts a message about the set.
 func (c *setConn) begin(cmd int, set string) {
-	flags := uint16(unix.NLM_F_REQUEST | unix.NLM_F_ACK)
+	c.buf = c.buf[:0]
+	c.next(cmd, set, unix.NLM_F_ACK)
+}
+
+// next starts a further message. Of several that are sent at once only the last
+// asks for an answer (NLM_F_ACK): of the others the kernel tells only that they
+// failed.
+func (c *setConn) next(cmd int, set string, flags uint16) {
+	flags |= unix.NLM_F_REQUEST
 	if !c.exist {
 		flags |= unix.NLM_F_EXCL
 	}
-	c.buf = append(c.buf[:0], make([]byte, unix.NLMSG_HDRLEN)...)
-	binary.NativeEndian.PutUint16(c.buf[4:], uint16(ipsetSubsystem<<8|cmd))
-	binary.NativeEndian.PutUint16(c.buf[6:], flags)
+	c.at = len(c.buf)
+	c.buf = append(c.buf, make([]byte, unix.NLMSG_HDRLEN)...)
+	binary.NativeEndian.PutUint16(c.buf[c.at+4:], uint16(ipsetSubsystem<<8|cmd))
+	binary.NativeEndian.PutUint16(c.buf[c.at+6:], flags)
+	binary.NativeEndian.PutUint32(c.buf[c.at+8:], uint32(c.at))
 	c.buf = append(c.buf, unix.AF_INET, unix.NFNETLINK_V0, 0, 0)
 	c.attr(nl.IPSET_ATTR_PROTOCOL, []byte{nl.IPSET_PROTOCOL})
 	c.attr(nl.IPSET_ATTR_SETNAME, append([]byte(set), 0))
+}
+
+// finish writes the message's length, once all of it is there.
+func (c *setConn) finish() {
+	binary.NativeEndian.PutUint32(c.buf[c.at:], uint32(len(c.buf)-c.at))
 }
 
 func (c *setConn) attr(kind int, payload []byte) {
@@ -201,26 +220,43 @@ func (c *setConn) end(at int) {
 	}
 }
 
-// send sends the message and reads the kernel's answer.
+// send sends the messages and reads the kernel's answer. The error is that of the
+// first that failed; those after it were done all the same.
 func (c *setConn) send() error {
-	binary.NativeEndian.PutUint32(c.buf, uint32(len(c.buf)))
+	c.finish()
 	if err := unix.Sendto(c.fd, c.buf, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
 		return err
 	}
+	var first error
+	for {
+		at, err := c.receive()
+		if first == nil {
+			first = err
+		}
+		if at == c.at || at < 0 {
+			return first
+		}
+	}
+}
+
+// receive reads one answer, and tells to which message it is: where in buf it
+// began; below zero: there will be none.
+func (c *setConn) receive() (at int, err error) {
 	var answer [unix.NLMSG_HDRLEN + 4]byte
 	n, _, err := unix.Recvfrom(c.fd, answer[:], 0)
 	if err != nil {
-		return err
+		return -1, err
 	}
 	if n < len(answer) || binary.NativeEndian.Uint16(answer[4:]) != unix.NLMSG_ERROR {
-		return errors.New("the kernel's answer makes no sense")
+		return -1, errors.New("the kernel's answer makes no sense")
 	}
+	at = int(binary.NativeEndian.Uint32(answer[8:]))
 	code := -int32(binary.NativeEndian.Uint32(answer[unix.NLMSG_HDRLEN:]))
 	switch {
 	case code == 0:
-		return nil
+		return at, nil
 	case code >= nl.IPSET_ERR_PRIVATE:
-		return nl.IPSetError(code)
+		return at, nl.IPSetError(code)
 	}
-	return unix.Errno(code)
+	return at, unix.Errno(code)
 }

@@ -15,11 +15,11 @@ func (c *cycle) follow(ctx context.Context, due Due, r *result) (done bool, err 
 	if due != DueFacts || !c.known || c.chosen || c.wanted == nil || c.options.Inline {
 		return false, nil
 	}
-	moves, ok := c.compiler.Follow(c.snapshot)
+	moves, differs, ok := c.compiler.Follow(c.snapshot)
 	if !ok {
 		return false, nil
 	}
-	c.followed = true
+	c.followed = c.followed || differs
 	if len(moves) == 0 {
 		return true, nil
 	}

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"reflect"
 	"slices"
+	"strings"
 	"time"
 
 	"dockwall/netinfo"
@@ -128,6 +129,69 @@ func (b *book) away(why string) {
 // The list decides what exists; about the rest it may be behind the truth, so
 // where it differs the container itself is read.
 func (b *book) listed(conts []listing, nets []view, begun uint64) todo {
+	t := b.networksListed(nets, begun)
+	there := make(map[string]bool, len(conts))
+	for _, l := range conts {
+		there[l.id] = true
+		if b.gone[l.id] > begun {
+			continue
+		}
+		if b.compare(l, begun) {
+			t.conts = append(t.conts, l.id)
+		}
+	}
+	for _, id := range slices.Sorted(maps.Keys(b.conts)) {
+		if r := b.conts[id]; !there[id] && r.seq < begun && r.read < begun {
+			t.add(b.dropContainer(id))
+		}
+	}
+	maps.DeleteFunc(b.gone, func(_ string, at uint64) bool { return at < begun })
+	return t
+}
+
+// agrees tells whether the engine has as many containers as are known, all of
+// these are known well, and those that its networks list are the same runs of
+// the same containers: no event that matters was missed.
+func (b *book) agrees(n census) bool {
+	known := census{all: len(b.conts)}
+	for _, r := range b.conts {
+		switch {
+		case !r.inspected || r.deadPID != 0:
+			return false
+		case r.state == "running":
+			known.running++
+		case r.state == "paused":
+			known.paused++
+		}
+	}
+	for _, n := range b.nets {
+		for holder, e := range n.places {
+			if r := b.conts[holder]; len(holder) == 64 && (r == nil || !strings.Contains(r.run, e.ID)) {
+				return false
+			}
+		}
+	}
+	return n == known
+}
+
+// turn gives those of the networks whose turn it is to be read, and those that
+// never were.
+func (b *book) turn(ids []string, turn int) []string {
+	if len(ids) <= fewNetworks {
+		return ids
+	}
+	slices.Sort(ids)
+	var its []string
+	for i, id := range ids {
+		if i%networkTurns == turn%networkTurns || b.nets[id].read == 0 {
+			its = append(its, id)
+		}
+	}
+	return its
+}
+
+// networksListed is listed for the networks alone.
+func (b *book) networksListed(nets []view, begun uint64) todo {
 	var t todo
 	there := map[string]bool{}
 	for _, v := range nets {
@@ -145,21 +209,6 @@ func (b *book) listed(conts []listing, nets []view, begun uint64) todo {
 			b.dropNetwork(id)
 		}
 	}
-	for _, l := range conts {
-		there[l.id] = true
-		if b.gone[l.id] > begun {
-			continue
-		}
-		if b.compare(l, begun) {
-			t.conts = append(t.conts, l.id)
-		}
-	}
-	for _, id := range slices.Sorted(maps.Keys(b.conts)) {
-		if r := b.conts[id]; !there[id] && r.seq < begun && r.read < begun {
-			t.add(b.dropContainer(id))
-		}
-	}
-	maps.DeleteFunc(b.gone, func(_ string, at uint64) bool { return at < begun })
 	return t
 }
 
@@ -179,8 +228,9 @@ func (b *book) compare(l listing, begun uint64) bool {
 	if r.seq > begun || r.read > begun {
 		return false
 	}
-	b.rename(r, cmp.Or(l.name, r.name))
-	b.rebuild(r)
+	if b.rename(r, cmp.Or(l.name, r.name)) {
+		b.rebuild(r)
+	}
 	return !r.inspected || r.state != l.state || r.run != l.run || r.deadPID != 0
 }
 

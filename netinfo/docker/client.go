@@ -1,7 +1,6 @@
 package docker
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -103,20 +102,23 @@ func (r *remote) reason(err error) error {
 	return fmt.Errorf("asking %s: %w", host, err)
 }
 
-func (r *remote) Engine(ctx context.Context) (netinfo.Engine, error) {
-	v, err := r.cli.ServerVersion(ctx)
-	if err != nil {
-		return netinfo.Engine{}, r.reason(err)
-	}
+func (r *remote) Engine(ctx context.Context) (netinfo.Engine, census, error) {
 	info, err := r.cli.Info(ctx)
 	if err != nil {
-		return netinfo.Engine{}, r.reason(err)
+		return netinfo.Engine{}, census{}, r.reason(err)
 	}
-	e := netinfo.Engine{Version: cmp.Or(v.Version, info.ServerVersion)}
+	e := netinfo.Engine{Version: info.ServerVersion}
+	if e.Version == "" {
+		v, err := r.cli.ServerVersion(ctx)
+		if err != nil {
+			return netinfo.Engine{}, census{}, r.reason(err)
+		}
+		e.Version = v.Version
+	}
 	if info.FirewallBackend != nil {
 		e.FirewallBackend = info.FirewallBackend.Driver
 	}
-	return e, nil
+	return e, census{all: info.Containers, running: info.ContainersRunning, paused: info.ContainersPaused}, nil
 }
 
 func (r *remote) Containers(ctx context.Context) ([]listing, []problem, error) {

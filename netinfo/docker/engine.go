@@ -22,8 +22,9 @@ type engine interface {
 type prober interface {
 	// Ping tells whether the engine answers at all.
 	Ping(context.Context) error
-	// Engine reads the version and the firewall backend.
-	Engine(context.Context) (netinfo.Engine, error)
+	// Engine reads the version and the firewall backend, and how many containers
+	// there are.
+	Engine(context.Context) (netinfo.Engine, census, error)
 	// Events returns once the engine has accepted the subscription. The error
 	// channel gives one error, after which the stream is over.
 	Events(context.Context) (<-chan event, <-chan error, error)
@@ -48,6 +49,10 @@ type problem struct {
 	object string // "container web-1", "network shop"
 	err    error
 }
+
+// census is how many containers an engine has: all of them, and of these the
+// running and the paused ones.
+type census struct{ all, running, paused int }
 
 // event is one message of the event stream.
 type event struct {

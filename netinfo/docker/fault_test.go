@@ -110,9 +110,12 @@ func TestResyncIsCheap(t *testing.T) {
 	b := follow(t, e, WithResync(20*time.Millisecond))
 	b.connected()
 	b.truth()
-	inspects, lists := e.Requests("/containers/{id}/json"), e.Requests("/containers/json")
-	for e.Requests("/containers/json") < lists+5 {
+	inspects, lists, infos := e.Requests("/containers/{id}/json"), e.Requests("/containers/json"), e.Requests("/info")
+	for e.Requests("/containers/json") < lists+2 {
 		time.Sleep(5 * time.Millisecond)
+	}
+	if got := e.Requests("/info") - infos; got < fullResync {
+		t.Errorf("the containers were listed twice in %d resyncs in which nothing changed", got)
 	}
 	if got := e.Requests("/containers/{id}/json"); got != inspects {
 		t.Errorf("%d containers were inspected again", got-inspects)

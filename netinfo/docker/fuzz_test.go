@@ -90,7 +90,7 @@ func FuzzAnswers(f *testing.F) {
 			}
 			checkFacts(t, b, body)
 		}
-		if e, err := l.eng.Engine(t.Context()); err == nil {
+		if e, _, err := l.eng.Engine(t.Context()); err == nil {
 			b.setEngine(e)
 		}
 		checkFacts(t, b, body)

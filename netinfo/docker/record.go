@@ -50,22 +50,24 @@ func byName(x, y *record) int {
 	return cmp.Or(cmp.Compare(x.name, y.name), cmp.Compare(x.id, y.id))
 }
 
-// rename keeps the order by name, and resolves references to the new name.
-func (b *book) rename(r *record, name string) {
+// rename keeps the order by name, and resolves references to the new name. It
+// tells whether the name was another.
+func (b *book) rename(r *record, name string) bool {
 	if r.name == name && (name == "" || b.byName[name] == r.id) {
-		return
+		return false
 	}
 	b.unname(r)
 	b.displace(r)
 	r.name = name
 	b.place(r)
 	if name == "" {
-		return
+		return true
 	}
 	b.byName[name] = r.id
 	for _, o := range b.dangling {
 		b.rebuild(o)
 	}
+	return true
 }
 
 func (b *book) unname(r *record) {

@@ -19,6 +19,14 @@ const (
 	// soon is when the first resync comes: an engine confirms a subscription
 	// a little before it is in force.
 	soon = 2 * time.Second
+	// fullResync is at how many resyncs all containers are listed once, though the
+	// engine has as many as are known. On a host with many a list is most of what a
+	// resync costs, the engine's part above all.
+	fullResync = 10
+	// networkTurns is in how many resyncs all networks are read, where there are
+	// more than fewNetworks.
+	networkTurns = 4
+	fewNetworks  = 8
 )
 
 // sessions connects again and again until ctx ends.
@@ -101,7 +109,7 @@ func (s *Source) feed(ctx context.Context, eng engine, evs <-chan event, failed 
 				return t
 			})
 			if again {
-				if err := s.readEngine(ctx, eng, notify); err != nil {
+				if _, err := s.readEngine(ctx, eng, notify); err != nil {
 					return err
 				}
 			}
@@ -113,7 +121,7 @@ func (s *Source) feed(ctx context.Context, eng engine, evs <-chan event, failed 
 
 // stay reads everything, and again at every resync, until something fails.
 func (s *Source) stay(ctx context.Context, eng engine, r *reader, notify func(string)) (connected bool, err error) {
-	if err := s.readEngine(ctx, eng, notify); err != nil {
+	if _, err := s.readEngine(ctx, eng, notify); err != nil {
 		return false, cause(ctx, err)
 	}
 	settled, err := s.readAll(ctx, eng, r, notify)
@@ -143,6 +151,7 @@ func (s *Source) repeat(ctx context.Context, eng engine, r *reader, notify func(
 	defer next.Stop()
 	ping := time.NewTicker(s.ping)
 	defer ping.Stop()
+	since := fullResync // looks since all containers were listed
 	for {
 		select {
 		case <-ctx.Done():
@@ -157,10 +166,12 @@ func (s *Source) repeat(ctx context.Context, eng engine, r *reader, notify func(
 			}
 			notify("networks were listed")
 		case <-next.C:
-			if err := s.readEngine(ctx, eng, notify); err != nil {
-				return cause(ctx, err)
+			agrees, err := s.lookAgain(ctx, eng, r, notify, since)
+			if since++; err == nil && (since >= fullResync || !agrees) {
+				since = 0
+				_, err = s.readAll(ctx, eng, r, notify)
 			}
-			if _, err := s.readAll(ctx, eng, r, notify); err != nil {
+			if err != nil {
 				return cause(ctx, err)
 			}
 			next.Reset(s.resync)
@@ -176,15 +187,31 @@ func cause(ctx context.Context, err error) error {
 	return err
 }
 
-// readEngine reads the engine's own facts.
-func (s *Source) readEngine(ctx context.Context, eng engine, notify func(string)) error {
+// lookAgain reads the engine's own facts and the networks whose turn it is, and
+// tells whether what is known of the containers agrees with these.
+func (s *Source) lookAgain(ctx context.Context, eng engine, r *reader, notify func(string), turn int) (bool, error) {
+	n, err := s.readEngine(ctx, eng, notify)
+	if err != nil {
+		return false, err
+	}
+	if err := s.readNetworks(ctx, eng, r, notify, turn); err != nil {
+		return false, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.book.agrees(n), nil
+}
+
+// readEngine reads the engine's own facts, and how many containers it has.
+func (s *Source) readEngine(ctx context.Context, eng engine, notify func(string)) (census, error) {
 	var got netinfo.Engine
+	var n census
 	err := s.call(ctx, func(ctx context.Context) (err error) {
-		got, err = eng.Engine(ctx)
+		got, n, err = eng.Engine(ctx)
 		return err
 	})
 	if err != nil {
-		return fmt.Errorf("reading the engine's version: %w", err)
+		return census{}, fmt.Errorf("reading the engine's version: %w", err)
 	}
 	s.change(trigger{"engine settings", time.Now()}, notify, func(b *book) todo {
 		e := b.engine
@@ -192,16 +219,12 @@ func (s *Source) readEngine(ctx context.Context, eng engine, notify func(string)
 		b.setEngine(e)
 		return todo{}
 	})
-	return nil
+	return n, nil
 }
 
-// readAll lists everything, reads every network, and then has the containers
-// read that are not known well enough. The channel is closed when they are.
-func (s *Source) readAll(ctx context.Context, eng engine, r *reader, notify func(string)) (<-chan struct{}, error) {
-	begun, why := s.begin(), trigger{"resync", time.Now()}
-	var nets []view
-	var conts []listing
-	err := s.call(ctx, func(ctx context.Context) error {
+// list lists the networks.
+func (s *Source) list(ctx context.Context, eng engine) (nets []view, err error) {
+	err = s.call(ctx, func(ctx context.Context) error {
 		v, ps, err := eng.Networks(ctx)
 		s.complain(ps)
 		nets = v
@@ -210,6 +233,36 @@ func (s *Source) readAll(ctx context.Context, eng engine, r *reader, notify func
 	if err != nil {
 		return nil, fmt.Errorf("listing networks: %w", err)
 	}
+	return nets, nil
+}
+
+// readNetworks lists the networks, and reads those whose turn it is.
+func (s *Source) readNetworks(ctx context.Context, eng engine, r *reader, notify func(string), turn int) error {
+	begun, why := s.begin(), trigger{"resync", time.Now()}
+	nets, err := s.list(ctx, eng)
+	if err != nil {
+		return err
+	}
+	var t todo
+	s.change(why, notify, func(b *book) todo {
+		b.list = why.at
+		t = b.networksListed(nets, begun)
+		t.nets = b.turn(t.nets, turn)
+		return todo{}
+	})
+	r.all(t.keys(true), why)
+	return nil
+}
+
+// readAll lists everything, reads every network, and then has the containers
+// read that are not known well enough. The channel is closed when they are.
+func (s *Source) readAll(ctx context.Context, eng engine, r *reader, notify func(string)) (<-chan struct{}, error) {
+	begun, why := s.begin(), trigger{"resync", time.Now()}
+	nets, err := s.list(ctx, eng)
+	if err != nil {
+		return nil, err
+	}
+	var conts []listing
 	err = s.call(ctx, func(ctx context.Context) error {
 		l, ps, err := eng.Containers(ctx)
 		s.complain(ps)

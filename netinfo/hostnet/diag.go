@@ -61,6 +61,11 @@ func dumpSockets(family uint8, proto netinfo.Protocol, states uint32) ([]diagSoc
 		return nil, err
 	}
 	defer conn.Close()
+	return dumpSocketsOn(conn, family, proto, states)
+}
+
+// dumpSocketsOn is dumpSockets on a connection that is open.
+func dumpSocketsOn(conn *netlink.Conn, family uint8, proto netinfo.Protocol, states uint32) ([]diagSocket, error) {
 	req := netlink.Message{
 		Header: netlink.Header{Type: sockDiagByFamily, Flags: netlink.Request | netlink.Dump},
 		Data:   diagRequest(family, proto, states, [diagIDSize]byte{}),

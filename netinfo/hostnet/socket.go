@@ -8,6 +8,7 @@ import (
 	"os"
 	"slices"
 
+	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
 
 	"dockwall/netinfo"
@@ -33,10 +34,16 @@ type Socket struct {
 // kernel's sock_diag is asked for just these; where it lacks the module for a
 // protocol, /proc/net is read (then V6Only is not known, and false).
 func Listeners() ([]Socket, error) {
+	conn, err := dialDiag()
+	if err == nil {
+		defer conn.Close()
+	} else if !noDiag(err) {
+		return nil, fmt.Errorf("listing listeners: %w", err)
+	}
 	var all []Socket
 	for _, proto := range listenProtocols() {
 		for _, family := range []uint8{unix.AF_INET, unix.AF_INET6} {
-			sockets, err := listeners(family, proto)
+			sockets, err := listeners(conn, family, proto)
 			if err != nil {
 				return nil, fmt.Errorf("listing %v listeners: %w", proto, err)
 			}
@@ -57,9 +64,13 @@ func listenProtocols() []netinfo.Protocol {
 	return protos
 }
 
-func listeners(family uint8, proto netinfo.Protocol) ([]Socket, error) {
-	state := listenState(proto)
-	found, err := dumpSockets(family, proto, 1<<state)
+// listeners asks on conn or, where there is none, reads /proc/net.
+func listeners(conn *netlink.Conn, family uint8, proto netinfo.Protocol) ([]Socket, error) {
+	var found []diagSocket
+	err := error(unix.ENOENT)
+	if conn != nil {
+		found, err = dumpSocketsOn(conn, family, proto, 1<<listenState(proto))
+	}
 	if noDiag(err) {
 		return procListeners("/proc/thread-self/net", family, proto)
 	}

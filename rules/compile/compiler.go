@@ -60,30 +60,30 @@ func (c *Compiler) Problems() func() []Problem {
 }
 
 // Follow takes a snapshot that differs from the last one in containers only,
-// which is most of what happens on a host, and returns what that changes. False:
-// something else differs, or the rules themselves go by a container that
-// changed; then nothing was done, and Compile is to be asked.
-func (c *Compiler) Follow(s netinfo.Snapshot) ([]rules.Move, bool) {
+// which is most of what happens on a host, and returns what that changes in the
+// rules, and whether anything differs at all. Not ok: something else differs, or
+// the rules themselves go by a container that changed; then nothing was done, and
+// Compile is to be asked.
+func (c *Compiler) Follow(s netinfo.Snapshot) (moves []rules.Move, differs, ok bool) {
 	if c.b == nil || !c.b.sameSurroundings(s) {
-		return nil, false
+		return nil, false, false
 	}
 	old, now := changedContainers(c.b.s.Containers, s.Containers)
 	for _, shapes := range c.b.shaping {
 		if slices.ContainsFunc(old, shapes) || slices.ContainsFunc(now, shapes) {
-			return nil, false
+			return nil, false, false
 		}
 	}
 	c.b.s = s
 	if len(old)+len(now) == 0 {
-		return nil, true
+		return nil, false, true
 	}
-	var moves []rules.Move
 	for i := range c.b.gathered {
 		if m := c.move(&c.b.gathered[i], old, now); len(m.Gone)+len(m.Come) > 0 {
 			moves = append(moves, m)
 		}
 	}
-	return moves, true
+	return moves, true, true
 }
 
 // move takes what the old ones add out of the set, and what the new ones add

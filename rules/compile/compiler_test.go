@@ -34,7 +34,7 @@ func TestFollowIsCompile(t *testing.T) {
 			next.Normalize()
 			before := c.Ruleset()
 			kept := contents(before)
-			moves, ok := c.Follow(next)
+			moves, _, ok := c.Follow(next)
 			want, _ := compile.Compile(p, next)
 			if d := cmp.Diff(kept, contents(before), exactly...); d != "" {
 				t.Fatalf("what was handed out before has changed:\n%s", d)
@@ -126,7 +126,7 @@ func TestFollowOverlooksVeths(t *testing.T) {
 		next := s
 		next.Links = append(slices.Clone(s.Links), c.link)
 		next.Normalize()
-		_, ok := comp.Follow(next)
+		_, _, ok := comp.Follow(next)
 		if ok != c.want {
 			t.Errorf("%s: followed: %v, want %v", name, ok, c.want)
 		}

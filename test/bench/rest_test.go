@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // memory reads a line of /proc/PID/status, in KiB.
@@ -51,6 +53,18 @@ func processor(t testing.TB, pid int) time.Duration {
 	return time.Duration(sum) * 10 * time.Millisecond
 }
 
+// processorOf is the time that a process had so far, without its children: to the
+// nanosecond, by its clock (clock_getcpuclockid(3)).
+func processorOf(t testing.TB, pid int) time.Duration {
+	t.Helper()
+	const cpuclockSched = 2
+	var ts unix.Timespec
+	if err := unix.ClockGettime(int32(^pid<<3|cpuclockSched), &ts); err != nil {
+		t.Fatal(err)
+	}
+	return time.Duration(ts.Nano())
+}
+
 // nextPID is the number that the next process of the host gets, more or less:
 // the host counts its own.
 func (w *town) nextPID(t testing.TB) int {
@@ -73,12 +87,12 @@ func measureRest(t *testing.T, size sizes) *figure {
 	a := w.Agentd(policyText(size.policies, true))
 	defer a.Stop()
 	time.Sleep(settle(size))
-	before, pids := processor(t, a.PID()), w.nextPID(t)
+	before, pids := processorOf(t, a.PID()), w.nextPID(t)
 	base := w.nextPID(t) - pids // what the counting itself starts
 	pids = w.nextPID(t)
 	time.Sleep(size.idle)
 	started := w.nextPID(t) - pids - base
-	share := 100 * float64(processor(t, a.PID())-before) / float64(size.idle)
+	share := 100 * float64(processorOf(t, a.PID())-before) / float64(size.idle)
 	rss := memory(t, a.PID(), "VmRSS")
 	f.add("resident memory", mib(rss))
 	f.add("the most it ever was", mib(memory(t, a.PID(), "VmHWM")))

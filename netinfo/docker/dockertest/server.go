@@ -74,8 +74,14 @@ func (e *Engine) servePing(w http.ResponseWriter) {
 func (e *Engine) serveInfo(w http.ResponseWriter) {
 	e.mu.Lock()
 	backend := e.backend
+	states := map[string]int{}
+	for _, c := range e.conts {
+		states[c.state]++
+	}
+	total := len(e.conts)
 	e.mu.Unlock()
-	info := map[string]any{"ServerVersion": e.gen.String()}
+	info := map[string]any{"ServerVersion": e.gen.String(), "Containers": total,
+		"ContainersRunning": states["running"], "ContainersPaused": states["paused"]}
 	if backend != "" {
 		info["FirewallBackend"] = map[string]any{"Driver": backend}
 	}
