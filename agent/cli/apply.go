@@ -195,52 +195,62 @@ func (a *app) applyHere(ctx context.Context, doc *config.Document, f applyFlags)
 	if err != nil {
 		return plan.Plan{}, nil, err
 	}
-	p, err := a.difference(ctx, w, o)
+	way, err := a.difference(ctx, w, o)
 	if err != nil {
 		return plan.Plan{}, nil, err
 	}
-	if err := a.mindSession(w, p, f); err != nil {
+	if err := a.mindSession(w, way.plan, f); err != nil {
 		return plan.Plan{}, nil, err
 	}
 	if err := a.showBridged(w.doc); err != nil {
 		return plan.Plan{}, nil, err
 	}
 	if f.trial {
-		return a.tryHere(ctx, w, o, p, undo, f.confirm)
+		return a.tryHere(ctx, w, o, way, undo, f.confirm)
 	}
-	if err := a.put(ctx, w, o, p, nil); err != nil {
+	if err := a.put(ctx, w, o, way, nil); err != nil {
 		return plan.Plan{}, nil, fmt.Errorf("the kernel could not be made as %s says: %w", a.config, err)
 	}
-	return p, nil, a.removeOther(ctx, o.Variant)
+	return way.plan, nil, a.removeOther(ctx, o.Variant)
 }
 
-// put runs the plan, and others until nothing differs any more: somebody else may
+// way is the way to what is wanted.
+type way struct {
+	plan plan.Plan
+	// end is what the kernel holds once the plan has run.
+	end iptables.State
+}
+
+// put goes the way, and others until nothing differs any more: somebody else may
 // write at the same time. before, if any, is told of each plan.
-func (a *app) put(ctx context.Context, w wanted, o iptables.Options, p plan.Plan, before func(plan.Plan) error) error {
+func (a *app) put(ctx context.Context, w wanted, o iptables.Options, to way, before func(plan.Plan) error) error {
 	pause := applyPause
 	var without []rules.VerdictKind
 	var err, last error
 	for try := range applyTries + 1 {
 		if try > 0 {
-			p, err = a.difference(ctx, w, o)
+			to, err = a.difference(ctx, w, o)
 		}
-		if err == nil && p.Empty() {
+		if err == nil && to.plan.Empty() {
 			return nil
 		}
 		if try == applyTries {
 			break
 		}
 		if err == nil && before != nil {
-			if err := before(p); err != nil {
+			if err := before(to.plan); err != nil {
 				return err
 			}
 		}
 		if err == nil {
-			err = a.env.Host.Writer.Run(ctx, p)
+			err = a.env.Host.Writer.Run(ctx, to.plan)
 		}
 		last = err
 		if err == nil {
-			continue // and look whether it holds
+			if holds, err := a.env.Host.Seer.Holds(ctx, to.end); holds && err == nil {
+				return nil
+			}
+			continue // and look what does not hold
 		}
 		if kind, lacks := plan.Lacks(err); lacks && !slices.Contains(without, kind) {
 			// To refuse is what matters.
@@ -264,12 +274,14 @@ func (a *app) put(ctx context.Context, w wanted, o iptables.Options, p plan.Plan
 	return last
 }
 
-func (a *app) difference(ctx context.Context, w wanted, o iptables.Options) (plan.Plan, error) {
+// difference is what there is to do.
+func (a *app) difference(ctx context.Context, w wanted, o iptables.Options) (way, error) {
 	st, err := a.env.Host.Seer.Observe(ctx, o.Variant)
 	if err != nil {
-		return plan.Plan{}, fmt.Errorf("reading the kernel: %w", err)
+		return way{}, fmt.Errorf("reading the kernel: %w", err)
 	}
-	return iptables.Diff(w.rules, st, o), nil
+	p, end := iptables.DiffAdvance(w.rules, st, o)
+	return way{p, end}, nil
 }
 
 func (a *app) removeOther(ctx context.Context, v iptables.Variant) error {

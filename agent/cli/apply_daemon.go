@@ -39,10 +39,11 @@ func (a *app) applyByDaemon(ctx context.Context, d *daemon, doc *config.Document
 	if err != nil {
 		return plan.Plan{}, nil, err
 	}
-	p, err := a.difference(ctx, w, o)
+	to, err := a.difference(ctx, w, o)
 	if err != nil {
 		return plan.Plan{}, nil, err
 	}
+	p := to.plan
 	if err := a.mindSession(w, p, f); err != nil {
 		return plan.Plan{}, nil, err
 	}

@@ -68,6 +68,7 @@ func TestApplySeesWhatDoesNotStay(t *testing.T) {
 		t.Fatal(err)
 	}
 	stubborn := &flusher{machine: m, flush: flush}
+	m.disturbed = true
 	c.env.Host.Writer = stubborn
 	c.mustRun(t, 2, "apply", "--config", file)
 	if !strings.Contains(c.stderr.String(), "another program is writing at the same time") {

@@ -31,7 +31,9 @@ type machine struct {
 	// meddle is called before each run, as another program that writes.
 	meddle func(run int) error
 	runs   int
-	others int
+	// disturbed: somebody else wrote after each run, so all is read again.
+	disturbed bool
+	others    int
 	// bridged is what switching bridged traffic into the firewall comes to.
 	bridged  error
 	bridgeNF int
@@ -67,6 +69,8 @@ func (m *machine) Options(_ context.Context, sets string, v iptables.Variant, _ 
 func (m *machine) Observe(context.Context, iptables.Variant) (iptables.State, error) {
 	return m.kernel.State()
 }
+
+func (m *machine) Holds(context.Context, iptables.State) (bool, error) { return !m.disturbed, nil }
 
 func (m *machine) Run(_ context.Context, p plan.Plan) error {
 	m.runs++

@@ -46,6 +46,9 @@ type Seer interface {
 	Detect(ctx context.Context, setting string) (iptables.Variant, error)
 	Options(ctx context.Context, sets string, v iptables.Variant, engineVersion string) (iptables.Options, error)
 	Observe(ctx context.Context, v iptables.Variant) (iptables.State, error)
+	// Holds tells that the state, which was written by Run after the last Observe,
+	// is what the kernel holds; false: not, or it takes another Observe to know.
+	Holds(ctx context.Context, s iptables.State) (bool, error)
 }
 
 // Writer changes the kernel.

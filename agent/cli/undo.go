@@ -31,10 +31,10 @@ const (
 // tryHere puts the file in force, with a process that goes back unless it is
 // told otherwise. That process is there before anything changes, and so is
 // what it goes by.
-func (a *app) tryHere(ctx context.Context, w wanted, o iptables.Options, p plan.Plan, path string, lasts time.Duration) (plan.Plan, *reconcile.Trial, error) {
+func (a *app) tryHere(ctx context.Context, w wanted, o iptables.Options, to way, path string, lasts time.Duration) (plan.Plan, *reconcile.Trial, error) {
 	none := plan.Plan{}
-	if p.Empty() {
-		return p, nil, nil
+	if to.plan.Empty() {
+		return to.plan, nil, nil
 	}
 	release, err := trial.LockUndo(path)
 	if err != nil {
@@ -52,7 +52,7 @@ func (a *app) tryHere(ctx context.Context, w wanted, o iptables.Options, p plan.
 	if u.Waiting, err = a.env.Host.Await(path, u.ID); err != nil {
 		return none, nil, errors.Join(fmt.Errorf("nothing was changed, because nobody would go back: %w", err), trial.ForgetUndo(path))
 	}
-	if err := a.put(ctx, w, o, p, func(p plan.Plan) error {
+	if err := a.put(ctx, w, o, to, func(p plan.Plan) error {
 		u.Steps = slices.Concat(p.Rollback, u.Steps)
 		return u.Write(path)
 	}); err != nil {
@@ -60,7 +60,7 @@ func (a *app) tryHere(ctx context.Context, w wanted, o iptables.Options, p plan.
 			a.goBack(context.WithoutCancel(ctx), path, u))
 	}
 	status := u.Status(a.env.Host.Clock)
-	return p, &status, nil
+	return to.plan, &status, nil
 }
 
 // goBack brings the kernel back and ends the trial. The caller has its lock.

@@ -27,7 +27,7 @@ type Kernel struct {
 	proc string
 	// digest is legacyDigest as of just before the last Observe.
 	digest uint64
-	// generation is nftables' then.
+	// generation is nftables' then, and after Run: that many transactions on.
 	generation uint32
 	// digests are those of the sets' members as they were last read.
 	digests map[string]uint64

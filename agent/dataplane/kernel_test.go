@@ -98,6 +98,45 @@ func apply(t *testing.T, k *Kernel, rs rules.Ruleset, o backend.Options) backend
 	return st
 }
 
+// After Run nobody need read the rules to know that they hold, unless somebody
+// else wrote, or took a member out of a set.
+func TestHolds(t *testing.T) {
+	for name, c := range map[string]struct {
+		variant backend.Variant
+		meddle  string
+		want    bool
+	}{
+		"nobody wrote":                  {backend.NFT, "true", true},
+		"nobody wrote, legacy":          {backend.Legacy, "true", false},
+		"somebody wrote a rule":         {backend.NFT, "iptables-nft -I INPUT -j ACCEPT", false},
+		"somebody wrote, and undid it":  {backend.NFT, "iptables-nft -I INPUT -j ACCEPT; iptables-nft -D INPUT -j ACCEPT", false},
+		"somebody flushed a set":        {backend.NFT, "ipset flush dockwall4-h-x", false},
+		"somebody changed a member":     {backend.NFT, "ipset add dockwall4-h-x 10.0.0.0/8,udp:1; ipset del dockwall4-h-x 0.0.0.0/1,tcp:8080", false},
+		"somebody made a set":           {backend.NFT, "ipset create dockwall4-x hash:net", false},
+		"somebody made a set elsewhere": {backend.NFT, "ipset create x hash:net", true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			k := inNamespace(t)
+			o := backend.Options{Variant: c.variant, Guard: c.variant == backend.NFT}
+			rs := small()
+			// From nothing, and from other rules: that takes more steps.
+			for range 2 {
+				st, err := k.Observe(t.Context(), o.Variant)
+				must(t, err)
+				p, end := backend.DiffAdvance(rs, st, o)
+				must(t, k.Run(t.Context(), p))
+				sh(t, c.meddle)
+				if got, err := k.Holds(t.Context(), end); got != c.want || err != nil {
+					t.Errorf("%v, %v, want %v", got, err, c.want)
+				}
+				sh(t, "ipset -quiet destroy dockwall4-x; ipset -quiet destroy x; true")
+				rs.Chains[0].Rules = rs.Chains[0].Rules[1:]
+				rs.Sets = rs.Sets[1:]
+			}
+		})
+	}
+}
+
 func TestApplyAndRemove(t *testing.T) {
 	for _, v := range []backend.Variant{backend.NFT, backend.Legacy} {
 		t.Run(string(v), func(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -79,6 +80,42 @@ func (e *StepError) Unwrap() error { return e.Err }
 // Run makes the kernel as the plan says. After an error it is as it was
 // before, unless the error says that going back failed too.
 func (k *Kernel) Run(ctx context.Context, p plan.Plan) error {
+	err := k.run(ctx, p)
+	if err == nil {
+		k.generation += transactions(p)
+	}
+	return err
+}
+
+// transactions is how many the plan takes in nftables.
+func transactions(p plan.Plan) uint32 {
+	n := 0
+	for _, s := range slices.Concat(p.Prepare, p.Steps, p.Cleanup) {
+		switch s.Argv[0] {
+		case plan.DeleteTable:
+			n++
+		case plan.EditSets, plan.Settle:
+		default:
+			n += strings.Count("\n"+s.Stdin, "\nCOMMIT\n")
+		}
+	}
+	return uint32(n)
+}
+
+// Holds tells that the kernel holds the state, which Run has come to after the
+// last Observe: nobody else has written to nftables since, and the sets are as they
+// should be. The rules are not read for that. False: it is not so, or only Observe
+// can tell (legacy).
+func (k *Kernel) Holds(_ context.Context, s backend.State) (bool, error) {
+	now, err := generation(s.Variant)
+	if err != nil || now == 0 || now != k.generation {
+		return false, err
+	}
+	other, err := changed(s, dumpSets, k.membersChanged)
+	return !other, err
+}
+
+func (k *Kernel) run(ctx context.Context, p plan.Plan) error {
 	for _, s := range p.Prepare {
 		if err := k.step(ctx, s); err != nil {
 			return errors.Join(err, k.all(ctx, p.Cleanup))

@@ -16,7 +16,8 @@ type diff struct {
 	wanted  []wantedSet
 	sets    []setEdit
 	stale   []*SetState
-	opening []plan.Step // the guard gives way to the new rules
+	looked  map[string]bool // the sets that rules look at; nil: not found out yet
+	opening []plan.Step     // the guard gives way to the new rules
 }
 
 // Diff plans the way from what is seen to the ruleset. Where a set's name is
@@ -27,6 +28,12 @@ type diff struct {
 // rules change: at no step has a packet to pass the two together, and at none
 // is it unguarded.
 func Diff(rs rules.Ruleset, s State, o Options) plan.Plan { return newDiff(rs, s, o).plan() }
+
+// DiffAdvance is Diff and Advance at once, for the price of one.
+func DiffAdvance(rs rules.Ruleset, s State, o Options) (plan.Plan, State) {
+	d := newDiff(rs, s, o)
+	return d.plan(), d.advance()
+}
 
 // Remove plans the way back to a kernel without any trace of ours. The bare
 // FORWARD jump to DOCKER-USER that was put back for Docker is Docker's.

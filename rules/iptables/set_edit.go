@@ -2,6 +2,7 @@ package iptables
 
 import (
 	"slices"
+	"strings"
 
 	"dockwall/rules"
 	"dockwall/rules/plan"
@@ -13,7 +14,10 @@ type setEdit struct {
 	old  *SetState // nil: not there
 	// replace: the set is filled anew under a temporary name and swapped in.
 	replace bool
-	// gone leave before the rules flip, come join after it.
+	// idle: no rule looks at it yet; it was left by a run that was killed.
+	idle bool
+	// gone leave before the rules flip, come join after it; of an idle set both
+	// before.
 	gone, kept, come []rules.Member
 }
 
@@ -35,6 +39,7 @@ func (d *diff) editSets() {
 			}
 			e.gone, e.kept, e.come = splitMembers(old.Members, w.members)
 			e.replace = d.replaced(*old, w)
+			e.idle = !e.replace && !d.lookedAt(w.name)
 		}
 		d.sets = append(d.sets, e)
 	}
@@ -48,6 +53,27 @@ func (d *diff) editSets() {
 			d.stale = append(d.stale, s)
 		}
 	}
+}
+
+// lookedAt tells whether a rule that is there goes by the set.
+func (d *diff) lookedAt(set string) bool {
+	if d.looked == nil {
+		d.looked = map[string]bool{}
+		for _, f := range []Family{V4, V6} {
+			for _, t := range d.state.tables(f) {
+				for _, c := range t.Chains {
+					for _, r := range c.Rules {
+						for _, word := range strings.Fields(r) {
+							if strings.HasPrefix(word, sets4) || strings.HasPrefix(word, sets6) {
+								d.looked[word] = true
+							}
+						}
+					}
+				}
+			}
+		}
+	}
+	return d.looked[set]
 }
 
 // replaced: what cannot be put right in place. A set under a content name never
@@ -112,22 +138,26 @@ func (e setEdit) initial() []rules.Member {
 // prepareSets makes new sets. Nothing looks at them yet.
 func (d *diff) prepareSets() []plan.Step {
 	var create script
-	var fill, rename []plan.SetOp
+	var fill []plan.SetOp
 	for _, e := range d.sets {
-		temp := tempSet(e.want.name)
-		if e.old != nil && !e.replace {
+		name := e.want.name
+		switch {
+		case e.idle:
+			fill = append(fill, members("del", name, e.gone, e.want.origin)...)
+			fill = append(fill, members("add", name, e.come, e.want.origin)...)
+			continue
+		case e.old == nil:
+		case e.replace:
+			if name = tempSet(name); d.set(name) != nil {
+				create.frame("destroy " + name)
+			}
+		default:
 			continue
 		}
-		if d.set(temp) != nil {
-			create.frame("destroy " + temp)
-		}
-		create.add(e.want.create(temp), e.want.origin)
-		fill = append(fill, members("add", temp, e.initial(), e.want.origin)...)
-		if e.old == nil {
-			rename = append(rename, plan.SetOp{Verb: "rename", Set: temp, To: e.want.name, Origin: e.want.origin})
-		}
+		create.add(e.want.create(name), e.want.origin)
+		fill = append(fill, members("add", name, e.initial(), e.want.origin)...)
 	}
-	return append(ipset(create, "make the new sets"), editSets(append(fill, rename...), "fill the new sets")...)
+	return append(ipset(create, "make the new sets"), editSets(fill, "fill the new sets")...)
 }
 
 // shrinkSets takes out what does not belong any more, and swaps in what was
@@ -136,7 +166,7 @@ func (d *diff) shrinkSets() []plan.Step {
 	var ops []plan.SetOp
 	for _, e := range d.sets {
 		switch {
-		case e.old == nil:
+		case e.old == nil || e.idle:
 		case e.replace:
 			temp := tempSet(e.want.name)
 			ops = append(ops, plan.SetOp{Verb: "swap", Set: temp, To: e.want.name, Origin: e.want.origin},
@@ -151,7 +181,7 @@ func (d *diff) shrinkSets() []plan.Step {
 func (d *diff) growSets() []plan.Step {
 	var g growth
 	for _, e := range d.sets {
-		if e.old != nil && e.want.inPlace {
+		if e.old != nil && e.want.inPlace && !e.idle {
 			g.add(e.want.plain, e.want.after, e.want.family, e.come, e.want.origin)
 		}
 	}
@@ -164,7 +194,7 @@ func (d *diff) destroySets() []plan.Step {
 	var out []plan.Step
 	for _, s := range d.stale {
 		if isTemp(s.Name) && slices.ContainsFunc(d.sets, func(e setEdit) bool {
-			return tempSet(e.want.name) == s.Name && (e.old == nil || e.replace)
+			return e.replace && tempSet(e.want.name) == s.Name
 		}) {
 			continue
 		}

@@ -3,6 +3,7 @@ package iptables_test
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 
@@ -108,6 +109,63 @@ func TestSetRepair(t *testing.T) {
 			})
 		}
 	}
+}
+
+// What a run that was killed has made and filled in part has its name already, and
+// is whole before any rule looks at it.
+func TestHalfMadeSetsAreWholeBeforeTheRules(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		o := iptables.Options{Variant: iptables.NFT}
+		k := ruletest.NewKernel(o.Variant)
+		rs := lookup(rules.Set{Name: "a", Type: rules.HashNet, InPlace: true, Members: members("10.0.0.0/8", "11.0.0.0/8")},
+			rules.Set{Name: "b", Type: rules.HashNet, Members: members("12.0.0.0/8", "13.0.0.0/8")},
+			rules.Set{Name: "c", Type: rules.HashNet, InPlace: true, Members: members("14.0.0.0/8", "2001:db8::/32")})
+		old := lookup(rules.Set{Name: "c", Type: rules.HashNet, InPlace: true, Members: members("15.0.0.0/8")})
+		apply(t, k, old, o)
+		first := iptables.Diff(rs, state(t, k), o)
+		var made []string // one line of the preparation each
+		for _, s := range first.Prepare {
+			text := s.Stdin
+			if s.Argv[0] == plan.EditSets {
+				text = iptables.SetScript(s.Sets).Body
+			}
+			made = slices.AppendSeq(made, strings.Lines(text))
+		}
+		upTo := rapid.IntRange(0, len(made)).Draw(t, "killed after")
+		half := strings.Join(made[:upTo], "") + rapid.SampledFrom([]string{"", "", "add dockwall4-a 99.0.0.0/8\n"}).Draw(t, "and besides")
+		if half != "" {
+			err := k.Run(plan.Step{Argv: []string{"ipset", "restore"}, Stdin: half})
+			if err != nil && !strings.Contains(half, "99.0") { // there may be no such set yet
+				t.Fatal(err)
+			}
+		}
+		p := iptables.Diff(rs, state(t, k), o)
+		if err := k.RunAll(p.Prepare); err != nil {
+			t.Fatal(err)
+		}
+		for _, s := range p.Steps {
+			if err := k.Run(s); err != nil {
+				t.Fatal(err)
+			}
+			for _, x := range state(t, k).Sets {
+				if strings.HasSuffix(x.Name, "-a") || strings.HasSuffix(x.Name, "-b") {
+					want := 2
+					if x.Family == 6 {
+						want = 0
+					}
+					if strings.Contains(k.Save(4), x.Name+" ") && len(x.Members) != want {
+						t.Fatalf("after %q rules look at %s, which has %d members:\n%s", s.Why, x.Name, len(x.Members), show(p))
+					}
+				}
+			}
+		}
+		if err := k.RunAll(p.Cleanup); err != nil {
+			t.Fatal(err)
+		}
+		if rest := iptables.Diff(rs, state(t, k), o); !rest.Empty() {
+			t.Fatalf("not settled:\n%s", show(rest))
+		}
+	})
 }
 
 // An in-place set that outgrows its room is replaced by a larger one.

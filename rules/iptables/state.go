@@ -98,9 +98,11 @@ func refers(t *Table, chain string) bool {
 
 // Advance is the state as it will be once Diff's plan, Cleanup included, has
 // run: what is seen then, without looking.
-func Advance(s State, rs rules.Ruleset, o Options) State {
-	d := newDiff(rs, s, o)
-	out := State{Variant: o.Variant, V4: advanceTables(s.V4, V4, d.edits), V6: advanceTables(s.V6, V6, d.edits)}
+func Advance(s State, rs rules.Ruleset, o Options) State { return newDiff(rs, s, o).advance() }
+
+func (d *diff) advance() State {
+	s := d.state
+	out := State{Variant: d.variant, V4: advanceTables(s.V4, V4, d.edits), V6: advanceTables(s.V6, V6, d.edits)}
 	for _, w := range d.wanted {
 		st := SetState{Name: w.name, Type: string(w.typ), Family: int(w.family), MaxElem: maxElem(len(w.members)), Members: w.own()}
 		if old := d.set(w.name); old != nil && !d.replaced(*old, w) {
