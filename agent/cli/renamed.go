@@ -31,14 +31,17 @@ func renamed(changes []plan.Change) []plan.Change {
 // closest finds the set that goes and has most in common with the one that
 // comes, of the same family and kind; -1: there is none.
 func closest(changes []plan.Change, come plan.Change, taken map[int]bool) int {
-	in := make(map[string]bool, len(come.New))
-	for _, m := range come.New {
-		in[m] = true
-	}
+	var in map[string]bool // made when there is somebody to compare with
 	best, most := -1, 0
 	for j, c := range changes {
 		if taken[j] || c.Kind != plan.ChangeSet || len(c.New) > 0 || c.Family != come.Family || kindOf(c.Set) != kindOf(come.Set) {
 			continue
+		}
+		if in == nil {
+			in = make(map[string]bool, len(come.New))
+			for _, m := range come.New {
+				in[m] = true
+			}
 		}
 		n := 0
 		for _, m := range c.Old {

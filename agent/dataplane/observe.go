@@ -25,8 +25,18 @@ var ownTables = []string{"filter", "security"}
 // The save commands read rules first and then the sets that they look at. Where
 // another process takes these away in between they fail, and are run again.
 func (k *Kernel) Observe(ctx context.Context, v backend.Variant) (backend.State, error) {
+	return observed(ctx, func() (backend.State, error) { return k.observe(ctx, v, k.sets) })
+}
+
+// observeTables is Observe without the sets.
+func (k *Kernel) observeTables(ctx context.Context, v backend.Variant) (backend.State, error) {
+	none := func() ([]backend.SetState, error) { return nil, nil }
+	return observed(ctx, func() (backend.State, error) { return k.observe(ctx, v, none) })
+}
+
+func observed(ctx context.Context, observe func() (backend.State, error)) (backend.State, error) {
 	for try := 1; ; try++ {
-		st, err := k.observe(ctx, v)
+		st, err := observe()
 		if err == nil || try == observeTries || errors.Is(err, exec.ErrNotFound) {
 			return st, err
 		}
@@ -43,7 +53,7 @@ const (
 	observePause = 20 * time.Millisecond
 )
 
-func (k *Kernel) observe(ctx context.Context, v backend.Variant) (backend.State, error) {
+func (k *Kernel) observe(ctx context.Context, v backend.Variant, sets func() ([]backend.SetState, error)) (backend.State, error) {
 	st := backend.State{Variant: v}
 	var err error
 	if v == backend.Legacy {
@@ -58,7 +68,7 @@ func (k *Kernel) observe(ctx context.Context, v backend.Variant) (backend.State,
 	}
 	v4, v6 := k.beginTables(ctx, v, backend.V4), k.beginTables(ctx, v, backend.V6)
 	var errs [3]error
-	st.Sets, errs[0] = k.sets()
+	st.Sets, errs[0] = sets()
 	st.V4, errs[1] = v4()
 	st.V6, errs[2] = v6()
 	if err := errors.Join(errs[:]...); err != nil {

@@ -159,7 +159,7 @@ func changed(s backend.State, dump func() ([]dumped, error), differs func(d *dum
 	for i := range all {
 		d := &all[i]
 		w := want[d.state.Name]
-		if w == nil || d.state.Odd != w.Odd || d.state.Type != w.Type || d.state.Family != w.Family || d.state.MaxElem != w.MaxElem {
+		if w == nil || d.state.Odd && !w.Odd || d.state.Type != w.Type || d.state.Family != w.Family || d.state.MaxElem != w.MaxElem {
 			return true, nil
 		}
 		if other, err := differs(d, w); other || err != nil {
@@ -175,11 +175,11 @@ func (k *Kernel) membersChanged(d *dumped, w *backend.SetState) (bool, error) {
 	if known, ok := k.digests[w.Name]; ok && known == d.digest {
 		return false, nil
 	}
-	now, err := d.read()
+	same, err := d.holds(w)
 	if err != nil {
 		return false, fmt.Errorf("reading set %s: %w", w.Name, err)
 	}
-	if now.Odd != w.Odd || !backend.EqualMembers(now.Members, w.Members) {
+	if !same {
 		return true, nil
 	}
 	k.digests[w.Name] = d.digest

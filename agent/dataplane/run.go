@@ -268,12 +268,11 @@ func (k *Kernel) RemoveAll(ctx context.Context) (changed bool, err error) {
 		if k.usable(v) != nil {
 			continue
 		}
-		st, err := k.Observe(ctx, v)
+		st, err := k.observeTables(ctx, v)
 		if err != nil {
 			errs = append(errs, err)
 			continue
 		}
-		st.Sets = nil
 		remove(st)
 	}
 	sets, err := k.sets()
@@ -289,11 +288,10 @@ func (k *Kernel) RemoveOther(ctx context.Context, inUse backend.Variant) error {
 		if v == inUse || k.usable(v) != nil {
 			continue
 		}
-		st, err := k.Observe(ctx, v)
+		st, err := k.observeTables(ctx, v)
 		if err != nil {
 			return err
 		}
-		st.Sets = nil
 		if p := backend.Remove(st); !p.Empty() {
 			k.log.Info("taking dockwall's rules out of the variant that Docker does not use", "variant", string(v))
 			if err := k.Run(ctx, p); err != nil {

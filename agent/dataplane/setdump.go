@@ -265,21 +265,45 @@ func readHeader(s *backend.SetState, b []byte) (elements int, err error) {
 // read reads the members.
 func (d *dumped) read() (backend.SetState, error) {
 	s := d.state
+	err := d.each(func(m rules.Member, ok bool) {
+		if !ok {
+			s.Odd = true
+			return
+		}
+		s.Members = append(s.Members, m)
+	})
+	s.Members = rules.SortMembers(s.Members)
+	return s, err
+}
+
+// each calls f with each member; not ok: it is of a kind that dockwall never writes.
+func (d *dumped) each(f func(m rules.Member, ok bool)) error {
 	for _, chunk := range d.chunks {
-		err := attributes(chunk, func(_ int, v []byte) {
-			m, ok := readMember(v)
-			if !ok {
-				s.Odd = true
-				return
-			}
-			s.Members = append(s.Members, m)
-		})
-		if err != nil {
-			return s, err
+		if err := attributes(chunk, func(_ int, v []byte) { f(readMember(v)) }); err != nil {
+			return err
 		}
 	}
-	s.Members = rules.SortMembers(s.Members)
-	return s, nil
+	return nil
+}
+
+// holds tells whether the set is as it was seen before. A set has each member once,
+// in no order, and there may be a million: they are not sorted to compare them, but
+// the sums of their hashes are.
+func (d *dumped) holds(s *backend.SetState) (bool, error) {
+	var want, got uint64
+	for _, m := range s.Members {
+		want += maphash.Comparable(seed, m)
+	}
+	n, odd := 0, d.state.Odd
+	err := d.each(func(m rules.Member, ok bool) {
+		if !ok {
+			odd = true
+			return
+		}
+		n++
+		got += maphash.Comparable(seed, m)
+	})
+	return odd == s.Odd && n == len(s.Members) && got == want, err
 }
 
 // readMember reads one member; false: it is of a kind that dockwall never

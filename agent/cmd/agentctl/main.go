@@ -5,6 +5,7 @@ import (
 	"context"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 
 	"dockwall/agent/cli"
@@ -16,6 +17,8 @@ var version = "dev"
 func main() { os.Exit(run()) }
 
 func run() int {
+	// It is over before there would be much to collect.
+	debug.SetGCPercent(300)
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	return cli.Main(ctx, os.Args[1:], cli.System(version))
