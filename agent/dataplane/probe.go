@@ -59,10 +59,14 @@ const (
 	probedSets  = 8
 	// readMembers is how many members may be read on average in a thorough look:
 	// where all sets have more than that together, every so many looks read them.
-	// It is some 3 ms of a processor.
+	// It is some 3 ms of a processor. A set takes as long as perSet members.
 	readMembers = 8 << 10
+	perSet      = 16
 	// seldom is at how many thorough looks members are read, however many there are.
 	seldom = 20
+	// manySets is from how many sets on they are counted at every second thorough
+	// look; a few are looked into all the time anyway.
+	manySets = 256
 )
 
 // nextProbed are members of the sets that are looked at this time: sets far
@@ -101,14 +105,18 @@ type probed struct {
 }
 
 // setsOrMembersChanged compares all members where that is due, and otherwise
-// all that shows without reading them: the sets and how many members each has.
+// all that shows without reading them: the sets and how many members each has, or
+// of many sets at every second time just some of the members.
 func (k *Kernel) setsOrMembersChanged(s backend.State) (bool, error) {
-	members := 0
+	members := perSet * len(s.Sets)
 	for i := range s.Sets {
 		members += len(s.Sets[i].Members)
 	}
 	k.unread++
 	if k.unread < min(1+members/readMembers, seldom) {
+		if len(s.Sets) >= manySets && k.unread%2 == 0 {
+			return k.setsChanged(s)
+		}
 		return changed(s, dumpAllHeaders, func(d *dumped, w *backend.SetState) (bool, error) {
 			return d.elements != len(w.Members), nil
 		})

@@ -12,7 +12,7 @@ import (
 // Sockets have no notifications. They are looked at soon after Docker did
 // something, and every lookInterval besides.
 const (
-	lookInterval = 10 * time.Second
+	lookInterval = 20 * time.Second
 	// lookPause is the least time between two looks.
 	lookPause = 5 * time.Millisecond
 	// lookAgain and looks are how often it is looked after something happened:

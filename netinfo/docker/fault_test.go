@@ -122,6 +122,46 @@ func TestResyncIsCheap(t *testing.T) {
 	}
 }
 
+// Of many networks some are read at each resync, and all of them soon: a container
+// that was connected without an event is found on any of them. So is a start that no
+// event told, at the first one.
+func TestResyncTakesTurns(t *testing.T) {
+	e := newEngine(t, dockertest.Gen28)
+	const nets = 24
+	for i := range nets {
+		e.CreateNetwork(dockertest.Network{Name: fmt.Sprint("n", i)})
+	}
+	id := e.Create(dockertest.Container{Name: "c"})
+	e.Start(id)
+	b := follow(t, e, WithResync(20*time.Millisecond))
+	b.connected()
+	b.truth()
+	reads, lists, infos := e.Requests("/networks/{id}"), e.Requests("/containers/json"), e.Requests("/info")
+	for e.Requests("/info") < infos+networkTurns {
+		time.Sleep(time.Millisecond)
+	}
+	if got := e.Requests("/networks/{id}") - reads; got > 3*nets {
+		t.Errorf("%d networks were read %d times in %d resyncs", nets, got, networkTurns)
+	}
+	for i := range nets {
+		e.DropEvents(true)
+		e.Connect(id, fmt.Sprint("n", i))
+		e.DropEvents(false)
+		b.truth()
+	}
+	if e.Requests("/containers/json") == lists {
+		t.Error("that a container is on another network did not have the containers listed")
+	}
+	infos = e.Requests("/info")
+	e.DropEvents(true)
+	e.Start(e.Create(dockertest.Container{Name: "more"}))
+	e.DropEvents(false)
+	b.truth()
+	if got := e.Requests("/info") - infos; got > 2 {
+		t.Errorf("an unseen start was found after %d resyncs", got)
+	}
+}
+
 func TestHang(t *testing.T) {
 	e := newEngine(t, dockertest.Gen28)
 	b := follow(t, e, WithTimeout(100*time.Millisecond), WithPing(50*time.Millisecond))

@@ -25,7 +25,7 @@ const (
 	fullResync = 10
 	// networkTurns is in how many resyncs all networks are read, where there are
 	// more than fewNetworks.
-	networkTurns = 4
+	networkTurns = 8
 	fewNetworks  = 8
 )
 

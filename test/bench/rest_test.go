@@ -79,7 +79,7 @@ func (w *town) nextPID(t testing.TB) int {
 // measureRest is what the agent takes while nothing happens.
 func measureRest(t *testing.T, size sizes) *figure {
 	f := &figure{name: "At rest",
-		how: fmt.Sprintf("agentd with %s containers, %d policies and %s CIDRs, %s after its start, then watched for %s in which nothing changes and a resync falls. "+
+		how: fmt.Sprintf("agentd with %s containers, %d policies and %s CIDRs, %s after its start, then watched for %s in which nothing changes and every 30 s a resync falls. "+
 			"Processes are counted by the numbers that the host's PID namespace gives out.", number(size.many), size.policies, number(size.cidrs), settle(size), size.idle),
 		head: []string{"", ""}}
 	w := newTown(t, size.many)

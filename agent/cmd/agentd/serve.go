@@ -58,9 +58,9 @@ type agent struct {
 // serve runs the agent until ctx ends. The error is a *noPolicy where there is
 // nothing to enforce, and a *control.InUse where another agent runs.
 func serve(ctx context.Context, f flags, stderr io.Writer) error {
-	// Most of what is held is lists that never change: half of it for what comes
+	// Most of what is held is lists that never change: a third of it for what comes
 	// and goes is plenty.
-	debug.SetGCPercent(40)
+	debug.SetGCPercent(30)
 	// The file says how to log; before it is read, as it would by default.
 	a := &agent{log: newLogging(stderr, config.LogSettings{Level: "info", Format: "text"})}
 	a.trials = a.openTrials(f)
