@@ -15,6 +15,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"dockwall/netinfo/hostnet"
+	"dockwall/rules"
 	backend "dockwall/rules/iptables"
 )
 
@@ -31,6 +32,10 @@ type Kernel struct {
 	generation uint32
 	// digests are those of the sets' members as they were last read.
 	digests map[string]uint64
+	// filled are the members that sets were filled with since they were last read:
+	// most likely they are what a set holds, and a long list need not be sorted to
+	// find that out.
+	filled map[string][]rules.Member
 	// probes counts the probes, unread the thorough ones since members were read.
 	probes, unread int
 	// versions are those of the programs that were asked.
@@ -39,7 +44,7 @@ type Kernel struct {
 
 // New returns the kernel of this namespace.
 func New(log hclog.Logger) *Kernel {
-	return &Kernel{log: log, timeout: commandTimeout, proc: "/proc", digests: map[string]uint64{}, versions: map[asked][3]int{}}
+	return &Kernel{log: log, timeout: commandTimeout, proc: "/proc", digests: map[string]uint64{}, filled: map[string][]rules.Member{}, versions: map[asked][3]int{}}
 }
 
 // Own tells whether the process is a command that was started here, and runs or

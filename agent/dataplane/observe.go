@@ -151,7 +151,7 @@ func (k *Kernel) sets() ([]backend.SetState, error) {
 	k.digests, k.unread = make(map[string]uint64, len(all)), 0
 	var out []backend.SetState
 	for i := range all {
-		s, err := all[i].read()
+		s, err := k.members(&all[i])
 		if err != nil {
 			return nil, fmt.Errorf("reading set %s: %w", all[i].state.Name, err)
 		}
@@ -159,7 +159,19 @@ func (k *Kernel) sets() ([]backend.SetState, error) {
 		all[i].chunks = nil
 		out = append(out, s)
 	}
+	clear(k.filled)
 	return out, nil
+}
+
+// members are the set with its members, sorted.
+func (k *Kernel) members(d *dumped) (backend.SetState, error) {
+	s := d.state
+	s.Members = k.filled[s.Name]
+	if same, err := d.holds(&s); !same || err != nil || len(s.Members) == 0 {
+		return d.read()
+	}
+	s.Members = slices.Clone(s.Members) // what is seen may be edited, the ruleset's may not
+	return s, nil
 }
 
 func saveCommand(v backend.Variant, f backend.Family) string {

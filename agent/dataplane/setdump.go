@@ -290,6 +290,9 @@ func (d *dumped) each(f func(m rules.Member, ok bool)) error {
 // in no order, and there may be a million: they are not sorted to compare them, but
 // the sums of their hashes are.
 func (d *dumped) holds(s *backend.SetState) (bool, error) {
+	if d.elements != len(s.Members) {
+		return false, nil
+	}
 	var want, got uint64
 	for _, m := range s.Members {
 		want += maphash.Comparable(seed, m)

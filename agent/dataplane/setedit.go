@@ -33,11 +33,25 @@ func (k *Kernel) editStep(ctx context.Context, s plan.Step) error {
 		if err = ctx.Err(); err == nil {
 			err = c.do(op)
 		}
+		k.noteFilled(op)
 		if err != nil && !s.MayFail {
 			return &StepError{Step: s, Origin: op.Origin, Err: err}
 		}
 	}
 	return nil
+}
+
+// noteFilled keeps filled as the operation has it. A set that is there already may
+// hold more than what is added: whoever goes by filled looks.
+func (k *Kernel) noteFilled(op plan.SetOp) {
+	switch op.Verb {
+	case "add":
+		k.filled[op.Set] = op.Members
+	case "swap", "rename":
+		k.filled[op.Set], k.filled[op.To] = k.filled[op.To], k.filled[op.Set]
+	default:
+		delete(k.filled, op.Set)
+	}
 }
 
 // setConn speaks ipset's protocol with the kernel. What is sent is answered before
