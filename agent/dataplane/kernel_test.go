@@ -3,7 +3,6 @@ package dataplane
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -355,69 +354,5 @@ func TestGuardOnLegacyOnlyWhereItIsNeeded(t *testing.T) {
 		if err != nil || o.Guard != tc.want || o.Inline {
 			t.Errorf("%s with Docker %q: %+v, %v", tc.v, tc.version, o, err)
 		}
-	}
-}
-
-// Of many sets some are looked at each time. Who empties all is seen at once, who
-// empties one soon.
-func TestProbeOfManySets(t *testing.T) {
-	k := inNamespace(t)
-	rs := small()
-	for i := range 150 {
-		name := fmt.Sprintf("m-%d", i)
-		rs.Sets = append(rs.Sets, rules.Set{Name: name, Type: rules.HashNet, InPlace: true, Members: []rules.Member{{Prefix: netip.MustParsePrefix("192.0.2.0/24")}}})
-		rs.Chains[1].Rules = append(rs.Chains[1].Rules, rules.Rule{Match: []rules.Match{rules.InSet{Set: name, Dims: []rules.Dim{rules.Src}}}, Verdict: rules.Verdict{Kind: rules.Drop}, Origin: rules.Origin{Policy: "published.a"}})
-	}
-	st := apply(t, k, rs, backend.Options{Variant: backend.NFT})
-	if len(st.Sets) < 300 {
-		t.Fatalf("there are %d sets", len(st.Sets))
-	}
-	full := 0
-	for _, s := range st.Sets {
-		full += min(len(s.Members), 1)
-	}
-	each := comparisons / len(st.Sets)
-	most := (full + each - 1) / each
-	if each < 2*probedSets || most < 5 {
-		t.Fatalf("%d sets, %d of them with members, are too many or too few", len(st.Sets), full)
-	}
-	rounds := func() int {
-		for n := 1; n <= 2*most; n++ {
-			changed, err := k.Probe(t.Context(), st, false)
-			must(t, err)
-			if changed {
-				return n
-			}
-		}
-		return 0
-	}
-	if n := rounds(); n != 0 {
-		t.Fatalf("probe %d sees a change that there was not", n)
-	}
-	for _, name := range []string{"m-0", "m-77", "m-149"} {
-		sh(t, "ipset flush dockwall4-"+name)
-		if n := rounds(); n == 0 || n > most {
-			t.Errorf("that %s was emptied probe %d sees, want one of the first %d", name, n, most)
-		}
-		if changed, err := k.Probe(t.Context(), st, true); !changed || err != nil {
-			t.Errorf("the thorough look after %s was emptied: %v, %v", name, changed, err)
-		}
-		sh(t, "ipset add dockwall4-"+name+" 192.0.2.0/24")
-	}
-	sh(t, "ipset add dockwall4-m-5 198.51.100.0/24")
-	if n := rounds(); n != 0 {
-		t.Errorf("probe %d sees a further member of one of many sets; only a thorough look is to", n)
-	}
-	if changed, err := k.Probe(t.Context(), st, true); !changed || err != nil {
-		t.Errorf("the thorough look after a member came: %v, %v", changed, err)
-	}
-	sh(t, "ipset add dockwall4-m-0 203.0.113.0/24; ipset del dockwall4-m-0 192.0.2.0/24")
-	if n := rounds(); n == 0 || n > most {
-		t.Errorf("that one member stands in another's place probe %d sees, want one of the first %d", n, most)
-	}
-	sh(t, "ipset add dockwall4-m-0 192.0.2.0/24")
-	sh(t, "for s in $(ipset list -n | grep ^dockwall4-m); do ipset flush $s; done")
-	if n := rounds(); n != 1 {
-		t.Errorf("that all were emptied probe %d sees, want the first", n)
 	}
 }

@@ -48,13 +48,15 @@ func generation(v backend.Variant) (uint32, error) {
 }
 
 const (
-	// fewSets is up to how many sets a probe asks how many members each has. The
-	// kernel walks a set to tell, and of some hundred sets that would be most of
-	// what an agent does while nothing happens.
-	fewSets = 24
-	// Where there are more, a probe looks a member up in as many as it can with so
-	// many comparisons of names: the kernel finds a set by going through all. At
-	// least it is in probedSets.
+	// fewSets is up to how many sets a probe asks how many members each has, if they
+	// are few as well. The kernel walks a set to tell, and of some hundred sets, or
+	// of a long list, that would be most of what an agent does while nothing
+	// happens.
+	fewSets    = 24
+	fewMembers = 4096
+	// Otherwise a probe looks a member up, in as many sets as it can with so many
+	// comparisons of names: the kernel finds a set by going through all. At least it
+	// is in probedSets.
 	comparisons = 6400
 	probedSets  = 8
 	// readMembers is how many members may be read on average in a thorough look:
@@ -85,13 +87,11 @@ func (k *Kernel) nextProbed(sets []backend.SetState) []probed {
 	next := make([]probed, 0, probedSets)
 	at := 0
 	for i := range sets {
-		ms := sets[i].Members
-		if len(ms) == 0 {
+		if len(sets[i].Members) == 0 {
 			continue
 		}
 		if at%rounds == k.probes%rounds {
-			// Golden strides come to all parts of a list soon.
-			next = append(next, probed{sets[i].Name, ms[uint32(k.probes/rounds)*2654435769%uint32(len(ms))]})
+			next = append(next, oneOf(&sets[i], k.probes/rounds))
 		}
 		at++
 	}
@@ -102,6 +102,12 @@ func (k *Kernel) nextProbed(sets []backend.SetState) []probed {
 type probed struct {
 	set    string
 	member rules.Member
+}
+
+// oneOf is a member of the set, another each round: golden strides come to all parts
+// of a list soon.
+func oneOf(s *backend.SetState, round int) probed {
+	return probed{s.Name, s.Members[uint32(round)*2654435769%uint32(len(s.Members))]}
 }
 
 // setsOrMembersChanged compares all members where that is due, and otherwise
@@ -134,7 +140,25 @@ func (k *Kernel) setsChanged(s backend.State) (bool, error) {
 	if len(s.Sets) > fewSets {
 		return anyMissing(k.nextProbed(s.Sets))
 	}
-	headers, err := dumpHeaders(s.Sets)
+	k.probes++
+	var short []backend.SetState
+	var long []probed
+	for i := range s.Sets {
+		if len(s.Sets[i].Members) > fewMembers {
+			long = append(long, oneOf(&s.Sets[i], k.probes))
+		} else {
+			short = append(short, s.Sets[i])
+		}
+	}
+	if changed, err := countsChanged(short); changed || err != nil {
+		return changed, err
+	}
+	return anyMissing(long)
+}
+
+// countsChanged compares how many members the sets have.
+func countsChanged(sets []backend.SetState) (bool, error) {
+	headers, err := dumpHeaders(sets)
 	if err != nil {
 		return false, err
 	}
@@ -142,7 +166,7 @@ func (k *Kernel) setsChanged(s backend.State) (bool, error) {
 	for i := range headers {
 		elements[headers[i].state.Name] = headers[i].elements
 	}
-	for _, set := range s.Sets {
+	for _, set := range sets {
 		if n, there := elements[set.Name]; !there || n != len(set.Members) {
 			return true, nil
 		}

@@ -2,7 +2,6 @@ package dataplane
 
 import (
 	"context"
-	"net/netip"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -42,98 +41,5 @@ ipset add dockwall4-other theirs`)
 	equal := cmp.Comparer(func(a, b rules.Member) bool { return a == b })
 	if d := cmp.Diff(want, got, equal, cmpopts.EquateEmpty(), cmpopts.SortSlices(func(a, b backend.SetState) bool { return a.Name < b.Name })); d != "" {
 		t.Errorf("-ipset +netlink\n%.3000s", d)
-	}
-}
-
-// The thorough look sees what the cheap one does not, and nothing where nothing
-// was done.
-func TestThoroughProbe(t *testing.T) {
-	for name, c := range map[string]struct {
-		script string
-		cheap  bool
-		all    bool
-	}{
-		"nothing":                            {"true", false, false},
-		"a member in another one's place":    {"ipset add $SET 198.51.100.0/24; ipset del $SET 192.0.2.0/24", false, true},
-		"the same, and back":                 {"ipset add $SET 198.51.100.0/24; ipset del $SET 198.51.100.0/24", false, false},
-		"one member more":                    {"ipset add $SET 198.51.100.0/24", true, true},
-		"a set of ours that nobody asked of": {"ipset create dockwall4-x hash:net", false, true},
-		"somebody's own set":                 {"ipset create x hash:net", false, false},
-		"a rule":                             {"iptables-nft -D DOCKER-USER 1", false, true},
-	} {
-		t.Run(name, func(t *testing.T) {
-			k := inNamespace(t)
-			rs := small()
-			apply(t, k, rs, backend.Options{Variant: backend.NFT, Guard: true})
-			st, err := k.Observe(t.Context(), backend.NFT)
-			must(t, err)
-			sh(t, "SET=dockwall4-"+rs.Sets[0].Name+"; "+c.script)
-			for range 2 {
-				if changed, err := k.Probe(t.Context(), st, false); changed != c.cheap || err != nil {
-					t.Errorf("the cheap look: %v, %v", changed, err)
-				}
-				if changed, err := k.Probe(t.Context(), st, true); changed != c.all || err != nil {
-					t.Errorf("the thorough look: %v, %v", changed, err)
-				}
-			}
-		})
-	}
-}
-
-// Many members are read at every third thorough look only; that one more is
-// there each tells.
-func TestThoroughProbeOfManyMembers(t *testing.T) {
-	k := inNamespace(t)
-	rs := small()
-	for i := range 5 * readMembers / 2 {
-		a := netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)})
-		rs.Sets[0].Members = append(rs.Sets[0].Members, rules.Member{Prefix: netip.PrefixFrom(a, 32)})
-	}
-	rs.Sets[0].Members = rules.SortMembers(rs.Sets[0].Members)
-	apply(t, k, rs, backend.Options{Variant: backend.NFT})
-	st, err := k.Observe(t.Context(), backend.NFT)
-	must(t, err)
-	looks := func(want ...bool) {
-		t.Helper()
-		for i, want := range want {
-			if changed, err := k.Probe(t.Context(), st, true); changed != want || err != nil {
-				t.Errorf("look %d: %v, %v", i, changed, err)
-			}
-		}
-	}
-	edit := func(verb string, m rules.Member) {
-		must(t, k.step(t.Context(), plan.Step{Argv: []string{plan.EditSets}, Sets: []plan.SetOp{{Verb: verb, Set: "dockwall4-" + rs.Sets[0].Name, Members: []rules.Member{m}}}}))
-	}
-	looks(false, false, false)
-	one, other := rs.Sets[0].Members[7], rs.Sets[0].Members[7]
-	other.Prefix = netip.MustParsePrefix("198.51.100.0/24")
-	k.digests["dockwall4-"+rs.Sets[0].Name]++ // as if read long ago
-	looks(false, false, false)
-	edit("add", other)
-	looks(true)
-	edit("del", one)
-	looks(false, true)
-}
-
-// An edit of our own that somebody undoes is seen, though the members are those
-// that were once read.
-func TestThoroughProbeAfterEdit(t *testing.T) {
-	k := inNamespace(t)
-	rs := small()
-	apply(t, k, rs, backend.Options{Variant: backend.NFT, Guard: true})
-	st, err := k.Observe(t.Context(), backend.NFT)
-	must(t, err)
-	next := backend.Share(st, rs)
-	p, ok := backend.Move([]rules.Move{{Set: "h-x", Come: someMembers(1, false, true)}}, next)
-	if !ok {
-		t.Fatal("it does not move")
-	}
-	must(t, k.Run(t.Context(), p))
-	if changed, err := k.Probe(t.Context(), next, true); changed || err != nil {
-		t.Errorf("after the edit: %v, %v", changed, err)
-	}
-	must(t, k.Run(t.Context(), plan.Plan{Steps: p.Rollback}))
-	if changed, err := k.Probe(t.Context(), next, true); !changed || err != nil {
-		t.Errorf("after it was undone: %v, %v", changed, err)
 	}
 }
