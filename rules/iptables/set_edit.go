@@ -1,6 +1,7 @@
 package iptables
 
 import (
+	"iter"
 	"slices"
 	"strings"
 
@@ -63,10 +64,8 @@ func (d *diff) lookedAt(set string) bool {
 			for _, t := range d.state.tables(f) {
 				for _, c := range t.Chains {
 					for _, r := range c.Rules {
-						for _, word := range strings.Fields(r) {
-							if strings.HasPrefix(word, sets4) || strings.HasPrefix(word, sets6) {
-								d.looked[word] = true
-							}
+						for name := range lookups(r) {
+							d.looked[name] = true
 						}
 					}
 				}
@@ -74,6 +73,23 @@ func (d *diff) lookedAt(set string) bool {
 		}
 	}
 	return d.looked[set]
+}
+
+// lookups are the sets that the rule looks at.
+func lookups(rule string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for {
+			_, rest, found := strings.Cut(rule, "--match-set ")
+			if !found {
+				return
+			}
+			name, rest, _ := strings.Cut(rest, " ")
+			if !yield(name) {
+				return
+			}
+			rule = rest
+		}
+	}
 }
 
 // replaced: what cannot be put right in place. A set under a content name never
