@@ -6,8 +6,10 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/fsnotify/fsnotify"
+	"golang.org/x/sys/unix"
 )
 
 // maxRounds bounds how often the steps are looked up anew because they changed
@@ -27,6 +29,21 @@ func (w *watcher) follow() {
 		}
 	}
 	w.forget()
+	w.shared = slices.ContainsFunc(w.folders(), func(dir string) bool {
+		var st unix.Statfs_t
+		return unix.Statfs(dir, &st) == nil && sharedFS(uint32(st.Type))
+	})
+}
+
+// sharedFS tells whether other hosts, or a process of this one by itself, may write
+// to a file system of this type.
+func sharedFS(magic uint32) bool {
+	switch magic {
+	case unix.NFS_SUPER_MAGIC, unix.SMB_SUPER_MAGIC, unix.SMB2_SUPER_MAGIC, unix.CIFS_SUPER_MAGIC, unix.FUSE_SUPER_MAGIC,
+		unix.V9FS_MAGIC, unix.CEPH_SUPER_MAGIC, unix.AFS_SUPER_MAGIC, unix.AFS_FS_MAGIC, unix.CODA_SUPER_MAGIC, unix.OCFS2_SUPER_MAGIC:
+		return true
+	}
+	return false
 }
 
 // addAll watches the folders and tells whether one of them was new.

@@ -12,11 +12,13 @@ import (
 
 // How soon a change is told. An event is told settle after the last one of a
 // burst, and at most settleMax after its first; what no event told is found by
-// looking, every pollWatched, or pollBlind where watching is not possible.
+// looking, every pollWatched, pollShared where another host may have written (which
+// inotify does not tell), or pollBlind where watching is not possible.
 const (
 	settle      = 20 * time.Millisecond
 	settleMax   = 100 * time.Millisecond
 	pollWatched = 10 * time.Second
+	pollShared  = 2 * time.Second
 	pollBlind   = 250 * time.Millisecond
 )
 
@@ -62,6 +64,7 @@ type watcher struct {
 	files   map[string]bool   // absolute paths that are followed
 	steps   map[lookup]bool   // what an event has to be about to be told
 	blind   bool              // some folder could not be watched
+	shared  bool              // some folder is on a file system of another host
 	prints  map[string]string // fingerprint of each file
 }
 
@@ -69,8 +72,11 @@ type watcher struct {
 // or the time for a look.
 func (w *watcher) wait(ctx context.Context) (told bool, err error) {
 	poll := pollWatched
-	if w.blind {
+	switch {
+	case w.blind:
 		poll = pollBlind
+	case w.shared:
+		poll = pollShared
 	}
 	timer := time.NewTimer(poll)
 	defer timer.Stop()

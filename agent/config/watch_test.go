@@ -12,6 +12,7 @@ import (
 	"github.com/fsnotify/fsnotify"
 	"github.com/hashicorp/go-hclog"
 	"go.uber.org/goleak"
+	"golang.org/x/sys/unix"
 )
 
 // inForce is what the contract leaves for seeing a change and applying it.
@@ -226,6 +227,29 @@ func TestWatchBlind(t *testing.T) {
 	t.Cleanup(w.close)
 	if !w.look() {
 		t.Error("look did not see the change")
+	}
+}
+
+// TestWatchShared looks more often where another host may write.
+func TestWatchShared(t *testing.T) {
+	for _, magic := range []uint32{unix.NFS_SUPER_MAGIC, unix.CIFS_SUPER_MAGIC, unix.FUSE_SUPER_MAGIC, unix.V9FS_MAGIC} {
+		if !sharedFS(magic) {
+			t.Errorf("%#x is not taken for a file system that others write to", magic)
+		}
+	}
+	path := write(t, t.TempDir(), "agent.hcl", allow("a"))
+	w := &watcher{doc: func() []string { return []string{path} }, watched: map[string]string{}, prints: map[string]string{}, log: quiet()}
+	t.Cleanup(w.close)
+	if w.look(); w.shared {
+		t.Errorf("%s is taken for a folder that other hosts write to", path)
+	}
+	w.shared = true
+	begun := time.Now()
+	if told, err := w.wait(t.Context()); told || err != nil {
+		t.Fatalf("wait = %v, %v", told, err)
+	}
+	if took := time.Since(begun); took > pollShared+time.Second {
+		t.Errorf("the next look came after %v, want %v", took, pollShared)
 	}
 }
 
