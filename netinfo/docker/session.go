@@ -166,8 +166,12 @@ func (s *Source) repeat(ctx context.Context, eng engine, r *reader, notify func(
 			}
 			notify("networks were listed")
 		case <-next.C:
-			agrees, err := s.lookAgain(ctx, eng, r, notify, since)
-			if since++; err == nil && (since >= fullResync || !agrees) {
+			turn, agrees := since, false
+			n, err := s.readEngine(ctx, eng, notify)
+			if since++; err == nil && since < fullResync {
+				agrees, err = s.lookAgain(ctx, eng, r, notify, n, turn)
+			}
+			if err == nil && !agrees {
 				since = 0
 				_, err = s.readAll(ctx, eng, r, notify)
 			}
@@ -187,13 +191,9 @@ func cause(ctx context.Context, err error) error {
 	return err
 }
 
-// lookAgain reads the engine's own facts and the networks whose turn it is, and
-// tells whether what is known of the containers agrees with these.
-func (s *Source) lookAgain(ctx context.Context, eng engine, r *reader, notify func(string), turn int) (bool, error) {
-	n, err := s.readEngine(ctx, eng, notify)
-	if err != nil {
-		return false, err
-	}
+// lookAgain reads the networks whose turn it is, and tells whether what is known of
+// the containers agrees with these and with how many there are.
+func (s *Source) lookAgain(ctx context.Context, eng engine, r *reader, notify func(string), n census, turn int) (bool, error) {
 	if err := s.readNetworks(ctx, eng, r, notify, turn); err != nil {
 		return false, err
 	}
