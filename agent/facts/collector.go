@@ -29,7 +29,12 @@ type Collector struct {
 	// told tells of an address that came into use; nil before Run.
 	told func()
 
-	// look asks the socket scanner for another round.
+	// scanner belongs to whoever looks at the sockets: who asked first for the
+	// facts, and watchSockets after that.
+	scanner *hostnet.Scanner
+	// first is the first look at the sockets.
+	first sync.Once
+	// look asks for another.
 	look chan struct{}
 	// asking: the engine will be asked for its networks in a moment.
 	asking bool
@@ -42,7 +47,8 @@ func New(host string, last netinfo.Snapshot, log hclog.Logger) (*Collector, erro
 	if err != nil {
 		return nil, err
 	}
-	return &Collector{log: log, engine: engine, stale: true, memory: remember(last), neighbors: neighbors{}, look: make(chan struct{}, 1)}, nil
+	return &Collector{log: log, engine: engine, stale: true, memory: remember(last), sockets: recall(last), neighbors: neighbors{},
+		scanner: hostnet.NewScanner("/proc"), look: make(chan struct{}, 1)}, nil
 }
 
 // Run keeps the facts fresh until ctx ends. notify is called whenever Snapshot
@@ -108,6 +114,7 @@ func (c *Collector) askLater(wait time.Duration) {
 // Snapshot returns what is known now, and when the event happened that its
 // latest change in Docker came from (zero: none).
 func (c *Collector) Snapshot() (netinfo.Snapshot, time.Time, error) {
+	c.lookFirst()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.stale {

@@ -1,12 +1,16 @@
 package facts
 
 import (
+	"errors"
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/hashicorp/go-hclog"
 
 	"dockwall/netinfo"
 	"dockwall/netinfo/docker"
@@ -185,6 +189,85 @@ func TestHostServiceIsBelievedOnlyAfterAWhile(t *testing.T) {
 	if got := s.see(open[:1], nil, proxy, at); len(got) != 0 {
 		t.Errorf("docker-proxy is taken for a service: %v", got)
 	}
+}
+
+// fakeDockerd is a /proc where a dockerd runs that is to listen on port 4243.
+func fakeDockerd(t *testing.T) (proc string) {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Fatal("only a process of root is believed to be dockerd")
+	}
+	proc = t.TempDir()
+	for name, text := range map[string]string{"comm": "dockerd\n", "cmdline": "dockerd\x00-Htcp://0.0.0.0:4243\x00--config-file=" + proc + "/none\x00",
+		"status": "NSpid:\t7\n", "ns/net": "not to be read"} {
+		path := filepath.Join(proc, "7", name)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(text), 0o644)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return proc
+}
+
+// collectorOf looks at the processes below proc, after an earlier run that knew last.
+func collectorOf(t *testing.T, proc string, last netinfo.Snapshot) *Collector {
+	t.Helper()
+	c, err := New("unix://"+proc+"/docker.sock", last, hclog.NewNullLogger())
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.scanner = hostnet.NewScanner(proc)
+	return c
+}
+
+// engineListens tells whether the facts of now have dockerd's port 4243.
+func engineListens(t *testing.T, c *Collector) bool {
+	t.Helper()
+	s, _, err := c.Snapshot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return slices.ContainsFunc(s.Listeners, func(l netinfo.Listener) bool { return l.Dockerd && l.Port == 4243 })
+}
+
+// TestFirstFactsKnowDockerdsPorts: the engine may answer before anybody looked at
+// the sockets, and what is written then is called enforcing.
+func TestFirstFactsKnowDockerdsPorts(t *testing.T) {
+	if !engineListens(t, collectorOf(t, fakeDockerd(t), netinfo.Snapshot{})) {
+		t.Error("the first facts do not know dockerd's own port")
+	}
+}
+
+func TestDockerdsPortsStayItsOwnWhileItIsAway(t *testing.T) {
+	proc := fakeDockerd(t)
+	c := collectorOf(t, proc, netinfo.Snapshot{})
+	look := func(c *Collector, want bool, when string) {
+		t.Helper()
+		if _, _, err := c.lookAtSockets(); err != nil {
+			t.Fatal(err)
+		}
+		if got := engineListens(t, c); got != want {
+			t.Errorf("%s: dockerd's port is known as its own: %v, want %v", when, got, want)
+		}
+	}
+	look(c, true, "running")
+	if err := os.Rename(filepath.Join(proc, "7"), filepath.Join(proc, "away")); err != nil {
+		t.Fatal(err)
+	}
+	look(c, true, "stopped")
+	last, _, err := c.Snapshot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	look(collectorOf(t, proc, last), true, "stopped, and the agent started again")
+	look(collectorOf(t, proc, ofEarlierBoot(last)), true, "stopped, and the machine booted")
+	cmdline := filepath.Join(proc, "away", "cmdline")
+	if err := errors.Join(os.WriteFile(cmdline, []byte("dockerd\x00--config-file="+proc+"/none\x00"), 0o644),
+		os.Rename(filepath.Join(proc, "away"), filepath.Join(proc, "7"))); err != nil {
+		t.Fatal(err)
+	}
+	look(c, true, "back a moment ago")
+	c.sockets.engineSince = time.Now().Add(-returnTime)
+	look(c, false, "back without the port")
 }
 
 func TestDockerdPortsThatAreContainersAreNotItsOwn(t *testing.T) {

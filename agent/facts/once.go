@@ -8,7 +8,6 @@ import (
 
 	"dockwall/agent/config"
 	"dockwall/netinfo"
-	"dockwall/netinfo/hostnet"
 )
 
 // Once reads the host's facts for a one-shot command: links, sockets, and
@@ -46,10 +45,7 @@ func Once(ctx context.Context, s config.Settings, timeout time.Duration, log hcl
 			waiting = false
 		}
 	}
-	scanner := hostnet.NewScanner("/proc")
-	if _, _, err := c.lookAtSockets(scanner); err != nil {
-		log.Warn("looking at the host's sockets", "error", err)
-	}
+	c.lookFirst()
 	// A one-shot has no second look to wait for.
 	for i := range c.sockets.listeners {
 		c.sockets.listeners[i].since = time.Time{}

@@ -1,6 +1,7 @@
 package facts
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"time"
@@ -23,12 +24,30 @@ const (
 	// believed to be the host's own: docker-proxy's socket is bound before its
 	// process can be seen.
 	settleTime = 2 * time.Second
+	// returnTime is how long a dockerd that came back has to listen where the one
+	// before it did.
+	returnTime = 10 * time.Second
 )
 
 // sockets is what was seen of the host's own sockets.
 type sockets struct {
 	proxies   []hostnet.Proxy
 	listeners []sighting
+	// looked: this run has looked at them. Before, there is what an earlier run
+	// knew of dockerd's.
+	looked bool
+	// engineSince is when dockerd was first found running; zero: it does not run.
+	engineSince time.Time
+}
+
+// recall starts from what an earlier run knew of dockerd's own ports.
+func recall(last netinfo.Snapshot) (s sockets) {
+	for _, l := range last.Listeners {
+		if l.Dockerd {
+			s.listeners = append(s.listeners, sighting{l: l})
+		}
+	}
+	return s
 }
 
 // sighting is a listener and since when it has been seen.
@@ -39,12 +58,12 @@ type sighting struct {
 
 // watchSockets looks at the sockets until ctx ends.
 func (c *Collector) watchSockets(ctx context.Context, notify func(string)) {
-	scanner := hostnet.NewScanner("/proc")
+	c.lookFirst()
 	tick := time.NewTicker(lookInterval)
 	defer tick.Stop()
 	more := 0
 	for {
-		changed, settling, err := c.lookAtSockets(scanner)
+		changed, settling, err := c.lookAtSockets()
 		if err != nil {
 			c.log.Warn("looking at the host's sockets", "error", err)
 		}
@@ -75,24 +94,42 @@ func (c *Collector) watchSockets(ctx context.Context, notify func(string)) {
 	}
 }
 
+// lookFirst returns when the sockets have been looked at. Facts without them
+// would leave open what dockerd itself listens on, and the engine may well
+// answer before such a look is done.
+func (c *Collector) lookFirst() {
+	c.first.Do(func() {
+		if _, _, err := c.lookAtSockets(); err != nil {
+			c.log.Warn("looking at the host's sockets", "error", err)
+		}
+	})
+}
+
 // lookAtSockets reads listeners before processes: a docker-proxy that listens
 // in the one is then found in the other.
-func (c *Collector) lookAtSockets(scanner *hostnet.Scanner) (changed, settling bool, err error) {
+func (c *Collector) lookAtSockets() (changed, settling bool, err error) {
 	open, err := hostnet.Listeners()
 	if err != nil {
 		return false, false, err
 	}
-	proxies, err := scanner.Proxies()
+	proxies, err := c.scanner.Proxies()
 	if err != nil {
 		return false, false, err
 	}
-	engine, err := scanner.Dockerd(open)
+	engine, err := c.scanner.Dockerd(open)
 	now := time.Now()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	old := c.sockets
 	before := old.settled(now)
-	next := sockets{proxies: proxies, listeners: c.sockets.see(open, engine, proxies, now)}
+	next := sockets{proxies: proxies, looked: true}
+	if c.scanner.DockerdRuns() {
+		next.engineSince = cmp.Or(old.engineSince, now)
+	}
+	if next.engineSince.IsZero() || next.returning(now) {
+		engine = append(engine, old.engines(now)...)
+	}
+	next.listeners = old.see(open, engine, proxies, now)
 	changed = !slices.EqualFunc(c.sockets.proxies, proxies, func(a, b hostnet.Proxy) bool {
 		a.PID, b.PID = 0, 0
 		return a == b
@@ -100,7 +137,21 @@ func (c *Collector) lookAtSockets(scanner *hostnet.Scanner) (changed, settling b
 	c.sockets = next
 	after := next.settled(now)
 	changed = changed || len(next.listeners) != len(after) && !slices.EqualFunc(next.listeners, old.listeners, func(a, b sighting) bool { return a.l == b.l })
-	return changed || !slices.Equal(before, after), len(after) < len(next.listeners), err
+	settling = len(after) < len(next.listeners) || next.returning(now)
+	return changed || !slices.Equal(before, after), settling, err
+}
+
+// engines are dockerd's ports. While it is away they stay so, whoever listens
+// there meanwhile: it listens again some time before anybody can see that, and
+// systemd may do so for it. One that came back gives up those that it does not
+// take again.
+func (s sockets) engines(now time.Time) []netinfo.Listener {
+	return slices.DeleteFunc(s.settled(now), func(l netinfo.Listener) bool { return !l.Dockerd })
+}
+
+// returning tells that dockerd has not had the time yet to listen.
+func (s sockets) returning(now time.Time) bool {
+	return !s.engineSince.IsZero() && now.Sub(s.engineSince) < returnTime
 }
 
 // see turns the listeners into sightings: dockerd's as such, docker-proxy's not
@@ -115,12 +166,15 @@ func (s sockets) see(open []hostnet.Socket, engine []netinfo.Listener, proxies [
 			ls = append(ls, l)
 		}
 	}
-	ls = append(ls, engine...)
-	first := len(s.listeners) == 0
+	for _, e := range engine {
+		if !slices.Contains(ls, e) {
+			ls = append(ls, e)
+		}
+	}
 	seen := make([]sighting, 0, len(ls))
 	for _, l := range ls {
 		since := now
-		if first && l.Dockerd {
+		if !s.looked && l.Dockerd {
 			// At the first look there is nothing to wait for: what dockerd
 			// listens on was there before us.
 			since = now.Add(-settleTime)

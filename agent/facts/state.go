@@ -69,8 +69,9 @@ func WriteFile(path string, contents []byte) error {
 
 // Load reads what Save kept, from the first of the paths where there is
 // something. Addresses do not outlive a boot: of what an earlier one left, only
-// the networks and the ports that containers publish are returned, so that a
-// port is closed before a container that starts with Docker opens it.
+// the networks, the ports that containers publish and those of dockerd itself are
+// returned, so that a port is closed before Docker or a container that starts with
+// it opens it.
 func Load(paths ...string) (netinfo.Snapshot, error) {
 	var errs []error
 	for _, path := range paths {
@@ -94,7 +95,7 @@ func Load(paths ...string) (netinfo.Snapshot, error) {
 }
 
 func ofEarlierBoot(s netinfo.Snapshot) netinfo.Snapshot {
-	old := netinfo.Snapshot{Engine: s.Engine, Networks: s.Networks}
+	old := netinfo.Snapshot{Engine: s.Engine, Networks: s.Networks, Listeners: s.Listeners}
 	old.Engine.Connected = false
 	for _, c := range s.Containers {
 		c.Endpoints, c.State = nil, "exited"

@@ -58,6 +58,9 @@ func (s *Scanner) Dockerd(listeners []Socket) ([]netinfo.Listener, error) {
 	return ports, errors.Join(errs...)
 }
 
+// DockerdRuns tells whether Dockerd found a dockerd when it last looked.
+func (s *Scanner) DockerdRuns() bool { return len(s.of(dockerdRole)) > 0 }
+
 // held gives the TCP listeners among the process's open files; none where we
 // may not see them.
 func (s *Scanner) held(pid int, listeners []Socket) []netip.AddrPort {

@@ -50,6 +50,35 @@ func TestLiveRestore(t *testing.T) {
 	})
 }
 
+// TestDockerdsOwnPortOverRestarts restarts and kills an engine that listens
+// elsewhere than on 2375, under a flood of that port. It listens some time before
+// it answers, and would be open to the world until somebody looked at its sockets.
+func TestDockerdsOwnPortOverRestarts(t *testing.T) {
+	onEngines(t, wanted[:], func(t *testing.T, engine string) {
+		l := lab.New(t, lab.Options{Engine: engine, Args: []string{"-H", "unix:///var/run/docker.sock", "-H", "tcp://[::]:4243", "--tls=false"}})
+		a := l.Agentd("")
+		wan := l.Client("wan")
+		floods := []*lab.Flood{wan.Flood("tcp", l.HostAddr("eth0", 4), 4243, floodFor), wan.Flood("tcp", l.HostAddr("eth0", 6), 4243, floodFor)}
+		l.RestartDockerd()
+		l.KillDockerd()
+		l.StartDockerd()
+		for i, f := range floods {
+			r := f.Stop()
+			t.Logf("flood %d: %s, %v", i+1, tally(r), r.Classes)
+			if r.Classes["timeout"] < 50 {
+				t.Errorf("flood %d: only %d were stopped", i+1, r.Classes["timeout"])
+			}
+			// dockerd waits for a request, as long as anybody likes.
+			if in := r.Classes["silent"] + r.Classes["reset"] + r.Classes["refused"]; in > 0 {
+				t.Errorf("flood %d: %d came to dockerd's port", i+1, in)
+			}
+		}
+		if t.Failed() {
+			t.Logf("agentd:\n%s", a.Log())
+		}
+	})
+}
+
 // TestNetworkCreate makes and removes networks under a flood. Engines before 28
 // take their jump to DOCKER-USER away for some milliseconds each time. The guard
 // holds meanwhile; in legacy tables it stands in FORWARD itself.

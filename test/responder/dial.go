@@ -30,7 +30,7 @@ const (
 type answer struct {
 	OK     bool   `json:"ok"`
 	Answer string `json:"answer,omitempty"` // the server's line
-	Class  string `json:"class"`            // ok, refused, timeout, unreachable, reset, other
+	Class  string `json:"class"`            // ok, refused, timeout, silent, unreachable, reset, other
 	Error  string `json:"error,omitempty"`
 	Local  string `json:"local,omitempty"` // the client's own end
 	Micros int64  `json:"micros"`
@@ -89,6 +89,10 @@ func (q *question) ask(ctx context.Context, d net.Dialer, address string) (net.C
 	if conn != nil {
 		a.Local = conn.LocalAddr().String()
 	}
+	if conn != nil && q.proto == "tcp" && a.Class == "timeout" {
+		// It was let in: nobody said anything, as with HTTP.
+		a.Class = "silent"
+	}
 	return conn, a
 }
 
@@ -130,7 +134,7 @@ func (a answer) exitCode() int {
 		return exitOK
 	case "refused":
 		return exitRefused
-	case "timeout":
+	case "timeout", "silent":
 		return exitTimeout
 	case "unreachable":
 		return exitUnreachable
