@@ -2,6 +2,7 @@ package compile
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 
 	"dockwall/rules"
@@ -9,35 +10,71 @@ import (
 )
 
 // blocks writes what is refused before everything else: anything from the
-// blocked addresses, and every connection to them that a container opens. It
-// stands before the rule for established connections, so a new block ends what
-// is going on.
-func (b *builder) blocks(c *chain) {
+// blocked addresses. It stands before the rule for established connections, so a
+// new block ends what is going on.
+func (b *builder) blocks(c *chain, of func(*policy.Block) bool) {
 	for i, bl := range b.p.Blocks {
-		if src, never := b.addresses(bl.From, rules.Src, bl.Origin); !bl.From.Empty() && !never {
+		if bl.From.Empty() || !of(bl) {
+			continue
+		}
+		if src, never := b.addresses(bl.From, rules.Src, bl.Origin); !never {
 			c.add(b.goTo(b.blocked(i, bl), bl.Origin, src...))
 		}
 	}
-	if !slices.ContainsFunc(b.p.Blocks, func(bl *policy.Block) bool { return !bl.To.Empty() }) {
-		return
-	}
-	for _, l := range b.top.docker {
-		c.add(b.jump(chainBlockTo, byDispatch, in(l)))
-	}
-	b.blockTo()
 }
 
-// blockTo refuses what goes to the blocked addresses. FORWARD and INPUT share
-// the chain.
-func (b *builder) blockTo() {
-	c := b.chain(chainBlockTo)
+// everyBlock is for blocks.
+func everyBlock(*policy.Block) bool { return true }
+
+// blocksInside tells that the block may be about a container itself.
+func (b *builder) blocksInside(bl *policy.Block) bool {
+	ps := bl.From.Prefixes()
+	return slices.ContainsFunc(b.insides(), func(inside netip.Prefix) bool { return overlaps(ps, inside) })
+}
+
+// insides are the addresses that a container may have.
+func (b *builder) insides() (all []netip.Prefix) {
+	for _, n := range b.s.Networks {
+		if n.Bridge != "" {
+			all = append(all, n.Subnets...)
+		}
+	}
+	for _, l := range b.s.Links {
+		if looksDocker(l) {
+			all = append(all, l.Addrs...)
+		}
+	}
+	return all
+}
+
+// overlaps tells whether any of the sorted prefixes has an address in common with
+// this one. They may be many.
+func overlaps(sorted []netip.Prefix, p netip.Prefix) bool {
+	p = p.Masked()
+	// Those within it follow each other.
+	if i, _ := slices.BinarySearchFunc(sorted, p, netip.Prefix.Compare); i < len(sorted) && p.Contains(sorted[i].Addr()) {
+		return true
+	}
+	for bits := range p.Bits() {
+		if _, found := slices.BinarySearchFunc(sorted, netip.PrefixFrom(p.Addr(), bits).Masked(), netip.Prefix.Compare); found {
+			return true
+		}
+	}
+	return false
+}
+
+// sent refuses what containers may not send because of a block: from blocked
+// addresses, and to them. FORWARD and INPUT share the chain. It is the empty
+// string where there are no blocks.
+func (b *builder) sent() string {
+	if len(b.p.Blocks) == 0 {
+		return ""
+	}
+	c := b.chain(chainBlockSent)
 	if len(c.rules) > 0 {
-		return
+		return c.name
 	}
-	// A bridge that only looks like one of Docker's was jumped from too.
-	for _, l := range b.top.notDocker {
-		c.add(b.ret(byDispatch, in(l)))
-	}
+	b.blocks(c, everyBlock)
 	for i, bl := range b.p.Blocks {
 		if dst, never := b.addresses(bl.To, rules.Dst, bl.Origin); !bl.To.Empty() && !never {
 			// Not what answers those who dialled a container: only "from" keeps
@@ -47,11 +84,19 @@ func (b *builder) blockTo() {
 			}
 		}
 	}
+	return c.name
 }
 
-// blocked is the chain that reports and refuses what the block is about. Every
-// packet of every connection is looked up in the block's list, which is long:
-// not twice, for the report and for the refusal.
+// notBlocked begins a chain that judges what containers send.
+func (b *builder) notBlocked(c *chain) {
+	if sent := b.sent(); sent != "" {
+		c.add(b.jump(sent, byDispatch))
+	}
+}
+
+// blocked is the chain that reports and refuses what the block is about. Nearly
+// every packet of every connection is looked up in the block's list, which is
+// long: not twice, for the report and for the refusal.
 func (b *builder) blocked(i int, bl *policy.Block) string {
 	c := b.chain(fmt.Sprintf("DOCKWALL-BLOCKED-%d", i+1))
 	if len(c.rules) == 0 {

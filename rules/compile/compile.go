@@ -17,29 +17,37 @@ const (
 	// What the guard's table enters by.
 	chainForwardGuard = "DOCKWALL-FORWARD-GUARD"
 	chainInputGuard   = "DOCKWALL-INPUT-GUARD"
-	chainForwardNew   = "DOCKWALL-FORWARD-NEW"
-	chainInputNew     = "DOCKWALL-INPUT-NEW"
-	chainOutside      = "DOCKWALL-OUTSIDE"
-	chainFromOutside  = "DOCKWALL-INPUT-OUTSIDE"
-	chainPublished    = "DOCKWALL-PUBLISHED"
-	chainInside       = "DOCKWALL-INSIDE"
-	chainBetween      = "DOCKWALL-BETWEEN"
-	chainIsolated     = "DOCKWALL-ISOLATED"
-	chainEgress       = "DOCKWALL-EGRESS"
-	chainEgressFew    = "DOCKWALL-EGRESS-LISTED"
-	chainHost         = "DOCKWALL-HOST"
-	chainServices     = "DOCKWALL-SERVICES"
-	chainAcross       = "DOCKWALL-ACROSS"
-	chainHostFew      = "DOCKWALL-HOST-LISTED"
-	chainHairpin      = "DOCKWALL-HAIRPIN"
-	chainIsoProxy     = "DOCKWALL-ISOLATED-PROXY"
-	chainAPI          = "DOCKWALL-API"
-	chainProxy        = "DOCKWALL-PROXY"
-	chainHostNet      = "DOCKWALL-HOSTNET"
-	chainBlockTo      = "DOCKWALL-BLOCK-TO"
-	chainOutput       = "DOCKWALL-OUTPUT"
-	chainOutputNew    = "DOCKWALL-OUTPUT-NEW"
-	chainOutputHold   = "DOCKWALL-OUTPUT-HOLD"
+	// What begins a connection.
+	chainForwardNew = "DOCKWALL-FORWARD-NEW"
+	chainInputNew   = "DOCKWALL-INPUT-NEW"
+	// What did not come from a Docker bridge, where a rule has to send it there.
+	chainForwardRest = "DOCKWALL-FORWARD-REST"
+	chainInputRest   = "DOCKWALL-INPUT-REST"
+	// What did.
+	chainForwardSent = "DOCKWALL-FORWARD-SENT"
+	chainInputSent   = "DOCKWALL-INPUT-SENT"
+	// Of both, what begins one.
+	chainOutside     = "DOCKWALL-OUTSIDE"
+	chainFromOutside = "DOCKWALL-INPUT-OUTSIDE"
+	chainPublished   = "DOCKWALL-PUBLISHED"
+	chainInside      = "DOCKWALL-INSIDE"
+	chainBetween     = "DOCKWALL-BETWEEN"
+	chainIsolated    = "DOCKWALL-ISOLATED"
+	chainEgress      = "DOCKWALL-EGRESS"
+	chainEgressFew   = "DOCKWALL-EGRESS-LISTED"
+	chainHost        = "DOCKWALL-HOST"
+	chainServices    = "DOCKWALL-SERVICES"
+	chainAcross      = "DOCKWALL-ACROSS"
+	chainHostFew     = "DOCKWALL-HOST-LISTED"
+	chainHairpin     = "DOCKWALL-HAIRPIN"
+	chainIsoProxy    = "DOCKWALL-ISOLATED-PROXY"
+	chainAPI         = "DOCKWALL-API"
+	chainProxy       = "DOCKWALL-PROXY"
+	chainHostNet     = "DOCKWALL-HOSTNET"
+	chainBlockSent   = "DOCKWALL-BLOCK-SENT"
+	chainOutput      = "DOCKWALL-OUTPUT"
+	chainOutputNew   = "DOCKWALL-OUTPUT-NEW"
+	chainOutputHold  = "DOCKWALL-OUTPUT-HOLD"
 )
 
 // LogGroup is the NFLOG group that denials are reported to. HoldGroup is the
@@ -108,13 +116,41 @@ func (b *builder) compile() (rules.Ruleset, []Problem) {
 
 // forward builds what DOCKER-USER calls.
 func (b *builder) forward() {
-	c := b.chain(chainForward)
-	b.blocks(c)
-	c = b.begun(c, chainForwardNew)
-	b.bySource(c, chainOutside, chainInside)
+	b.judge(b.chain(chainForward), chainForwardNew, way{chainForwardRest, chainOutside}, way{chainForwardSent, chainInside})
 	b.outside()
 	b.published()
 	b.inside()
+}
+
+// way is where a packet goes by what it came in by: through the one chain, which
+// lets pass what has begun, and then to the one that judges what begins.
+type way struct{ enter, judges string }
+
+// judge ends a chain: what has begun passes, what begins is judged by what it came
+// in by. This is the way of nearly every packet: as few rules as can be.
+//
+//	no blocks: ─► begun? passes      ─► NEW ─► by a Docker bridge: inside.judges; else: outside.judges
+//	blocks:    ─► by a Docker bridge ─► inside.enter: from a container, or an answer? begun? passes ─► inside.judges
+//	           └► else: blocked? begun? passes ─► outside.judges
+func (b *builder) judge(c *chain, begins string, outside, inside way) {
+	if len(b.p.Blocks) == 0 {
+		b.begun(c, begins, "")
+		b.bySource(b.chain(begins), outside.judges, inside.judges)
+		return
+	}
+	rest := c
+	if len(b.top.notDocker) > 0 {
+		rest = b.chain(outside.enter)
+		b.bySource(c, outside.enter, inside.enter)
+	} else {
+		b.fromDocker(c, inside.enter)
+	}
+	b.blocks(rest, everyBlock)
+	b.begun(rest, outside.judges, "")
+	sent := b.chain(inside.enter)
+	// Who answers is a container: it is looked up in no list that cannot name it.
+	b.blocks(sent, b.blocksInside)
+	b.begun(sent, inside.judges, b.sent())
 }
 
 // bySource ends a chain: what came from a Docker bridge goes to inside, all else
@@ -123,10 +159,14 @@ func (b *builder) bySource(c *chain, outside, inside string) {
 	for _, l := range b.top.notDocker {
 		c.add(b.goTo(outside, byDispatch, in(l)))
 	}
+	b.fromDocker(c, inside)
+	c.add(b.goTo(outside, byDispatch))
+}
+
+func (b *builder) fromDocker(c *chain, inside string) {
 	for _, l := range b.top.docker {
 		c.add(b.goTo(inside, byDispatch, in(l)))
 	}
-	c.add(b.goTo(outside, byDispatch))
 }
 
 // guard builds what the guard enters by: it keeps new connections out, for the
@@ -139,20 +179,23 @@ func (b *builder) guard(enter, judges string) {
 
 func isEstablished() rules.Conn { return rules.Conn{States: []rules.ConnState{rules.StateEstablished}} }
 
-// begun lets pass what belongs to a connection that was allowed when it began,
-// and returns the chain that judges the rest. A SYN begins a connection whatever
-// connection tracking says: an entry that outlives its connection, as one that
-// was cut does for days, would let in who dials again from the same port.
-func (b *builder) begun(c *chain, judges string) *chain {
-	tcp, established := rules.Proto{Proto: netinfo.TCP}, isEstablished()
-	c.add(
-		b.ret(byEstablished, tcp, rules.Syn{Not: true}, established),
-		// ICMP errors, and connections that another one announced.
-		b.ret(byEstablished, rules.Conn{States: []rules.ConnState{rules.StateRelated}}),
-		b.goTo(judges, byDispatch, tcp, rules.Syn{}),
-		b.ret(byEstablished, established),
-		b.goTo(judges, byDispatch))
-	return b.chain(judges)
+// begun ends a chain: what belongs to a connection that was allowed when it began
+// passes, the rest is judged. A SYN begins a connection whatever connection
+// tracking says: an entry that outlives its connection, as one that was cut does
+// for days, would let in who dials again from the same port.
+// Where again is not empty, packets in the direction in which the connection was
+// opened pass by that chain.
+func (b *builder) begun(c *chain, judges, again string) {
+	c.add(b.goTo(judges, byDispatch, rules.Proto{Proto: netinfo.TCP}, rules.Syn{},
+		rules.Conn{States: []rules.ConnState{rules.StateRelated}, NotStates: true}))
+	// With ICMP errors, and connections that another one announced.
+	begun := rules.Conn{States: []rules.ConnState{rules.StateRelated, rules.StateEstablished}}
+	if again != "" {
+		opener := begun
+		opener.Original = true
+		c.add(b.goTo(again, byDispatch, opener))
+	}
+	c.add(b.ret(byEstablished, begun), b.goTo(judges, byDispatch))
 }
 
 // outside sorts what did not come from a Docker bridge by where it goes.
@@ -180,6 +223,7 @@ func (b *builder) toDocker(c *chain, inside string) {
 // inside sorts what came from a Docker bridge by where it goes.
 func (b *builder) inside() {
 	c := b.chain(chainInside)
+	b.notBlocked(c)
 	c.add(b.stamp())
 	for _, l := range b.top.notDocker {
 		c.add(b.goTo(chainEgress, byDispatch, out(l)))
@@ -196,24 +240,26 @@ func (b *builder) inside() {
 func (b *builder) input() {
 	c := b.chain(chainInput)
 	c.add(b.ret(byLoopback, in(link{name: "lo"})))
-	b.blocks(c)
-	c = b.begun(c, chainInputNew)
-	// With route_localnet, which Docker sets on its bridges, a packet from
-	// elsewhere may carry a loopback address.
-	for _, p := range loopbacks {
-		c.deny(byRouteLocal, rules.Destination{Prefix: p})
-	}
-	b.bySource(c, chainFromOutside, chainHost)
+	b.judge(c, chainInputNew, way{chainInputRest, chainFromOutside}, way{chainInputSent, chainHost})
 	b.fromOutside()
 	b.api()
 	b.proxy()
 	b.host()
 }
 
+// martians refuses what carries a loopback address and came from elsewhere: with
+// route_localnet, which Docker sets on its bridges, the kernel does not.
+func (c *chain) martians() {
+	for _, p := range loopbacks {
+		c.deny(byRouteLocal, rules.Destination{Prefix: p})
+	}
+}
+
 // fromOutside is what others may reach of the host itself, as far as it is
 // Docker's: its API, docker-proxy, and containers on the host's network.
 func (b *builder) fromOutside() {
 	c := b.chain(chainFromOutside)
+	c.martians()
 	b.apiPorts(c)
 	if named := b.hostNetwork(); len(named) > 0 {
 		// A port that a container has now is that container's.

@@ -7,8 +7,8 @@
 // together).
 //
 //	FORWARD ─► DOCKER-USER ─► DOCKWALL-FORWARD            INPUT ─► DOCKWALL-INPUT
-//	             block                                               loopback, block
-//	             replies ─────────────► Return                       replies ─────────► Return
+//	             blocked ─────────────► Drop                         loopback ────────► Return
+//	             has begun ───────────► Return                       blocked, begun: as in FORWARD
 //	             in by a Docker bridge ─► DOCKWALL-INSIDE            in by a Docker bridge ─► DOCKWALL-HOST
 //	             else ─► DOCKWALL-OUTSIDE                            else ─► DOCKWALL-INPUT-OUTSIDE
 //	                       to a Docker bridge, or to                          Docker API ports ─► DOCKWALL-API

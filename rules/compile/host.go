@@ -13,6 +13,8 @@ var (
 // host builds what containers may reach of the host itself.
 func (b *builder) host() {
 	c := b.chain(chainHost)
+	b.notBlocked(c)
+	c.martians()
 	b.apiPorts(c)
 	c.add(b.goTo(chainHairpin, byDispatch, b.publishedPorts()))
 	c.add(b.goTo(chainServices, byDispatch))

@@ -31,7 +31,8 @@ var manyAddrs = []netip.Prefix{
 //	OUTPUT ─► OUTPUT-NEW ─► by a Docker bridge ─► OUTPUT-HOLD: announced? else refused
 //	                     └► elsewhere: none of our business
 func (b *builder) output() {
-	c := b.begun(b.chain(chainOutput), chainOutputNew)
+	b.begun(b.chain(chainOutput), chainOutputNew, "")
+	c := b.chain(chainOutputNew)
 	c.add(b.ret(byLoopback, out(link{name: "lo"})))
 	b.toDocker(c, chainOutputHold)
 	b.outputHold()
