@@ -24,4 +24,4 @@ var small = sizes{containers: []int{5, 30}, samples: 10, policies: 20, cidrs: 50
 // full is what the goals are about.
 var full = sizes{containers: []int{10, 100, 1000, 5000}, samples: 80, policies: 200, cidrs: 100_000,
 	lists: []int{1000, 10_000, 100_000, 1_000_000}, many: 1000,
-	idle: 125 * time.Second, dial: 1500 * time.Millisecond, rounds: 9, linear: []int{1000, 5000}, oneByOne: 300}
+	idle: 125 * time.Second, dial: 1500 * time.Millisecond, rounds: 21, linear: []int{1000, 5000}, oneByOne: 300}
