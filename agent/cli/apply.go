@@ -217,8 +217,8 @@ func (a *app) applyHere(ctx context.Context, doc *config.Document, f applyFlags)
 // way is the way to what is wanted.
 type way struct {
 	plan plan.Plan
-	// end is what the kernel holds once the plan has run.
-	end iptables.State
+	// end returns what the kernel holds once the plan has run.
+	end func() iptables.State
 }
 
 // put goes the way, and others until nothing differs any more: somebody else may
@@ -247,7 +247,7 @@ func (a *app) put(ctx context.Context, w wanted, o iptables.Options, to way, bef
 		}
 		last = err
 		if err == nil {
-			if holds, err := a.env.Host.Seer.Holds(ctx, to.end); holds && err == nil {
+			if holds, err := a.env.Host.Seer.Holds(ctx, to.end()); holds && err == nil {
 				return nil
 			}
 			continue // and look what does not hold

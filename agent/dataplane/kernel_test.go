@@ -125,7 +125,7 @@ func TestHolds(t *testing.T) {
 				p, end := backend.DiffAdvance(rs, st, o)
 				must(t, k.Run(t.Context(), p))
 				sh(t, c.meddle)
-				if got, err := k.Holds(t.Context(), end); got != c.want || err != nil {
+				if got, err := k.Holds(t.Context(), end()); got != c.want || err != nil {
 					t.Errorf("%v, %v, want %v", got, err, c.want)
 				}
 				sh(t, "ipset -quiet destroy dockwall4-x; ipset -quiet destroy x; true")

@@ -214,7 +214,7 @@ func (c *cycle) apply(ctx context.Context, rs rules.Ruleset, due Due, r *result)
 		r.repaired = r.drift != nil
 		c.state, c.known = iptables.Share(st, rs), true
 	}
-	p := iptables.Diff(rs, c.state, c.options)
+	p, advance := iptables.DiffAdvance(rs, c.state, c.options)
 	r.plan = p
 	if p.Empty() {
 		c.wanted, c.behind = &rs, false
@@ -229,7 +229,7 @@ func (c *cycle) apply(ctx context.Context, rs rules.Ruleset, due Due, r *result)
 	}
 	r.changed = len(p.Changes) > 0
 	c.wanted, c.behind = &rs, false
-	c.state = iptables.Advance(c.state, rs, c.options)
+	c.state = advance()
 	if touchesRules(p) {
 		if err := c.verify(ctx, rs); err != nil {
 			return err

@@ -29,10 +29,11 @@ type diff struct {
 // is it unguarded.
 func Diff(rs rules.Ruleset, s State, o Options) plan.Plan { return newDiff(rs, s, o).plan() }
 
-// DiffAdvance is Diff and Advance at once, for the price of one.
-func DiffAdvance(rs rules.Ruleset, s State, o Options) (plan.Plan, State) {
+// DiffAdvance is Diff, and Advance for when its plan has run: for the price of one
+// where there is nothing to do.
+func DiffAdvance(rs rules.Ruleset, s State, o Options) (p plan.Plan, advance func() State) {
 	d := newDiff(rs, s, o)
-	return d.plan(), d.advance()
+	return d.plan(), d.advance
 }
 
 // Remove plans the way back to a kernel without any trace of ours. The bare

@@ -60,15 +60,9 @@ func (d *diff) editSets() {
 func (d *diff) lookedAt(set string) bool {
 	if d.looked == nil {
 		d.looked = map[string]bool{}
-		for _, f := range []Family{V4, V6} {
-			for _, t := range d.state.tables(f) {
-				for _, c := range t.Chains {
-					for _, r := range c.Rules {
-						for name := range lookups(r) {
-							d.looked[name] = true
-						}
-					}
-				}
+		for r := range d.state.rules() {
+			for name := range lookups(r) {
+				d.looked[name] = true
 			}
 		}
 	}

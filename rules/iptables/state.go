@@ -1,6 +1,7 @@
 package iptables
 
 import (
+	"iter"
 	"slices"
 	"strings"
 
@@ -94,6 +95,21 @@ func refers(t *Table, chain string) bool {
 		}
 	}
 	return false
+}
+
+// rules are all that are there, of both families.
+func (s State) rules() iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for _, t := range slices.Concat(s.V4, s.V6) {
+			for _, c := range t.Chains {
+				for _, r := range c.Rules {
+					if !yield(r) {
+						return
+					}
+				}
+			}
+		}
+	}
 }
 
 // Advance is the state as it will be once Diff's plan, Cleanup included, has
