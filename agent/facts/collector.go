@@ -32,7 +32,7 @@ type Collector struct {
 	// scanner belongs to whoever looks at the sockets: who asked first for the
 	// facts, and watchSockets after that.
 	scanner *hostnet.Scanner
-	// first is the first look at the sockets.
+	// first is the first look at the sockets and the neighbours.
 	first sync.Once
 	// look asks for another.
 	look chan struct{}
@@ -108,6 +108,19 @@ func (c *Collector) askLater(wait time.Duration) {
 		c.asking = false
 		c.mu.Unlock()
 		c.engine.Relist()
+	})
+}
+
+// lookFirst returns when the sockets and the neighbours have been looked at. Facts
+// without them would leave open what dockerd itself listens on, and take an address
+// that somebody else uses for its container's; the engine may well answer before
+// such a look is done.
+func (c *Collector) lookFirst() {
+	c.first.Do(func() {
+		if _, _, err := c.lookAtSockets(); err != nil {
+			c.log.Warn("looking at the host's sockets", "error", err)
+		}
+		c.readNeighbors()
 	})
 }
 

@@ -4,9 +4,12 @@ import (
 	"errors"
 	"net/netip"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -235,6 +238,36 @@ func TestFirstFactsKnowDockerdsPorts(t *testing.T) {
 	if !engineListens(t, collectorOf(t, fakeDockerd(t), netinfo.Snapshot{})) {
 		t.Error("the first facts do not know dockerd's own port")
 	}
+}
+
+// TestFirstFactsKnowWhoUsesAnAddress: an address that another container answers for
+// is not the engine's container's alone, from the first facts on.
+func TestFirstFactsKnowWhoUsesAnAddress(t *testing.T) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		runtime.LockOSThread() // for good: the thread ends with the namespace
+		if err := syscall.Unshare(syscall.CLONE_NEWNET); err != nil {
+			t.Error(err)
+			return
+		}
+		out, err := exec.Command("sh", "-ec", `ip link add br-0123456789ab type bridge
+			ip addr add 172.18.0.1/16 dev br-0123456789ab; ip link set br-0123456789ab up
+			ip neigh add 172.18.0.2 lladdr 02:42:ac:12:00:66 dev br-0123456789ab nud permanent`).CombinedOutput()
+		if err != nil {
+			t.Errorf("%v: %s", err, out)
+			return
+		}
+		other := answer(true)
+		other.Containers = append(other.Containers, netinfo.Container{ID: "d", Name: "other", State: "running",
+			Endpoints: []netinfo.Endpoint{{ID: "f", NetworkID: "n", Addrs: []netip.Addr{addr("172.18.0.3")}, MAC: "02:42:ac:12:00:66"}}})
+		c := collectorOf(t, t.TempDir(), netinfo.Snapshot{Engine: other.Engine, Networks: other.Networks, Containers: other.Containers})
+		s, _, err := c.Snapshot()
+		if err != nil || len(s.Containers) != 2 || !slices.Equal(s.Containers[0].Endpoints[0].Disputed, []netip.Addr{addr("172.18.0.2")}) {
+			t.Errorf("the first facts are %+v, %v, want a disputed address", s.Containers, err)
+		}
+	}()
+	<-done
 }
 
 func TestDockerdsPortsStayItsOwnWhileItIsAway(t *testing.T) {

@@ -166,20 +166,7 @@ func (c *Collector) watchNeighbors(ctx context.Context, notify func(string)) {
 	c.mu.Lock()
 	c.told = told
 	c.mu.Unlock()
-	reread := func() {
-		all, err := hostnet.Neighbors()
-		if err != nil {
-			c.log.Warn("reading the neighbours", "error", err)
-			return
-		}
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		for _, n := range all {
-			c.neighbors.note(n, time.Now())
-		}
-		c.neighbors.keep(all)
-	}
-	hostnet.WatchNeighbors(ctx, func() { reread(); notify("neighbours were read") }, func(n hostnet.Neighbor) {
+	hostnet.WatchNeighbors(ctx, func() { c.readNeighbors(); notify("neighbours were read") }, func(n hostnet.Neighbor) {
 		c.mu.Lock()
 		news := c.neighbors.note(n, time.Now())
 		c.mu.Unlock()
@@ -187,4 +174,19 @@ func (c *Collector) watchNeighbors(ctx context.Context, notify func(string)) {
 			told()
 		}
 	}, func(err error) { c.log.Warn("watching the neighbours", "error", err) })
+}
+
+// readNeighbors reads all that the kernel knows, and forgets the rest.
+func (c *Collector) readNeighbors() {
+	all, err := hostnet.Neighbors()
+	if err != nil {
+		c.log.Warn("reading the neighbours", "error", err)
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, n := range all {
+		c.neighbors.note(n, time.Now())
+	}
+	c.neighbors.keep(all)
 }

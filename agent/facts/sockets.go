@@ -94,17 +94,6 @@ func (c *Collector) watchSockets(ctx context.Context, notify func(string)) {
 	}
 }
 
-// lookFirst returns when the sockets have been looked at. Facts without them
-// would leave open what dockerd itself listens on, and the engine may well
-// answer before such a look is done.
-func (c *Collector) lookFirst() {
-	c.first.Do(func() {
-		if _, _, err := c.lookAtSockets(); err != nil {
-			c.log.Warn("looking at the host's sockets", "error", err)
-		}
-	})
-}
-
 // lookAtSockets reads listeners before processes: a docker-proxy that listens
 // in the one is then found in the other.
 func (c *Collector) lookAtSockets() (changed, settling bool, err error) {
