@@ -9,27 +9,49 @@ import (
 	"dockwall/rules/policy"
 )
 
-// blocks writes what is refused before everything else: anything from the
-// blocked addresses. It stands before the rule for established connections, so a
-// new block ends what is going on.
-func (b *builder) blocks(c *chain, of func(*policy.Block) bool) {
+// refusal is a block's, of what comes from its addresses.
+type refusal struct {
+	rule rules.Rule
+	// inside: a container may have one of the addresses.
+	inside bool
+}
+
+// refuse finds what each block refuses by source. Its list may be long: it is put
+// together, named and compared once, however many chains look it up.
+func (b *builder) refuse() (all []refusal) {
+	if len(b.p.Blocks) == 0 {
+		return nil
+	}
+	insides := b.insides()
 	for i, bl := range b.p.Blocks {
-		if bl.From.Empty() || !of(bl) {
+		if bl.From.Empty() {
 			continue
 		}
 		if src, never := b.addresses(bl.From, rules.Src, bl.Origin); !never {
-			c.add(b.goTo(b.blocked(i, bl), bl.Origin, src...))
+			ps := bl.From.Prefixes()
+			all = append(all, refusal{b.goTo(b.blocked(i, bl), bl.Origin, src...),
+				slices.ContainsFunc(insides, func(inside netip.Prefix) bool { return overlaps(ps, inside) })})
 		}
+	}
+	return all
+}
+
+// blocks writes what is refused before everything else: anything from the
+// blocked addresses. It stands before the rule for established connections, so a
+// new block ends what is going on.
+func (b *builder) blocks(c *chain) {
+	for _, r := range b.refusals {
+		c.add(r.rule)
 	}
 }
 
-// everyBlock is for blocks.
-func everyBlock(*policy.Block) bool { return true }
-
-// blocksInside tells that the block may be about a container itself.
-func (b *builder) blocksInside(bl *policy.Block) bool {
-	ps := bl.From.Prefixes()
-	return slices.ContainsFunc(b.insides(), func(inside netip.Prefix) bool { return overlaps(ps, inside) })
+// blocksInside is blocks of those that may be about a container itself.
+func (b *builder) blocksInside(c *chain) {
+	for _, r := range b.refusals {
+		if r.inside {
+			c.add(r.rule)
+		}
+	}
 }
 
 // insides are the addresses that a container may have.
@@ -64,17 +86,13 @@ func overlaps(sorted []netip.Prefix, p netip.Prefix) bool {
 }
 
 // sent refuses what containers may not send because of a block: from blocked
-// addresses, and to them. FORWARD and INPUT share the chain. It is the empty
-// string where there are no blocks.
+// addresses, and to them. FORWARD and INPUT share the chain.
 func (b *builder) sent() string {
-	if len(b.p.Blocks) == 0 {
-		return ""
-	}
 	c := b.chain(chainBlockSent)
 	if len(c.rules) > 0 {
 		return c.name
 	}
-	b.blocks(c, everyBlock)
+	b.blocks(c)
 	for i, bl := range b.p.Blocks {
 		if dst, never := b.addresses(bl.To, rules.Dst, bl.Origin); !bl.To.Empty() && !never {
 			// Not what answers those who dialled a container: only "from" keeps
@@ -89,8 +107,8 @@ func (b *builder) sent() string {
 
 // notBlocked begins a chain that judges what containers send.
 func (b *builder) notBlocked(c *chain) {
-	if sent := b.sent(); sent != "" {
-		c.add(b.jump(sent, byDispatch))
+	if len(b.p.Blocks) > 0 {
+		c.add(b.jump(b.sent(), byDispatch))
 	}
 }
 

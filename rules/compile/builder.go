@@ -24,6 +24,8 @@ type builder struct {
 	// members of sets.
 	shaping []func(netinfo.Container) bool
 	lists   lists
+	// refusals are what the blocks refuse by source.
+	refusals []refusal
 }
 
 func newBuilder(p policy.Policy, s netinfo.Snapshot) *builder {

@@ -106,6 +106,7 @@ func Compile(p policy.Policy, s netinfo.Snapshot) (rules.Ruleset, []Problem) {
 }
 
 func (b *builder) compile() (rules.Ruleset, []Problem) {
+	b.refusals = b.refuse()
 	b.forward()
 	b.input()
 	b.output()
@@ -145,11 +146,11 @@ func (b *builder) judge(c *chain, begins string, outside, inside way) {
 	} else {
 		b.fromDocker(c, inside.enter)
 	}
-	b.blocks(rest, everyBlock)
+	b.blocks(rest)
 	b.begun(rest, outside.judges, "")
 	sent := b.chain(inside.enter)
 	// Who answers is a container: it is looked up in no list that cannot name it.
-	b.blocks(sent, b.blocksInside)
+	b.blocksInside(sent)
 	b.begun(sent, inside.judges, b.sent())
 }
 
@@ -183,6 +184,7 @@ func isEstablished() rules.Conn { return rules.Conn{States: []rules.ConnState{ru
 // passes, the rest is judged. A SYN begins a connection whatever connection
 // tracking says: an entry that outlives its connection, as one that was cut does
 // for days, would let in who dials again from the same port.
+//
 // Where again is not empty, packets in the direction in which the connection was
 // opened pass by that chain.
 func (b *builder) begun(c *chain, judges, again string) {
