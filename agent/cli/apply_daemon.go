@@ -19,6 +19,9 @@ const (
 	// asked.
 	applyWait = 30 * time.Second
 	applyLook = 25 * time.Millisecond
+	// applyPatience is how long it may fail meanwhile: one pass that meets a
+	// reload of another firewall says little, the next succeeds.
+	applyPatience = 3 * time.Second
 )
 
 // applyByDaemon has the running daemon put the file in force, or on trial, and
@@ -116,6 +119,7 @@ func (d *daemon) awaited(ctx context.Context, ask func(context.Context) error) e
 	if err := ask(ctx); err != nil {
 		return err
 	}
+	var failing time.Time // since when
 	for {
 		select {
 		case <-ctx.Done():
@@ -132,13 +136,19 @@ func (d *daemon) awaited(ctx context.Context, ask func(context.Context) error) e
 		if st.AppliedAt.After(st.Config.LoadedAt) {
 			return nil
 		}
-		if slices.ContainsFunc(st.Reasons, keepsFromApplying) {
+		switch {
+		case !slices.ContainsFunc(st.Reasons, keepsFromApplying):
+			failing = time.Time{}
+		case failing.IsZero():
+			failing = time.Now()
+		case time.Since(failing) > applyPatience:
 			return fmt.Errorf("agentd could not put the file in force, and goes on trying%s", d.why())
 		}
 	}
 }
 
-// keepsFromApplying tells whether a reason means that the last pass failed.
+// keepsFromApplying tells whether a reason means that the last pass failed, for
+// something else than that another program wrote at the same time.
 func keepsFromApplying(r reconcile.Reason) bool {
 	return r.Code == "apply" || r.Code == "backend" || r.Code == "facts"
 }

@@ -152,6 +152,36 @@ func TestApplyAsksTheDaemon(t *testing.T) {
 	}
 }
 
+// Another firewall's reload, which fails a pass or two, does not fail ours.
+func TestApplyOutlastsOthersWhoWrite(t *testing.T) {
+	m := newMachine()
+	c := newCommand(m)
+	file, socket := writeConfig(t, policyFrom("203.0.113.0/24"))
+	d := newAgentd(file)
+	var asked time.Time
+	d.reload = func(s *reconcile.Status) {
+		s.Config.LoadedAt = s.Config.LoadedAt.Add(time.Minute)
+		asked = time.Now()
+	}
+	status := func() reconcile.Status {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		s := d.status
+		switch since := time.Since(asked); {
+		case asked.IsZero():
+		case since < time.Second:
+			s.Reasons = []reconcile.Reason{{Code: "apply", Message: "line 3 failed"}}
+		case since < 5*time.Second: // longer than a failure may last
+			s.Reasons = []reconcile.Reason{{Code: "contested", Message: "another program is writing at the same time"}}
+		default:
+			s.AppliedAt = s.Config.LoadedAt.Add(time.Millisecond)
+		}
+		return s
+	}
+	startDaemon(t, socket, status, m.snapshot, d.Reload)
+	c.mustRun(t, 0, "apply", "--config", file, "--unattended")
+}
+
 func TestApplyRefusesBesideADaemonWithAnotherFile(t *testing.T) {
 	m := newMachine()
 	c := newCommand(m)

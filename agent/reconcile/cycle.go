@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"dockwall/agent/config"
@@ -58,6 +57,8 @@ type cycle struct {
 	latched *rules.Latch
 	// tight: rules were put back less than settleTime ago.
 	tight bool
+	// contestedSince is when others got in the way; zero: they are not.
+	contestedSince time.Time
 	// loose is why the latch is not shut, as of looseAt; nil: it is, or there is none.
 	loose   error
 	looseAt time.Time
@@ -85,6 +86,15 @@ type problem struct {
 	err  error
 }
 
+const (
+	// contested is the code for what could not be written, or did not stay, because
+	// somebody else was writing.
+	contested = "contested"
+	// contestedGrace is how long that may last before it is told as a state that
+	// somebody has to look after: another firewall's reload is over sooner.
+	contestedGrace = time.Second
+)
+
 func (p problem) Error() string { return p.err.Error() }
 func (p problem) Unwrap() error { return p.err }
 
@@ -102,6 +112,7 @@ func (c *cycle) pass(ctx context.Context, due Due, cause string, since time.Time
 	err := c.do(ctx, due, &r)
 	r.took = time.Since(begun)
 	r.err = err
+	defer func() { c.noteContested(r) }()
 	if err != nil {
 		c.known = false
 		r.code = "apply"
@@ -109,7 +120,11 @@ func (c *cycle) pass(ctx context.Context, due Due, cause string, since time.Time
 		if errors.As(err, &p) {
 			r.code = p.code
 		}
-		if ctx.Err() == nil {
+		switch {
+		case ctx.Err() != nil:
+		case r.code == contested:
+			c.o.Log.Warn("the kernel is not yet as the file says; looking again", "error", err, "cause", cause)
+		default:
 			c.o.Log.Error("the kernel could not be made as the file says; it is as it was", "error", err, "cause", cause)
 		}
 		return r
@@ -122,6 +137,16 @@ func (c *cycle) pass(ctx context.Context, due Due, cause string, since time.Time
 		c.noteChange(&r, since)
 	}
 	return r
+}
+
+// noteContested keeps since when others have been in the way.
+func (c *cycle) noteContested(r result) {
+	switch {
+	case r.code != contested:
+		c.contestedSince = time.Time{}
+	case c.contestedSince.IsZero():
+		c.contestedSince = time.Now()
+	}
 }
 
 func (c *cycle) do(ctx context.Context, due Due, r *result) error {
@@ -201,129 +226,6 @@ func (c *cycle) choose(ctx context.Context) error {
 	}
 	c.variant, c.options, c.chosen = v, o, true
 	return nil
-}
-
-// apply brings the kernel to the ruleset.
-func (c *cycle) apply(ctx context.Context, rs rules.Ruleset, due Due, r *result) error {
-	if due&DueKernel != 0 || !c.known {
-		st, err := c.o.Kernel.Observe(ctx, c.variant)
-		if err != nil {
-			return err
-		}
-		r.drift = c.drifted(st)
-		r.repaired = r.drift != nil
-		c.state, c.known = iptables.Share(st, rs), true
-	}
-	p, advance := iptables.DiffAdvance(rs, c.state, c.options)
-	r.plan = p
-	if p.Empty() {
-		c.wanted, c.behind = &rs, false
-		return c.leaveOther(ctx)
-	}
-	if r.repaired && exposed(p, c.options.Guard) {
-		c.tighten()
-		r.tightened = true
-	}
-	if err := c.o.Kernel.Run(ctx, p); err != nil {
-		return err
-	}
-	r.changed = len(p.Changes) > 0
-	c.wanted, c.behind = &rs, false
-	c.state = advance()
-	if touchesRules(p) {
-		if err := c.verify(ctx, rs); err != nil {
-			return err
-		}
-	}
-	if r.repaired {
-		c.repairs++
-	}
-	if c.o.Cutter != nil && mayTighten(p, c.snapshot) {
-		c.o.Cutter.Ask(rs, c.snapshot)
-	}
-	return c.leaveOther(ctx)
-}
-
-// leaveOther takes what an earlier run wrote out of the variant that is not in
-// use, once after each choice.
-func (c *cycle) leaveOther(ctx context.Context) error {
-	if !c.chosen {
-		return nil
-	}
-	c.chosen = false
-	return c.o.Backend.RemoveOther(ctx, c.variant)
-}
-
-// drifted tells in what the kernel is no longer as the last pass left it; nil:
-// it is. Something that people are not shown, a set left over, is no kind.
-func (c *cycle) drifted(st iptables.State) []plan.ChangeKind {
-	if !c.appliedOnce || c.wanted == nil {
-		return nil
-	}
-	p := iptables.Diff(*c.wanted, st, c.options)
-	if p.Empty() {
-		return nil
-	}
-	kinds := []plan.ChangeKind{}
-	for _, kind := range plan.ChangeKinds() {
-		if slices.ContainsFunc(p.Changes, func(ch plan.Change) bool { return ch.Kind == kind }) {
-			kinds = append(kinds, kind)
-		}
-	}
-	return kinds
-}
-
-// verify reads back what was written. A plan that does not lead where it says
-// must be seen at once.
-func (c *cycle) verify(ctx context.Context, rs rules.Ruleset) error {
-	st, err := c.o.Kernel.Observe(ctx, c.variant)
-	if err != nil {
-		return err
-	}
-	c.state = iptables.Share(st, rs)
-	if rest := iptables.Diff(rs, st, c.options); len(rest.Changes) > 0 {
-		return fmt.Errorf("the kernel does not hold what was written a moment ago (%d differences, first in %s%s): another program is writing at the same time",
-			len(rest.Changes), rest.Changes[0].Chain, rest.Changes[0].Set)
-	}
-	return nil
-}
-
-// touchesRules tells whether the plan writes more than members of sets.
-func touchesRules(p plan.Plan) bool {
-	for _, ch := range p.Changes {
-		if ch.Kind != plan.ChangeSet {
-			return true
-		}
-	}
-	return false
-}
-
-// mayTighten tells whether a connection that was allowed may not be any more:
-// rules changed, a container that lives on left a set, or one was there before
-// its ports were closed. One that ended took its connections along.
-func mayTighten(p plan.Plan, s netinfo.Snapshot) bool {
-	if touchesRules(p) || p.Settles() {
-		return true
-	}
-	var alive map[string]bool
-	for _, ch := range p.Changes {
-		if len(ch.Old) > 0 && alive == nil {
-			alive = map[string]bool{}
-			for _, ct := range s.Containers {
-				for _, e := range ct.Endpoints {
-					for _, a := range e.Addrs {
-						alive[a.String()] = true
-					}
-				}
-			}
-		}
-		for _, member := range ch.Old {
-			if alive[member] {
-				return true
-			}
-		}
-	}
-	return false
 }
 
 // ensureIsolation sees to it that bridged packets meet the rules where the

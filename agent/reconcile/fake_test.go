@@ -37,6 +37,9 @@ type machine struct {
 	cutter   *asked
 	trial    *Trial
 	drift    []plan.ChangeKind
+	// meddle is another program, which writes right after a run of ours; forestall
+	// writes right before, and so that ours fails.
+	meddle, forestall func() error
 	// silent: this kernel refuses rules that report packets.
 	silent bool
 	// broken: it refuses every rule, and what is said of it could be said of these.
@@ -144,6 +147,9 @@ func (m *machine) Run(_ context.Context, p plan.Plan) error {
 		m.failRuns--
 		return errors.New("line 3 failed")
 	}
+	if m.forestall != nil {
+		return m.forestall()
+	}
 	for _, s := range p.Steps {
 		if m.broken {
 			for kind, target := range map[rules.VerdictKind]string{rules.Log: "-j NFLOG", rules.Stamp: "-j CLASSIFY"} {
@@ -164,6 +170,9 @@ func (m *machine) Run(_ context.Context, p plan.Plan) error {
 		if err := m.kernel.RunAll(part); err != nil {
 			return err
 		}
+	}
+	if m.meddle != nil {
+		return m.meddle()
 	}
 	return nil
 }
@@ -222,12 +231,17 @@ func (m *machine) start(t *testing.T) *Loop {
 func (m *machine) flush(t *testing.T, chains ...string) {
 	t.Helper()
 	m.locked(func() {
-		text := "*filter\n"
-		for _, c := range chains {
-			text += "-F " + c + "\n"
-		}
-		if err := m.kernel.Run(plan.Step{Argv: []string{"iptables-nft-restore", "--noflush"}, Stdin: text + "COMMIT\n"}); err != nil {
+		if err := m.emptied(chains...); err != nil {
 			t.Fatal(err)
 		}
 	})
+}
+
+// emptied is flush for who holds the lock.
+func (m *machine) emptied(chains ...string) error {
+	text := "*filter\n"
+	for _, c := range chains {
+		text += "-F " + c + "\n"
+	}
+	return m.kernel.Run(plan.Step{Argv: []string{"iptables-nft-restore", "--noflush"}, Stdin: text + "COMMIT\n"})
 }

@@ -186,6 +186,64 @@ func TestFailureIsRetriedAndSaid(t *testing.T) {
 	})
 }
 
+// Another program that writes at the same time is told from what cannot be written
+// at all, and only if it goes on.
+func TestContested(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMachine()
+		l := m.start(t)
+		<-l.Ready()
+		m.locked(func() {
+			m.doc = document("198.51.100.0/24")
+			m.meddle = func() error { return m.emptied("DOCKER-USER") }
+		})
+		l.Poke(DueFile, "file changed")
+		time.Sleep(contestedGrace / 2)
+		synctest.Wait()
+		if st := l.Status(); st.State != Enforcing || st.AppliedAt.After(st.Config.LoadedAt) {
+			t.Errorf("beside another program status is %+v", st)
+		}
+		time.Sleep(5 * time.Second)
+		synctest.Wait()
+		if st := l.Status(); st.State != Degraded || code(st) != "contested" {
+			t.Errorf("beside one that insists status is %+v", st)
+		}
+		m.locked(func() { m.meddle = nil })
+		time.Sleep(2 * maxRetry)
+		synctest.Wait()
+		if st := l.Status(); st.State != Enforcing || !st.AppliedAt.After(st.Config.LoadedAt) {
+			t.Errorf("after the other program status is %+v", st)
+		}
+	})
+}
+
+// A plan that another program has made impossible before it was run is no failure.
+func TestForestalled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMachine()
+		l := m.start(t)
+		<-l.Ready()
+		m.locked(func() {
+			m.doc = document("198.51.100.0/24")
+			m.forestall = func() error {
+				m.forestall = nil
+				return errors.Join(errors.New("line 2 failed"), m.emptied("DOCKER-USER"))
+			}
+		})
+		l.Poke(DueFile, "file changed")
+		time.Sleep(firstRetry / 2)
+		synctest.Wait()
+		if st := l.Status(); st.State != Enforcing || st.AppliedAt.After(st.Config.LoadedAt) {
+			t.Errorf("beside another program status is %+v", st)
+		}
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if st := l.Status(); st.State != Enforcing || !st.AppliedAt.After(st.Config.LoadedAt) {
+			t.Errorf("after the other program status is %+v", st)
+		}
+	})
+}
+
 func TestDockerAwayKeepsRulesAndDegrades(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := newMachine()

@@ -87,7 +87,7 @@ func (c *cycle) reasons(r result) []Reason {
 	if strings.HasPrefix(c.snapshot.Engine.FirewallBackend, "nftables") {
 		rs = append(rs, Reason{"docker_nftables", "Docker uses its nftables firewall, which has no DOCKER-USER chain: this version cannot promise anything there"})
 	}
-	if r.err != nil {
+	if r.err != nil && (r.code != contested || time.Since(c.contestedSince) >= contestedGrace) {
 		rs = append(rs, Reason{r.code, r.err.Error()})
 	}
 	if c.isolation != nil {
