@@ -116,9 +116,12 @@ func enforcing(t *testing.T, m *boot.Machine) {
 	if ok, _ := m.Reaches("2001:db8:1::10", proxied); ok {
 		t.Errorf("a stranger reaches %s", proxied)
 	}
-	if status := property(m, "dockwall.service", "StatusText"); !strings.HasPrefix(status, "enforcing; ") {
-		t.Errorf("systemd shows the status %q, want one that begins with enforcing", status)
-	}
+	m.Until(5*time.Second, "systemd to show that", func() error {
+		if status := property(m, "dockwall.service", "StatusText"); !strings.HasPrefix(status, "enforcing; ") {
+			return fmt.Errorf("it shows the status %q", status)
+		}
+		return nil
+	})
 }
 
 func enables(t *testing.T, m *boot.Machine) {

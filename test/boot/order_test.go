@@ -153,7 +153,8 @@ func firewalldReloads(t *testing.T, m *boot.Machine) {
 	m.Run("systemctl", "reload", "firewalld.service")
 	m.Until(20*time.Second, "dockwall's reload", func() error {
 		if out := m.Run("journalctl", "-b", "-o", "cat", "--no-pager", "-u", "dockwall.service"); !strings.Contains(out, "Reloaded dockwall.service") {
-			return fmt.Errorf("systemd has not reloaded it:\n%s", out)
+			lines := strings.Split(strings.TrimSpace(out), "\n")
+			return fmt.Errorf("systemd has not reloaded it:\n%s", strings.Join(lines[max(0, len(lines)-30):], "\n"))
 		}
 		return nil
 	})

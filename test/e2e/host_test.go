@@ -1,10 +1,12 @@
 package e2e_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"dockwall/test/lab"
@@ -18,6 +20,60 @@ type stage struct {
 	// kept are the clean-ups of the lab itself, which outlives subtests.
 	kept    []func()
 	keeping bool
+	failed  bool
+}
+
+// Failed tells whether something failed since the lab was made: the test that takes
+// it down has failed as soon as one of many has, on whatever lab.
+func (s *stage) Failed() bool { return s.failed }
+
+// Errorf reports a failure.
+func (s *stage) Errorf(format string, args ...any) {
+	s.Helper()
+	s.note(fmt.Sprintf(format, args...))
+	s.TB.Errorf(format, args...)
+}
+
+// Fatalf reports a failure and ends the test.
+func (s *stage) Fatalf(format string, args ...any) {
+	s.Helper()
+	s.note(fmt.Sprintf(format, args...))
+	s.TB.Fatalf(format, args...)
+}
+
+// Error is Errorf without a format.
+func (s *stage) Error(args ...any) {
+	s.Helper()
+	s.Errorf("%s", fmt.Sprint(args...))
+}
+
+// Fatal is Fatalf without a format.
+func (s *stage) Fatal(args ...any) {
+	s.Helper()
+	s.Fatalf("%s", fmt.Sprint(args...))
+}
+
+func (s *stage) note(failure string) {
+	s.failed = true
+	failures.Lock()
+	defer failures.Unlock()
+	failures.said = append(failures.said, s.Name()+": "+failure)
+}
+
+// failures are those of all stages.
+var failures struct {
+	sync.Mutex
+	said []string
+}
+
+// TestMain says once more what failed: what is dumped after a failure is so long
+// that whoever shortens the output cuts the reason out.
+func TestMain(m *testing.M) {
+	code := m.Run()
+	for _, f := range failures.said {
+		fmt.Println("failed:", f)
+	}
+	os.Exit(code)
 }
 
 // Cleanup keeps the lab's own clean-ups for close.

@@ -19,7 +19,7 @@ import (
 
 // player plays one scenario on a host.
 type player struct {
-	t          *testing.T
+	t          testing.TB
 	host       *host
 	scenario   scenario.Scenario
 	line       int
@@ -37,7 +37,7 @@ type player struct {
 // play plays the scenario and cleans up after it.
 func play(t *testing.T, h *host, s scenario.Scenario) {
 	h.lend(t)
-	p := &player{t: t, host: h, scenario: s, containers: map[string]*lab.Container{},
+	p := &player{t: h.stage, host: h, scenario: s, containers: map[string]*lab.Container{},
 		networks: map[string]string{}, streams: map[string]*lab.Stream{}}
 	defer p.end()
 	t.Log(s.Prose)

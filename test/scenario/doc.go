@@ -39,7 +39,7 @@
 //	start|stop|kill|restart|launch dockerd
 //	write FILE [SECTION]                    replaces a file beside agent.hcl, by a rename; "-" for SECTION removes it
 //	expect FROM PROTO TARGET VERDICT        now; lines that follow each other are asked together
-//	eventually 500ms FROM PROTO TARGET VERDICT
+//	eventually 2s FROM PROTO TARGET VERDICT within that time; how soon a file is in force TestPolicyChange measures, with no other engine beside it
 //	flood FROM PROTO TARGET [and …] during {
 //	  …
 //	} expect 0                              how many got through
