@@ -157,6 +157,29 @@ func TestApplyAndRemove(t *testing.T) {
 	}
 }
 
+// A set may be in use for a moment longer than the rule that looked at it.
+func TestRemoveWaitsForSets(t *testing.T) {
+	k := inNamespace(t)
+	apply(t, k, small(), backend.Options{Variant: backend.NFT, Guard: true})
+	sh(t, "iptables-nft -t mangle -A FORWARD -m set --match-set dockwall4-h-x dst,dst -j ACCEPT")
+	later := exec.Command("sh", "-c", "sleep 0.3; iptables-nft -t mangle -D FORWARD 1")
+	must(t, later.Start())
+	changed, err := k.RemoveAll(t.Context())
+	if !changed || err != nil {
+		t.Errorf("changed %v, %v", changed, err)
+	}
+	must(t, later.Wait())
+	if left := sh(t, "ipset list -name"); left != "" {
+		t.Errorf("these sets are left:\n%s", left)
+	}
+	// One that stays in use is an error, and named.
+	apply(t, k, small(), backend.Options{Variant: backend.NFT, Guard: true})
+	sh(t, "iptables-nft -t mangle -A FORWARD -m set --match-set dockwall4-h-x dst,dst -j ACCEPT")
+	if _, err := k.RemoveAll(t.Context()); err == nil || !strings.Contains(err.Error(), "dockwall4-h-x") {
+		t.Errorf("a set in use: %v", err)
+	}
+}
+
 // emptied takes legacy tables away that hold nothing: the kernel keeps a table
 // that was once used.
 func emptied(save string, v backend.Variant) string {

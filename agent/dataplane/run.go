@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/vishvananda/netlink/nl"
+
 	"dockwall/netinfo/hostnet"
 	"dockwall/rules"
 	backend "dockwall/rules/iptables"
@@ -259,10 +261,10 @@ func failedLine(stderr string) int {
 // use, go last.
 func (k *Kernel) RemoveAll(ctx context.Context) (changed bool, err error) {
 	var errs []error
-	remove := func(st backend.State) {
+	remove := func(st backend.State) error {
 		p := backend.Remove(st)
 		changed = changed || !p.Empty()
-		errs = append(errs, k.Run(ctx, p))
+		return k.Run(ctx, p)
 	}
 	for _, v := range []backend.Variant{backend.NFT, backend.Legacy} {
 		if k.usable(v) != nil {
@@ -273,12 +275,38 @@ func (k *Kernel) RemoveAll(ctx context.Context) (changed bool, err error) {
 			errs = append(errs, err)
 			continue
 		}
-		remove(st)
+		errs = append(errs, remove(st))
 	}
-	sets, err := k.sets()
-	errs = append(errs, err)
-	remove(backend.State{Variant: backend.NFT, Sets: sets})
+	errs = append(errs, whileBusy(ctx, func() error {
+		sets, err := k.sets()
+		if err != nil {
+			return err
+		}
+		return remove(backend.State{Variant: backend.NFT, Sets: sets})
+	}))
 	return changed, errors.Join(errs...)
+}
+
+const (
+	busyTries = 20
+	busyPause = 50 * time.Millisecond
+)
+
+// whileBusy tries again for a second where a set is still in use: older kernels
+// (Debian 11's 5.10 among them) let go of a deleted nftables rule's sets some time
+// after they have answered that it is gone.
+func whileBusy(ctx context.Context, remove func() error) error {
+	for try := 1; ; try++ {
+		err := remove()
+		if try == busyTries || !errors.Is(err, nl.IPSetError(nl.IPSET_ERR_BUSY)) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(busyPause):
+		}
+	}
 }
 
 // RemoveOther takes owned traces out of the variant that is not in use, where
