@@ -128,9 +128,10 @@ func firewalldUnderFire(t *testing.T, m *boot.Machine) {
 	t.Helper()
 	floods := m.Flood(120*time.Second, published, proxied, "172.17.0.2:80")
 	for _, backend := range []string{"nftables", "iptables"} {
-		m.Shell("sed -i 's/^FirewallBackend=.*/FirewallBackend=" + backend + "/' /etc/firewalld/firewalld.conf && firewall-cmd --complete-reload")
+		m.Shell("sed -i 's/^FirewallBackend=.*/FirewallBackend=" + backend + "/' /etc/firewalld/firewalld.conf")
+		reloadFirewalld(t, m, "--complete-reload")
 		for range 6 {
-			m.Shell("firewall-cmd --reload")
+			reloadFirewalld(t, m, "--reload")
 		}
 		m.Until(5*time.Second, "dockwall's rules after firewalld's reloads", func() error {
 			out, err := m.Try("agentctl", "diff")
@@ -143,6 +144,17 @@ func firewalldUnderFire(t *testing.T, m *boot.Machine) {
 	}
 	m.Stop(floods)
 	enforcing(t, m)
+}
+
+// reloadFirewalld has firewalld reload, and once more where it says that it could
+// not: with its iptables backend and iptables 1.8.9, one of some hundred reloads in a
+// burst ends with chains of its own that iptables-restore does not find.
+func reloadFirewalld(t *testing.T, m *boot.Machine, how string) {
+	t.Helper()
+	if out, err := m.Try("firewall-cmd", how); err != nil {
+		t.Logf("firewall-cmd %s: %v\n%s", how, err, out)
+		m.Run("firewall-cmd", how)
+	}
 }
 
 // firewalldReloads looks whether dockwall is reloaded with firewalld's unit.
