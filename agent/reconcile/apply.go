@@ -39,6 +39,11 @@ func (c *cycle) apply(ctx context.Context, rs rules.Ruleset, due Due, r *result)
 	r.changed = len(p.Changes) > 0
 	c.wanted, c.behind = &rs, false
 	c.state = advance()
+	// Whether or not somebody else writes now: the next pass may find all in order,
+	// and nothing to ask for.
+	if c.o.Cutter != nil && mayTighten(p, c.snapshot) {
+		c.o.Cutter.Ask(rs, c.snapshot)
+	}
 	if touchesRules(p) {
 		if err := c.verify(ctx, rs); err != nil {
 			return err
@@ -46,9 +51,6 @@ func (c *cycle) apply(ctx context.Context, rs rules.Ruleset, due Due, r *result)
 	}
 	if r.repaired {
 		c.repairs++
-	}
-	if c.o.Cutter != nil && mayTighten(p, c.snapshot) {
-		c.o.Cutter.Ask(rs, c.snapshot)
 	}
 	return c.leaveOther(ctx)
 }

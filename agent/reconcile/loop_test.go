@@ -191,6 +191,7 @@ func TestFailureIsRetriedAndSaid(t *testing.T) {
 func TestContested(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := newMachine()
+		m.cutter = &asked{}
 		l := m.start(t)
 		<-l.Ready()
 		m.locked(func() {
@@ -202,6 +203,9 @@ func TestContested(t *testing.T) {
 		synctest.Wait()
 		if st := l.Status(); st.State != Enforcing || st.AppliedAt.After(st.Config.LoadedAt) {
 			t.Errorf("beside another program status is %+v", st)
+		}
+		if m.cutter.n < 2 {
+			t.Error("nobody was asked to cut what the new policy does not allow")
 		}
 		time.Sleep(5 * time.Second)
 		synctest.Wait()
