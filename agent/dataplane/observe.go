@@ -34,18 +34,13 @@ func (k *Kernel) observeTables(ctx context.Context, v backend.Variant) (backend.
 	return observed(ctx, func() (backend.State, error) { return k.observe(ctx, v, none) })
 }
 
-func observed(ctx context.Context, observe func() (backend.State, error)) (backend.State, error) {
-	for try := 1; ; try++ {
-		st, err := observe()
-		if err == nil || try == observeTries || errors.Is(err, exec.ErrNotFound) {
-			return st, err
-		}
-		select {
-		case <-ctx.Done():
-			return st, err
-		case <-time.After(observePause):
-		}
-	}
+func observed(ctx context.Context, observe func() (backend.State, error)) (st backend.State, err error) {
+	worth := func(err error) bool { return !errors.Is(err, exec.ErrNotFound) }
+	err = again(ctx, observeTries, observePause, worth, func() (err error) {
+		st, err = observe()
+		return err
+	})
+	return st, err
 }
 
 const (

@@ -277,7 +277,7 @@ func (k *Kernel) RemoveAll(ctx context.Context) (changed bool, err error) {
 		}
 		errs = append(errs, remove(st))
 	}
-	errs = append(errs, whileBusy(ctx, func() error {
+	errs = append(errs, again(ctx, busyTries, busyPause, busy, func() error {
 		sets, err := k.sets()
 		if err != nil {
 			return err
@@ -292,19 +292,23 @@ const (
 	busyPause = 50 * time.Millisecond
 )
 
-// whileBusy tries again for a second where a set is still in use: older kernels
-// (Debian 11's 5.10 among them) let go of a deleted nftables rule's sets some time
-// after they have answered that it is gone.
-func whileBusy(ctx context.Context, remove func() error) error {
+// busy tells that a set is still in use. Older kernels (Debian 11's 5.10 among them)
+// let go of a deleted nftables rule's sets some time after they have answered that it
+// is gone.
+func busy(err error) bool { return errors.Is(err, nl.IPSetError(nl.IPSET_ERR_BUSY)) }
+
+// again does what may fail for a moment, with a pause between the tries, for as long
+// as its error is worth another.
+func again(ctx context.Context, tries int, pause time.Duration, worth func(error) bool, do func() error) error {
 	for try := 1; ; try++ {
-		err := remove()
-		if try == busyTries || !errors.Is(err, nl.IPSetError(nl.IPSET_ERR_BUSY)) {
+		err := do()
+		if err == nil || try == tries || !worth(err) {
 			return err
 		}
 		select {
 		case <-ctx.Done():
 			return err
-		case <-time.After(busyPause):
+		case <-time.After(pause):
 		}
 	}
 }

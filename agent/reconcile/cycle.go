@@ -111,15 +111,10 @@ func (c *cycle) pass(ctx context.Context, due Due, cause string, since time.Time
 	r := result{cause: cause, due: due}
 	err := c.do(ctx, due, &r)
 	r.took = time.Since(begun)
-	r.err = err
-	defer func() { c.noteContested(r) }()
+	r.err, r.code = err, codeOf(err)
+	c.noteContested(r.code)
 	if err != nil {
 		c.known = false
-		r.code = "apply"
-		var p problem
-		if errors.As(err, &p) {
-			r.code = p.code
-		}
 		switch {
 		case ctx.Err() != nil:
 		case r.code == contested:
@@ -139,10 +134,22 @@ func (c *cycle) pass(ctx context.Context, due Due, cause string, since time.Time
 	return r
 }
 
-// noteContested keeps since when others have been in the way.
-func (c *cycle) noteContested(r result) {
+// codeOf is the code of the reason that an error gives to status; empty: it is none.
+func codeOf(err error) string {
+	var p problem
 	switch {
-	case r.code != contested:
+	case err == nil:
+		return ""
+	case errors.As(err, &p):
+		return p.code
+	}
+	return "apply"
+}
+
+// noteContested keeps since when others have been in the way.
+func (c *cycle) noteContested(code string) {
+	switch {
+	case code != contested:
 		c.contestedSince = time.Time{}
 	case c.contestedSince.IsZero():
 		c.contestedSince = time.Now()

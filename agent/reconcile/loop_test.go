@@ -201,9 +201,7 @@ func TestContested(t *testing.T) {
 		l.Poke(DueFile, "file changed")
 		time.Sleep(contestedGrace / 2)
 		synctest.Wait()
-		if st := l.Status(); st.State != Enforcing || st.AppliedAt.After(st.Config.LoadedAt) {
-			t.Errorf("beside another program status is %+v", st)
-		}
+		wantEnforcing(t, l, "beside another program", false)
 		if m.cutter.n < 2 {
 			t.Error("nobody was asked to cut what the new policy does not allow")
 		}
@@ -215,9 +213,7 @@ func TestContested(t *testing.T) {
 		m.locked(func() { m.meddle = nil })
 		time.Sleep(2 * maxRetry)
 		synctest.Wait()
-		if st := l.Status(); st.State != Enforcing || !st.AppliedAt.After(st.Config.LoadedAt) {
-			t.Errorf("after the other program status is %+v", st)
-		}
+		wantEnforcing(t, l, "after the other program", true)
 	})
 }
 
@@ -237,15 +233,19 @@ func TestForestalled(t *testing.T) {
 		l.Poke(DueFile, "file changed")
 		time.Sleep(firstRetry / 2)
 		synctest.Wait()
-		if st := l.Status(); st.State != Enforcing || st.AppliedAt.After(st.Config.LoadedAt) {
-			t.Errorf("beside another program status is %+v", st)
-		}
+		wantEnforcing(t, l, "beside another program", false)
 		time.Sleep(time.Second)
 		synctest.Wait()
-		if st := l.Status(); st.State != Enforcing || !st.AppliedAt.After(st.Config.LoadedAt) {
-			t.Errorf("after the other program status is %+v", st)
-		}
+		wantEnforcing(t, l, "after the other program", true)
 	})
+}
+
+// wantEnforcing looks for that state, and whether what was read last is in force.
+func wantEnforcing(t *testing.T, l *Loop, when string, inForce bool) {
+	t.Helper()
+	if st := l.Status(); st.State != Enforcing || st.AppliedAt.After(st.Config.LoadedAt) != inForce {
+		t.Errorf("%s status is %+v", when, st)
+	}
 }
 
 func TestDockerAwayKeepsRulesAndDegrades(t *testing.T) {
