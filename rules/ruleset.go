@@ -11,9 +11,8 @@ type Protocol = netinfo.Protocol
 
 // Ruleset is everything dockwall wants in the kernel, for both families.
 type Ruleset struct {
-	// Chains are dockwall's own, in no particular order of meaning. All are
-	// rendered into the filter table; those that a Guard hook reaches are also
-	// rendered into the guard table.
+	// Chains are dockwall's own, in no particular order of meaning. Each is
+	// rendered into the table of every stage whose hooks reach it.
 	Chains []Chain `json:"chains"`
 	// Hooks say which of them a packet enters, and from where.
 	Hooks []Hook `json:"hooks"`
@@ -35,15 +34,39 @@ const (
 	BaseForward    Base = "FORWARD"     // the guard's, after filter
 	BaseInput      Base = "INPUT"
 	BaseOutput     Base = "OUTPUT" // filter alone
+	// BasePrerouting is met by every packet that comes in, before connection
+	// tracking makes or finds an entry for it.
+	BasePrerouting Base = "PREROUTING"
+)
+
+// Stage is when a packet meets a hook.
+type Stage string
+
+// The stages, in the order in which a packet meets them.
+const (
+	StageEarly  Stage = "early"  // before connection tracking
+	StageFilter Stage = "filter" // where the policy is decided
+	StageGuard  Stage = "guard"  // after filter, where denials are repeated
 )
 
 // Hook is one jump from a base chain into a chain of the ruleset.
 type Hook struct {
 	// Guard: the jump stands in the guard table (security), where the chain
-	// only repeats denials; otherwise in filter.
+	// only repeats denials.
 	Guard bool   `json:"guard,omitempty"`
 	Base  Base   `json:"base"`
 	Chain string `json:"chain"`
+}
+
+// Stage returns when packets meet the hook.
+func (h Hook) Stage() Stage {
+	switch {
+	case h.Guard:
+		return StageGuard
+	case h.Base == BasePrerouting:
+		return StageEarly
+	}
+	return StageFilter
 }
 
 // Rule is one line: all matches must hold for the verdict to be given.
@@ -109,10 +132,10 @@ func (rs *Ruleset) Reached(from ...string) map[string]bool {
 	return seen
 }
 
-// Incoming is the ruleset without what only OUTPUT reaches: what the host's own
-// processes may do is nothing that a policy says.
+// Incoming is the ruleset without what only OUTPUT and PREROUTING reach: no policy
+// says what the host's own processes may do, and none speaks of forged sources.
 func (rs Ruleset) Incoming() Ruleset {
-	hooks := slices.DeleteFunc(slices.Clone(rs.Hooks), func(h Hook) bool { return h.Base == BaseOutput })
+	hooks := slices.DeleteFunc(slices.Clone(rs.Hooks), func(h Hook) bool { return h.Base == BaseOutput || h.Base == BasePrerouting })
 	var from []string
 	for _, h := range hooks {
 		from = append(from, h.Chain)

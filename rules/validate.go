@@ -49,13 +49,13 @@ type validator struct {
 	set    map[string]*Set
 	errs   []error
 	placed map[string]bool // reached from any hook
-	// from are the chains that are reached from INPUT, and from OUTPUT.
+	// from are the chains that are reached from INPUT, OUTPUT and PREROUTING.
 	from map[Base]map[string]bool
 }
 
 func newValidator(rs *Ruleset) *validator {
 	return &validator{rs: rs, chain: map[string]*Chain{}, set: map[string]*Set{},
-		placed: map[string]bool{}, from: map[Base]map[string]bool{BaseInput: {}, BaseOutput: {}}}
+		placed: map[string]bool{}, from: map[Base]map[string]bool{BaseInput: {}, BaseOutput: {}, BasePrerouting: {}}}
 }
 
 func (v *validator) errorf(format string, args ...any) {
@@ -105,7 +105,7 @@ func (v *validator) hooks() {
 			v.errorf("hook %s: there are two", h.Base)
 		case h.Base != BaseInput && h.Guard != (h.Base == BaseForward):
 			v.errorf("hook %s: not in this table", h.Base)
-		case !slices.Contains([]Base{BaseInput, BaseForward, BaseDockerUser, BaseOutput}, h.Base):
+		case !slices.Contains([]Base{BaseInput, BaseForward, BaseDockerUser, BaseOutput, BasePrerouting}, h.Base):
 			v.errorf("hook %q: not a base chain", h.Base)
 		case v.chain[h.Chain] == nil:
 			v.errorf("hook %s: no chain %q", h.Base, h.Chain)
@@ -141,8 +141,28 @@ func (v *validator) graph() {
 			if v.from[BaseOutput][c.Name] && (hasMatch[InInterface](r) || hasMatch[InBridgePort](r)) {
 				v.errorf("chain %s, rule %d: an incoming interface, but OUTPUT reaches the chain", c.Name, i+1)
 			}
+			if v.from[BasePrerouting][c.Name] {
+				if err := early(r); err != nil {
+					v.errorf("chain %s, rule %d: %w, but PREROUTING reaches the chain", c.Name, i+1, err)
+				}
+			}
 		}
 	}
+}
+
+// early is an error where the rule asks for what does not exist yet when a packet
+// has just come in: where it will leave, and what connection tracking knows of it.
+// Nothing can answer there either, and the kernel takes no stamp.
+func early(r Rule) error {
+	switch {
+	case hasMatch[OutInterface](r):
+		return errors.New("an outgoing interface")
+	case hasMatch[Conn](r):
+		return errors.New("a state of connection tracking")
+	case r.Verdict.Kind == Reject, r.Verdict.Kind == Stamp:
+		return fmt.Errorf("a %s", r.Verdict.Kind)
+	}
+	return nil
 }
 
 func (v *validator) reach(name string, seen map[string]bool) {

@@ -89,10 +89,21 @@ func TestValidateRuleset(t *testing.T) {
 		"no chain": func(rs *rules.Ruleset) {
 			rs.Chains[0].Rules[0].Verdict = rules.Verdict{Kind: rules.Goto, Chain: "DOCKER"}
 		},
-		"unknown verdict":    func(rs *rules.Ruleset) { rs.Chains[0].Rules[0].Verdict.Kind = "accept" },
-		"log prefix":         func(rs *rules.Ruleset) { rs.Chains[0].Rules[0].Verdict.Prefix = strings.Repeat("x", 64) },
-		"not in this table":  func(rs *rules.Ruleset) { rs.Hooks[0].Base = rules.BaseForward },
-		"not a base chain":   func(rs *rules.Ruleset) { rs.Hooks[0] = rules.Hook{Base: "PREROUTING", Chain: "DOCKWALL-A"} },
+		"unknown verdict":   func(rs *rules.Ruleset) { rs.Chains[0].Rules[0].Verdict.Kind = "accept" },
+		"log prefix":        func(rs *rules.Ruleset) { rs.Chains[0].Rules[0].Verdict.Prefix = strings.Repeat("x", 64) },
+		"not in this table": func(rs *rules.Ruleset) { rs.Hooks[0].Base = rules.BaseForward },
+		"not a base chain":  func(rs *rules.Ruleset) { rs.Hooks[0] = rules.Hook{Base: "POSTROUTING", Chain: "DOCKWALL-A"} },
+		"an outgoing interface, but PREROUTING reaches the chain": func(rs *rules.Ruleset) {
+			rs.Hooks[0] = rules.Hook{Base: rules.BasePrerouting, Chain: "DOCKWALL-A"}
+		},
+		"a state of connection tracking, but PREROUTING reaches the chain": func(rs *rules.Ruleset) {
+			rs.Hooks[0] = rules.Hook{Base: rules.BasePrerouting, Chain: "DOCKWALL-A"}
+			rs.Chains[0].Rules[0].Match = []rules.Match{rules.Conn{Original: true}}
+		},
+		"a reject, but PREROUTING reaches the chain": func(rs *rules.Ruleset) {
+			rs.Hooks[0] = rules.Hook{Base: rules.BasePrerouting, Chain: "DOCKWALL-A"}
+			rs.Chains[0].Rules[0] = rules.Rule{Verdict: rules.Verdict{Kind: rules.Reject}}
+		},
 		"there are two":      func(rs *rules.Ruleset) { rs.Hooks = append(rs.Hooks, rs.Hooks[0]) },
 		"outgoing interface": func(rs *rules.Ruleset) { rs.Hooks[0].Base = rules.BaseInput },
 		"incoming interface": func(rs *rules.Ruleset) {

@@ -16,7 +16,7 @@ import (
 )
 
 // ownTables are the tables that dockwall writes to.
-var ownTables = []string{"filter", "security"}
+var ownTables = []string{"filter", "raw", "security"}
 
 // Observe reads what is in the kernel now: the tables that dockwall writes to,
 // in both families, and its sets. All at once: as long as it looks, what

@@ -33,9 +33,10 @@ func exposed(p plan.Plan, guard bool) bool {
 	var filter, repeated [7]bool // by family
 	for _, ch := range p.Changes {
 		if ch.Kind == plan.ChangeChain || ch.Kind == plan.ChangeJump && ch.Chain == string(rules.BaseInput) {
-			if ch.Table == "filter" {
+			switch ch.Table {
+			case "filter":
 				filter[ch.Family] = true
-			} else {
+			case "security":
 				repeated[ch.Family] = true
 			}
 		}

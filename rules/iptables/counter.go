@@ -20,9 +20,9 @@ type Counter struct {
 	Packets, Bytes uint64
 }
 
-// ParseCounters reads the rules of dockwall's own chains of the filter table
-// out of what `iptables-save -c` prints. The guard's, which only repeat them,
-// are left out.
+// ParseCounters reads the rules of dockwall's own chains of the filter and raw
+// tables out of what `iptables-save -c` prints. The guard's, which only repeat
+// those of filter, are left out.
 func ParseCounters(text string) ([]Counter, error) {
 	var all []Counter
 	table := ""
@@ -33,7 +33,7 @@ func ParseCounters(text string) ([]Counter, error) {
 		if name, ok := strings.CutPrefix(rec, "*"); ok {
 			table = name
 		}
-		if table != "filter" || !strings.HasPrefix(rec, "[") {
+		if table != tableFilter && table != tableEarly || !strings.HasPrefix(rec, "[") {
 			continue
 		}
 		c, own, err := parseCounter(rec)

@@ -59,20 +59,21 @@ func newDiff(rs rules.Ruleset, s State, o Options) *diff {
 		rs = withoutGuard(rs, o.Variant)
 	}
 	all := spell(rs)
-	var guards, others []*tableEdit
+	var early, guards, others []*tableEdit
 	for _, f := range []Family{V4, V6} {
 		filter := newEdit(o.Variant, f, tableFilter, s.table(f, tableFilter), all)
 		guard := newEdit(o.Variant, f, tableGuard, s.table(f, tableGuard), all)
 		d.widen(filter, guard, all)
 		d.edits = append(d.edits, filter)
+		early = append(early, newEdit(o.Variant, f, tableEarly, s.table(f, tableEarly), all))
 		guards = append(guards, guard)
 		for i := range s.tables(f) {
-			if t := &s.tables(f)[i]; t.Name != tableFilter && t.Name != tableGuard {
+			if t := &s.tables(f)[i]; t.Name != tableFilter && t.Name != tableGuard && t.Name != tableEarly {
 				others = append(others, newEdit(o.Variant, f, t.Name, t, spelt{}))
 			}
 		}
 	}
-	d.edits = slices.DeleteFunc(slices.Concat(d.edits, guards, others), (*tableEdit).none)
+	d.edits = slices.DeleteFunc(slices.Concat(d.edits, early, guards, others), (*tableEdit).none)
 	return d
 }
 
@@ -80,7 +81,7 @@ func newDiff(rs rules.Ruleset, s State, o Options) *diff {
 // has none, the guard of FORWARD stands in filter itself: engines before 28 take
 // their jump to DOCKER-USER away for some milliseconds with each network.
 func withoutGuard(rs rules.Ruleset, v Variant) rules.Ruleset {
-	in, guarded := reached(rs, false), reached(rs, true)
+	in, guarded := reached(rs, rules.StageFilter, rules.StageEarly), reached(rs, rules.StageGuard)
 	var hooks []rules.Hook
 	for _, h := range rs.Hooks {
 		if h.Guard && v == Legacy && h.Base == rules.BaseForward {

@@ -31,16 +31,15 @@ type tableEdit struct {
 // newEdit compares a table with what is wanted in it. No hooks: nothing is.
 func newEdit(v Variant, f Family, name string, seen *Table, rs spelt) *tableEdit {
 	e := &tableEdit{variant: v, family: f, table: name, seen: seen}
-	guard := name == tableGuard
 	var hooks []rules.Hook
+	var want []chainLines
 	for _, h := range rs.Hooks {
-		if h.Guard == guard && (guard || name == tableFilter) {
+		if tableName(h.Stage()) == name {
 			hooks = append(hooks, h)
 		}
 	}
-	var want []chainLines
 	if len(hooks) > 0 {
-		want = rs.desired(f, guard)
+		want = rs.desired(f, hooks[0].Stage())
 	}
 	e.bases = basesOf(seen, hooks, name == tableFilter)
 	e.compare(want)

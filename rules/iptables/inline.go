@@ -41,8 +41,8 @@ func Inline(rs rules.Ruleset) rules.Ruleset {
 
 // withoutUnreached leaves out chains that only rules led to which never hold.
 func withoutUnreached(rs rules.Ruleset) rules.Ruleset {
-	filter, guard := reached(rs, false), reached(rs, true)
-	rs.Chains = slices.DeleteFunc(rs.Chains, func(c rules.Chain) bool { return !filter[c.Name] && !guard[c.Name] })
+	in := reached(rs, stages()...)
+	rs.Chains = slices.DeleteFunc(rs.Chains, func(c rules.Chain) bool { return !in[c.Name] })
 	return rs
 }
 

@@ -33,6 +33,7 @@ type Options struct {
 const (
 	tableFilter = "filter"
 	tableGuard  = "security"
+	tableEarly  = "raw"
 
 	ownChains  = "DOCKWALL-"
 	ownComment = "dockwall:"

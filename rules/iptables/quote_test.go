@@ -81,7 +81,7 @@ func FuzzQuoting(f *testing.F) {
 			return
 		}
 		for _, family := range []Family{V4, V6} {
-			ls := ruleLines(r, comment(r), family, false)
+			ls := ruleLines(r, comment(r), family, rules.StageFilter)
 			if len(ls) != 1 {
 				t.Fatalf("%d lines", len(ls))
 			}
@@ -150,7 +150,7 @@ func checkPrinted(t *testing.T, r rules.Rule, l line, family Family) {
 	if d := cmp.Diff(r.Match, back.Match); d != "" {
 		t.Fatalf("%q is read as another rule (-want +got):\n%s", l.save, d)
 	}
-	if again := ruleLines(back, comment(back), family, false); back.Verdict.Prefix != cleanPrefix(r.Verdict.Prefix, rules.MaxLogPrefix) || len(again) != 1 {
+	if again := ruleLines(back, comment(back), family, rules.StageFilter); back.Verdict.Prefix != cleanPrefix(r.Verdict.Prefix, rules.MaxLogPrefix) || len(again) != 1 {
 		t.Fatalf("%q is read with the prefix %q", l.save, back.Verdict.Prefix)
 	}
 }
@@ -170,7 +170,7 @@ func FuzzParseRule(f *testing.F) {
 			return
 		}
 		for _, family := range []Family{V4, V6} {
-			for _, l := range ruleLines(first, comment(first), family, false) {
+			for _, l := range ruleLines(first, comment(first), family, rules.StageFilter) {
 				second, err := ParseRule("DOCKWALL-A", l.save)
 				if err != nil {
 					t.Fatalf("%q is written as %q: %v", text, l.save, err)
@@ -185,7 +185,7 @@ func FuzzParseRule(f *testing.F) {
 // Reject of whatever protocol is two rules, of which each is a Reject.
 func checkFixed(t *testing.T, r rules.Rule, family Family) {
 	t.Helper()
-	ls := ruleLines(r, comment(r), family, false)
+	ls := ruleLines(r, comment(r), family, rules.StageFilter)
 	if len(ls) == 0 {
 		t.Fatalf("%+v is written as nothing", r)
 	}

@@ -1,6 +1,7 @@
 package iptables
 
 import (
+	"slices"
 	"strings"
 
 	"dockwall/rules"
@@ -54,33 +55,44 @@ func spell(rs rules.Ruleset) spelt {
 	return s
 }
 
-// desired renders the chains of a table. The guard has only those that one of
-// its hooks reaches, the filter all but those that only the guard's do.
-func (rs spelt) desired(f Family, guard bool) []chainLines {
-	in, elsewhere := reached(rs.Ruleset, guard), reached(rs.Ruleset, !guard)
+// desired renders the chains of a stage's table: those that one of its hooks
+// reaches. Chains that no hook reaches are rendered into filter.
+func (rs spelt) desired(f Family, stage rules.Stage) []chainLines {
+	in, elsewhere := reached(rs.Ruleset, stage), reached(rs.Ruleset, otherStages(stage)...)
 	var out []chainLines
 	for _, c := range rs.Chains {
-		if !in[c.Name] && (guard || elsewhere[c.Name]) {
+		if !in[c.Name] && (stage != rules.StageFilter || elsewhere[c.Name]) {
 			continue
 		}
 		w := chainLines{name: c.Name}
 		for i, r := range c.Rules {
-			w.lines = append(w.lines, ruleLines(r, rs.notes[c.Name][i], f, guard)...)
+			w.lines = append(w.lines, ruleLines(r, rs.notes[c.Name][i], f, stage)...)
 		}
 		out = append(out, w)
 	}
 	return out
 }
 
-// reached are the chains that hooks of the table lead to.
-func reached(rs rules.Ruleset, guard bool) map[string]bool {
+// reached are the chains that hooks of the stages lead to.
+func reached(rs rules.Ruleset, stages ...rules.Stage) map[string]bool {
 	var from []string
 	for _, h := range rs.Hooks {
-		if h.Guard == guard {
+		if slices.Contains(stages, h.Stage()) {
 			from = append(from, h.Chain)
 		}
 	}
 	return rs.Reached(from...)
+}
+
+// stages are those that have a table, in the order in which tables are written.
+// The early table comes after filter: it refuses sources that filter need not
+// know, so that the order between the two changes no verdict.
+func stages() []rules.Stage {
+	return []rules.Stage{rules.StageFilter, rules.StageEarly, rules.StageGuard}
+}
+
+func otherStages(stage rules.Stage) []rules.Stage {
+	return slices.DeleteFunc(stages(), func(s rules.Stage) bool { return s == stage })
 }
 
 // Render writes the whole ruleset for one family, as iptables-restore --noflush
@@ -95,21 +107,22 @@ func Render(rs rules.Ruleset, f Family, o Options) Text {
 	}
 	var s script
 	all := spell(rs)
-	renderTable(&s, all, f, false)
-	if o.Guard {
-		renderTable(&s, all, f, true)
+	for _, stage := range stages() {
+		if stage == rules.StageFilter || len(reached(rs, stage)) > 0 {
+			renderTable(&s, all, f, stage)
+		}
 	}
 	return s.text()
 }
 
-func renderTable(s *script, rs spelt, f Family, guard bool) {
-	chains := rs.desired(f, guard)
-	s.frame("*" + tableName(guard))
+func renderTable(s *script, rs spelt, f Family, stage rules.Stage) {
+	chains := rs.desired(f, stage)
+	s.frame("*" + tableName(stage))
 	for _, c := range chains {
 		s.frame(":" + c.name + " - [0:0]")
 	}
 	for _, h := range rs.Hooks {
-		if h.Guard == guard {
+		if h.Stage() == stage {
 			s.frame("-I " + string(h.Base) + " 1 " + jump(h.Chain))
 		}
 	}
@@ -121,9 +134,12 @@ func renderTable(s *script, rs spelt, f Family, guard bool) {
 	s.frame("COMMIT")
 }
 
-func tableName(guard bool) string {
-	if guard {
+func tableName(stage rules.Stage) string {
+	switch stage {
+	case rules.StageGuard:
 		return tableGuard
+	case rules.StageEarly:
+		return tableEarly
 	}
 	return tableFilter
 }

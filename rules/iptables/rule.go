@@ -20,14 +20,14 @@ type line struct {
 // ruleLines writes a rule, whose comment is note, for the family: one line, two
 // for a Reject of whatever protocol, none where it is for the other family or
 // matches nothing.
-func ruleLines(r rules.Rule, note string, f Family, guard bool) []line {
+func ruleLines(r rules.Rule, note string, f Family, stage rules.Stage) []line {
 	if !r.InFamily(int(f)) || never(r) {
 		return nil
 	}
 	if r.Verdict.Kind != rules.Reject {
 		return []line{parts{r.Match, f}.line(note, target(r.Verdict), r.Origin)}
 	}
-	if guard {
+	if stage != rules.StageFilter {
 		return []line{parts{r.Match, f}.line(note, "-j DROP", r.Origin)}
 	}
 	unreachable := "-j REJECT --reject-with icmp-port-unreachable"

@@ -150,7 +150,7 @@ func advanceTables(tables []Table, f Family, edits []*tableEdit) []Table {
 func (e *tableEdit) after() Table {
 	t := Table{Name: e.table}
 	if e.seen == nil {
-		for _, n := range []string{"INPUT", "FORWARD", "OUTPUT"} {
+		for _, n := range builtins(e.table) {
 			t.Chains = append(t.Chains, Chain{Name: n, Policy: "ACCEPT"})
 		}
 	} else {
@@ -183,6 +183,14 @@ func (e *tableEdit) after() Table {
 		slices.SortStableFunc(t.Chains[base:], func(a, b Chain) int { return strings.Compare(a.Name, b.Name) })
 	}
 	return t
+}
+
+// builtins are the chains that a table has by itself.
+func builtins(table string) []string {
+	if table == tableEarly {
+		return []string{"PREROUTING", "OUTPUT"}
+	}
+	return []string{"INPUT", "FORWARD", "OUTPUT"}
 }
 
 // makes are the chains that the edit creates.

@@ -32,8 +32,7 @@ func TestRemove(t *testing.T) {
 		after := k.Save(4) + k.Save(6) + k.SaveSets()
 		before, after = dockersOwn(before, host), dockersOwn(after, host)
 		if o.Variant == iptables.Legacy {
-			after = strings.ReplaceAll(after, emptyTable("filter"), "")
-			after = strings.ReplaceAll(after, emptyTable("security"), "")
+			after = withoutEmptyTables(after)
 		}
 		if d := cmp.Diff(before, after); d != "" {
 			t.Fatalf("(-before +after):\n%s", d)
@@ -44,8 +43,12 @@ func TestRemove(t *testing.T) {
 	})
 }
 
-func emptyTable(name string) string {
-	return "*" + name + "\n:INPUT ACCEPT [0:0]\n:FORWARD ACCEPT [0:0]\n:OUTPUT ACCEPT [0:0]\nCOMMIT\n"
+// withoutEmptyTables leaves out the tables that legacy keeps once they were used.
+func withoutEmptyTables(s string) string {
+	for _, name := range []string{"filter", "security"} {
+		s = strings.ReplaceAll(s, "*"+name+"\n:INPUT ACCEPT [0:0]\n:FORWARD ACCEPT [0:0]\n:OUTPUT ACCEPT [0:0]\nCOMMIT\n", "")
+	}
+	return strings.ReplaceAll(s, "*raw\n:PREROUTING ACCEPT [0:0]\n:OUTPUT ACCEPT [0:0]\nCOMMIT\n", "")
 }
 
 // Rollback leads back from wherever the run was stopped.
@@ -103,9 +106,7 @@ func dockersOwn(s, host string) string {
 func normal(s, host string, o iptables.Options) string {
 	s = dockersOwn(s, host)
 	if o.Variant == iptables.Legacy {
-		for _, name := range []string{"filter", "security"} {
-			s = strings.ReplaceAll(s, emptyTable(name), "")
-		}
+		s = withoutEmptyTables(s)
 	}
 	var out []string
 	for l := range strings.SplitSeq(s, "\n") {

@@ -45,7 +45,7 @@ func (d *diff) widen(filter, guard *tableEdit, rs spelt) {
 	if !filter.flips() || guard.seen == nil || !guard.flips() {
 		return
 	}
-	w := &widening{seen: guard.seen, want: rs.desired(guard.family, true), next: map[string]string{}}
+	w := &widening{seen: guard.seen, want: rs.desired(guard.family, rules.StageGuard), next: map[string]string{}}
 	if !w.enter(rs.Ruleset) || w.depth() > rules.MaxDepth {
 		return
 	}

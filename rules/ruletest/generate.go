@@ -27,7 +27,11 @@ func Rulesets() *rapid.Generator[rules.Ruleset] {
 				rules.Hook{Guard: true, Base: rules.BaseInput, Chain: rs.Chains[1].Name})
 		}
 		reachAll(&rs)
-		withoutOut(&rs)
+		if rapid.Bool().Draw(t, "early") {
+			rs.Chains = append(rs.Chains, drawChain(t, n, n+1, rs.Sets))
+			rs.Hooks = append(rs.Hooks, rules.Hook{Base: rules.BasePrerouting, Chain: chainName(n)})
+		}
+		possible(&rs)
 		return rs
 	})
 }
@@ -54,7 +58,7 @@ func Edited(rs rules.Ruleset) *rapid.Generator[rules.Ruleset] {
 			}
 			out.Chains = append(out.Chains, c)
 		}
-		withoutOut(&out)
+		possible(&out)
 		return out
 	})
 }
@@ -94,24 +98,34 @@ func reachAll(rs *rules.Ruleset) {
 	}
 }
 
-// withoutOut takes the outgoing interface, and stamps, out of what INPUT reaches.
-func withoutOut(rs *rules.Ruleset) {
-	hooks := slices.DeleteFunc(slices.Clone(rs.Hooks), func(h rules.Hook) bool { return h.Base != rules.BaseInput })
-	in := reached(rs, hooks)
+// possible takes out of the rules what their hooks do not allow: INPUT knows no
+// outgoing interface and takes no stamp; PREROUTING knows no state of connection
+// tracking besides, and cannot reject.
+func possible(rs *rules.Ruleset) {
+	input, early := reachedFrom(rs, rules.BaseInput), reachedFrom(rs, rules.BasePrerouting)
 	for i, c := range rs.Chains {
-		if !in[c.Name] {
+		if !input[c.Name] && !early[c.Name] {
 			continue
 		}
 		for j := range c.Rules {
-			rs.Chains[i].Rules[j].Match = slices.DeleteFunc(slices.Clone(c.Rules[j].Match), func(m rules.Match) bool {
-				_, ok := m.(rules.OutInterface)
-				return ok
+			r := &rs.Chains[i].Rules[j]
+			r.Match = slices.DeleteFunc(slices.Clone(r.Match), func(m rules.Match) bool {
+				_, out := m.(rules.OutInterface)
+				_, conn := m.(rules.Conn)
+				return out || conn && early[c.Name]
 			})
-			if v := &rs.Chains[i].Rules[j].Verdict; v.Kind == rules.Stamp {
-				v.Kind = rules.Log
+			switch {
+			case r.Verdict.Kind == rules.Stamp:
+				r.Verdict.Kind = rules.Log
+			case r.Verdict.Kind == rules.Reject && early[c.Name]:
+				r.Verdict.Kind = rules.Drop
 			}
 		}
 	}
+}
+
+func reachedFrom(rs *rules.Ruleset, base rules.Base) map[string]bool {
+	return reached(rs, slices.DeleteFunc(slices.Clone(rs.Hooks), func(h rules.Hook) bool { return h.Base != base }))
 }
 
 func reached(rs *rules.Ruleset, hooks []rules.Hook) map[string]bool {

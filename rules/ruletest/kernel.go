@@ -136,14 +136,26 @@ func (k *Kernel) Save(family int) string {
 
 // names are the chains in iptables-save's order: base chains, then by name.
 func (t *table) names() []string {
-	base := []string{"INPUT", "FORWARD", "OUTPUT"}
-	var rest []string
+	var base, rest []string
+	for _, n := range []string{"PREROUTING", "INPUT", "FORWARD", "OUTPUT"} {
+		if t.chains[n] != nil {
+			base = append(base, n)
+		}
+	}
 	for _, n := range slices.Sorted(maps.Keys(t.chains)) {
 		if !slices.Contains(base, n) {
 			rest = append(rest, n)
 		}
 	}
 	return append(base, rest...)
+}
+
+// builtins are the chains that a table has by itself.
+func builtins(table string) []string {
+	if table == "raw" {
+		return []string{"PREROUTING", "OUTPUT"}
+	}
+	return []string{"INPUT", "FORWARD", "OUTPUT"}
 }
 
 // State is what a backend observes. It goes through the tools' texts, as the

@@ -53,7 +53,8 @@ func (k *Kernel) begin(name string) *table {
 		return t.clone()
 	}
 	t := &table{chains: map[string]*chain{}}
-	for _, base := range []string{"INPUT", "FORWARD", "OUTPUT"} {
+	_, short, _ := strings.Cut(name, " ")
+	for _, base := range builtins(short) {
 		t.chains[base] = &chain{policy: "ACCEPT"}
 	}
 	return t

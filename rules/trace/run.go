@@ -13,6 +13,9 @@ func Run(rs rules.Ruleset, p Packet, base rules.Base) Result { return New(rs).Ru
 // Run walks the packet through the chains that base's hooks in the filter
 // table lead to; where base has hooks in the guard table only (FORWARD),
 // through those. Without a hook the packet passes.
+//
+// A packet that came in (to FORWARD, DOCKER-USER or INPUT) has been through the
+// chains of PREROUTING before.
 func (m *Machine) Run(p Packet, base rules.Base) Result {
 	return m.run(p, base, m.guardOnly(base), true)
 }
@@ -46,6 +49,11 @@ func (m *Machine) run(p Packet, base rules.Base, guard, record bool) Result {
 		return Result{Verdict: Undecided, Reason: reason}
 	}
 	w := walk{m: m, p: &p, guard: guard, record: record, result: Result{Verdict: Pass}}
+	for _, h := range m.hooks {
+		if h.Base == rules.BasePrerouting && base != rules.BaseOutput && base != h.Base && !w.through(h.chain) {
+			return w.result
+		}
+	}
 	for _, h := range m.hooks {
 		if h.Base == base && h.Guard == guard && !w.through(h.chain) {
 			break
