@@ -12,12 +12,18 @@ const StampClass = 0x646f7700
 // connection comes by without a Stamp, the rules are not there, and it is
 // dropped. What is behind it, no flush of the rules opens.
 //
-//	from    NotDocker ─► to;  Docker ─► closed;  all others ─► to
-//	to      NotDocker ─► open;  Docker ─► closed;  Elsewhere ─► open;  all others ─► closed
+//	from    NotDocker, Uplinks ─► to;  Docker ─► closed;  all others ─► to
+//	to      NotDocker, Bridges ─► open;  Docker, other bridges ─► closed;  Elsewhere ─► open;  all others ─► closed
 type Latch struct {
 	// NotDocker, Docker and Elsewhere are the interfaces that the rules tell
 	// apart, in the order in which they do.
 	NotDocker, Docker, Elsewhere []Interface
+	// Uplinks are those of Docker's interfaces by which strangers come in.
+	Uplinks []Interface
+	// Bridges are those that are bridges now and not Docker's. Rules know a new
+	// interface by its name alone; the latch knows a bridge from a NIC or a tunnel, and
+	// is closed to one that came since.
+	Bridges []Interface
 	// Ports are TCP ports of the host that are closed to all but loopback and
 	// From. Nothing that comes to the host can be stamped, so these need no rule.
 	Ports []PortRange

@@ -77,7 +77,7 @@ type explainResult struct {
 	header
 	Verdict string `json:"verdict"`
 	// Policy is the block or default that decided, a framing rule's word for
-	// what they refuse (direct, hold, loopback.martian), or "none": dockwall
+	// what they refuse (direct, hold, spoofed, loopback.martian), or "none": dockwall
 	// does not judge it.
 	Policy   string `json:"policy"`
 	Position string `json:"position"`

@@ -139,6 +139,8 @@ func refused(name string) string {
 		return ": a container's own address is closed to all but its network; its published ports are the way"
 	case "hold":
 		return ": it is not known yet whose address this is, and a block may turn out to restrict it"
+	case "spoofed":
+		return ": this address belongs to a container or to the host, and cannot be behind that interface, so the packet is refused as forged"
 	case "loopback.martian":
 		return ": a loopback address belongs to the host alone"
 	}

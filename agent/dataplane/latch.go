@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"os"
 	"reflect"
+	"slices"
 	"time"
 
 	"github.com/google/nftables"
@@ -27,15 +28,22 @@ const (
 	// ownedTable is NFT_TABLE_F_OWNER (Linux 5.12): nobody but the socket that made
 	// the table can change it, `nft flush ruleset` passes it by, and it goes when
 	// the socket does.
-	ownedTable  = 0x2
+	ownedTable = 0x2
+	// persistentTable is NFT_TABLE_F_PERSIST (Linux 6.9): the table stays when the
+	// socket goes, and then has no owner.
+	persistentTable = 0x4
+	// outKind is NFT_META_OIFKIND (Linux 5.1), the kernel's name of the sort of link
+	// that the packet leaves by, padded like the name of one.
+	outKind     = expr.MetaKey(27)
 	latchAnswer = 5 * time.Second
 	// confirmed is IPS_CONFIRMED: not the first packet of its connection.
 	confirmed = 1 << 3
 )
 
-// Latch is the kernel's side of rules.Latch. It is shut for as long as the
-// process lives, if it is not lifted: the kernel takes the table away with the
-// socket, so that an agent that was killed leaves nothing behind.
+// Latch is the kernel's side of rules.Latch. It is shut until it is lifted. When the
+// agent is killed, the table stays from Linux 6.9 on, and has no owner then: the
+// next agent, and RemoveLatch, take it away. Older kernels take it away with the
+// socket.
 //
 // It is for one goroutine, and of the network namespace that Shut was first
 // called in.
@@ -79,9 +87,36 @@ func (l *Latch) Lift() error {
 	if l.conn == nil {
 		return nil
 	}
-	err := l.conn.CloseLasting()
+	var err error
+	if l.table != nil {
+		l.conn.DelTable(l.table)
+		err = l.conn.Flush()
+	}
+	err = errors.Join(err, l.conn.CloseLasting())
 	*l = Latch{}
 	return err
+}
+
+// RemoveLatch takes away the latch of an agent that was killed, and reports whether
+// there was one. That of an agent that lives stays.
+func RemoveLatch() (removed bool, err error) {
+	conn, err := nftables.New()
+	if err != nil {
+		return false, err
+	}
+	conn.DelTable(latchTable())
+	switch err := conn.Flush(); {
+	case err == nil:
+		return true, nil
+	case errors.Is(err, unix.ENOENT), errors.Is(err, unix.EPERM), errors.Is(err, unix.EOPNOTSUPP), errors.Is(err, unix.EPROTONOSUPPORT), errors.Is(err, unix.EINVAL):
+		return false, nil
+	default:
+		return false, fmt.Errorf("taking away the latch (nftables table inet %s): %w", LatchTable, err)
+	}
+}
+
+func latchTable() *nftables.Table {
+	return &nftables.Table{Name: LatchTable, Family: nftables.TableFamilyINet}
 }
 
 // open makes the table, empty.
@@ -94,24 +129,36 @@ func (l *Latch) open() error {
 	if err != nil {
 		return err
 	}
-	l.table = &nftables.Table{Name: LatchTable, Family: nftables.TableFamilyINet}
+	table := latchTable()
 	err = l.makeTable()
 	if errors.Is(err, os.ErrExist) {
-		// Somebody restored what `nft list ruleset` had printed: that one has no
-		// owner, and does nothing. One that has an owner stays.
-		l.conn.DelTable(l.table)
+		// A killed agent left it, or a program restored what `nft list ruleset` had
+		// printed: it has no owner. A table that has an owner stays.
+		l.conn.DelTable(table)
 		if err = l.conn.Flush(); err == nil {
 			err = l.makeTable()
 		}
 	}
+	if err == nil {
+		l.table = table
+	}
 	return err
 }
 
-// makeTable sends what google/nftables has no word for: flags.
+// makeTable makes the table so that it stays where the kernel can do that.
 func (l *Latch) makeTable() error {
+	err := l.makeTableWith(ownedTable | persistentTable)
+	if errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.EINVAL) {
+		return l.makeTableWith(ownedTable)
+	}
+	return err
+}
+
+// makeTableWith sends what google/nftables has no word for: flags.
+func (l *Latch) makeTableWith(flags uint32) error {
 	attrs, err := netlink.MarshalAttributes([]netlink.Attribute{
 		{Type: unix.NFTA_TABLE_NAME, Data: []byte(LatchTable + "\x00")},
-		{Type: unix.NFTA_TABLE_FLAGS, Data: binary.BigEndian.AppendUint32(nil, ownedTable)},
+		{Type: unix.NFTA_TABLE_FLAGS, Data: binary.BigEndian.AppendUint32(nil, flags)},
 	})
 	if err != nil {
 		return err
@@ -132,7 +179,7 @@ func (l *Latch) makeTable() error {
 
 // write puts the latch's rules together, in place of those that are there.
 //
-//	forward ─► in, judged? ─► by NIC ─► to ─► drop
+//	forward ─► in, judged? ─► by NIC ─► to ─► a bridge, or unknown? drop
 //	output  ─► judged? ──────────────► to
 //	input   ─► a closed port ─► ports ─► drop
 func (l *Latch) write(want rules.Latch) {
@@ -153,7 +200,7 @@ func (l *Latch) write(want rules.Latch) {
 	if !want.Tight {
 		l.judged(output)
 	}
-	for _, i := range want.NotDocker {
+	for _, i := range slices.Concat(want.NotDocker, want.Uplinks) {
 		l.add(forward, from(i), goTo(to))
 	}
 	for _, i := range want.Docker {
@@ -162,12 +209,13 @@ func (l *Latch) write(want rules.Latch) {
 	l.add(forward, goTo(to))
 	l.add(output, goTo(to))
 
-	for _, i := range want.NotDocker {
+	for _, i := range slices.Concat(want.NotDocker, want.Bridges) {
 		l.add(to, towards(i), ret())
 	}
 	for _, i := range want.Docker {
 		l.add(to, towards(i), drop())
 	}
+	l.add(to, []expr.Any{&expr.Meta{Key: outKind, Register: 1}, equal(name(rules.Interface{Name: "bridge"}))}, drop())
 	for _, i := range want.Elsewhere {
 		l.add(to, towards(i), ret())
 	}

@@ -1,11 +1,15 @@
 package dataplane
 
 import (
+	"fmt"
 	"net"
 	"net/netip"
 	"os/exec"
 	"strings"
 	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
 
 	"dockwall/rules"
 )
@@ -14,6 +18,7 @@ import (
 func latched() rules.Latch {
 	return rules.Latch{
 		NotDocker: []rules.Interface{{Name: "br-lan"}}, Docker: []rules.Interface{{Name: "docker0"}, {Name: "br-", Prefix: true}},
+		Uplinks: []rules.Interface{{Name: "br-wan"}}, Bridges: []rules.Interface{{Name: "virbr0"}},
 		Elsewhere: []rules.Interface{{Name: "eth", Prefix: true}}, Ports: []rules.PortRange{{Lo: 2375, Hi: 2376}},
 		From: []netip.Prefix{netip.MustParsePrefix("192.0.2.8/30"), netip.MustParsePrefix("2001:db8::/62"), netip.MustParsePrefix("198.51.100.7/32")},
 	}
@@ -30,8 +35,10 @@ func TestLatchIsOwned(t *testing.T) {
 	flags owner
 	chain to {
 		oifname "br-lan" return
+		oifname "virbr0" return
 		oifname "docker0" counter packets 0 bytes 0 drop
 		oifname "br-*" counter packets 0 bytes 0 drop
+		meta oifkind "bridge" counter packets 0 bytes 0 drop
 		oifname "eth*" return
 		counter packets 0 bytes 0 drop
 	}
@@ -47,6 +54,7 @@ func TestLatchIsOwned(t *testing.T) {
 		ct state ! new return
 		meta priority 646f:7700 meta priority set none return
 		iifname "br-lan" goto to
+		iifname "br-wan" goto to
 		iifname "docker0" counter packets 0 bytes 0 drop
 		iifname "br-*" counter packets 0 bytes 0 drop
 		goto to
@@ -125,6 +133,60 @@ func TestLatchOfAnother(t *testing.T) {
 	must(t, l.Lift())
 	must(t, second.Shut(latched()))
 	must(t, second.Lift())
+}
+
+// The latch of an agent that was killed stays where the kernel can keep it, and is no
+// hindrance to the next one, nor to who removes everything.
+func TestLatchOfAKilledAgent(t *testing.T) {
+	inNamespace(t)
+	kill := func() (stays bool) {
+		var l Latch
+		must(t, l.Shut(latched()))
+		if removed, err := RemoveLatch(); removed || err != nil {
+			t.Fatalf("the latch of an agent that lives: removed %v, %v", removed, err)
+		}
+		must(t, l.conn.CloseLasting())
+		// An older kernel takes the table away a moment later.
+		return !until(func() bool { return !strings.Contains(sh(t, "nft list tables"), LatchTable) })
+	}
+	if stays, want := kill(), release(t) >= 609; stays != want {
+		t.Errorf("after the agent was killed its latch stays: %v, want %v", stays, want)
+	}
+	var next Latch
+	must(t, next.Shut(latched()))
+	if !strings.Contains(listing(t), "2375-2376") {
+		t.Errorf("the next agent's latch is\n%s", listing(t))
+	}
+	must(t, next.Lift())
+	stays := kill()
+	if removed, err := RemoveLatch(); removed != stays || err != nil {
+		t.Errorf("taking away what a killed agent left: %v, %v", removed, err)
+	}
+	if got := sh(t, "nft list ruleset"); strings.Contains(got, LatchTable) {
+		t.Errorf("it is still there:\n%s", got)
+	}
+}
+
+// until reports whether the condition came true within a second.
+func until(condition func() bool) bool {
+	for deadline := time.Now().Add(time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+		if condition() {
+			return true
+		}
+	}
+	return false
+}
+
+// release is the kernel's, as a number: 6.9 is 609.
+func release(t *testing.T) int {
+	t.Helper()
+	var u unix.Utsname
+	must(t, unix.Uname(&u))
+	var major, minor int
+	if _, err := fmt.Sscanf(unix.ByteSliceToString(u.Release[:]), "%d.%d", &major, &minor); err != nil {
+		t.Fatal(err)
+	}
+	return major*100 + minor
 }
 
 // What is closed without rules, and what is not: to the engine's ports loopback

@@ -277,6 +277,9 @@ func (k *Kernel) RemoveAll(ctx context.Context) (changed bool, err error) {
 		}
 		errs = append(errs, remove(st))
 	}
+	latch, err := RemoveLatch()
+	changed = changed || latch
+	errs = append(errs, err)
 	errs = append(errs, again(ctx, busyTries, busyPause, busy, func() error {
 		sets, err := k.sets()
 		if err != nil {
@@ -314,8 +317,12 @@ func again(ctx context.Context, tries int, pause time.Duration, worth func(error
 }
 
 // RemoveOther takes owned traces out of the variant that is not in use, where
-// an earlier run may have left them. Sets, which both share, stay.
+// an earlier run may have left them, and the latch of an agent that was killed: it
+// asks for the stamps of that agent's rules. Sets, which both variants share, stay.
 func (k *Kernel) RemoveOther(ctx context.Context, inUse backend.Variant) error {
+	if _, err := RemoveLatch(); err != nil {
+		return err
+	}
 	for _, v := range []backend.Variant{backend.NFT, backend.Legacy} {
 		if v == inUse || k.usable(v) != nil {
 			continue

@@ -13,6 +13,7 @@ type builder struct {
 	p        policy.Policy
 	s        netinfo.Snapshot
 	top      topology
+	own      own
 	networks map[string]netinfo.Network // by ID
 	chains   []*chain
 	sets     []rules.Set
@@ -29,7 +30,7 @@ type builder struct {
 }
 
 func newBuilder(p policy.Policy, s netinfo.Snapshot) *builder {
-	b := &builder{p: p, s: s, top: newTopology(s), networks: make(map[string]netinfo.Network, len(s.Networks)),
+	b := &builder{p: p, s: s, top: newTopology(s), own: newOwn(s), networks: make(map[string]netinfo.Network, len(s.Networks)),
 		named: map[string]bool{}, lists: lists{}}
 	for _, n := range s.Networks {
 		b.networks[n.ID] = n
@@ -105,13 +106,14 @@ func (b *builder) ruleset() rules.Ruleset {
 		{Base: rules.BaseDockerUser, Chain: chainForward},
 		{Base: rules.BaseInput, Chain: chainInput},
 		{Base: rules.BaseOutput, Chain: chainOutput},
+		{Base: rules.BasePrerouting, Chain: chainEarly},
 		{Guard: true, Base: rules.BaseForward, Chain: chainForwardGuard},
 		{Guard: true, Base: rules.BaseInput, Chain: chainInputGuard},
 	}}
 	for _, c := range b.chains {
 		rs.Chains = append(rs.Chains, rules.Chain{Name: c.name, Rules: c.rules})
 	}
-	reached := rs.Reached(chainForwardGuard, chainInputGuard, chainOutput)
+	reached := rs.Reached(chainForwardGuard, chainInputGuard, chainOutput, chainEarly)
 	rs.Chains = slices.DeleteFunc(rs.Chains, func(c rules.Chain) bool { return !reached[c.Name] })
 	slices.SortFunc(rs.Chains, func(x, y rules.Chain) int { return compareStrings(x.Name, y.Name) })
 	rs.Sets = b.sets

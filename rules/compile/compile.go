@@ -26,9 +26,14 @@ const (
 	// What did.
 	chainForwardSent = "DOCKWALL-FORWARD-SENT"
 	chainInputSent   = "DOCKWALL-INPUT-SENT"
+	// What came from a bridge that may be Docker's or may not.
+	chainForwardMaybe = "DOCKWALL-FORWARD-MAYBE"
+	chainInputMaybe   = "DOCKWALL-INPUT-MAYBE"
 	// Of both, what begins one.
 	chainOutside     = "DOCKWALL-OUTSIDE"
 	chainFromOutside = "DOCKWALL-INPUT-OUTSIDE"
+	chainUnplaced    = "DOCKWALL-UNPLACED"
+	chainFromMaybe   = "DOCKWALL-INPUT-UNPLACED"
 	chainPublished   = "DOCKWALL-PUBLISHED"
 	chainInside      = "DOCKWALL-INSIDE"
 	chainBetween     = "DOCKWALL-BETWEEN"
@@ -107,6 +112,7 @@ func Compile(p policy.Policy, s netinfo.Snapshot) (rules.Ruleset, []Problem) {
 
 func (b *builder) compile() (rules.Ruleset, []Problem) {
 	b.refusals = b.refuse()
+	b.early()
 	b.forward()
 	b.input()
 	b.output()
@@ -117,15 +123,23 @@ func (b *builder) compile() (rules.Ruleset, []Problem) {
 
 // forward builds what DOCKER-USER calls.
 func (b *builder) forward() {
-	b.judge(b.chain(chainForward), chainForwardNew, way{chainForwardRest, chainOutside}, way{chainForwardSent, chainInside})
+	b.judge(b.chain(chainForward), chainForwardNew, ways{
+		outside:  way{chainForwardRest, chainOutside},
+		inside:   way{chainForwardSent, chainInside},
+		unplaced: way{chainForwardMaybe, chainUnplaced},
+	})
 	b.outside()
 	b.published()
 	b.inside()
+	b.unplaced()
 }
 
 // way is where a packet goes by what it came in by: through the one chain, which
 // lets pass what has begun, and then to the one that judges what begins.
 type way struct{ enter, judges string }
+
+// ways are where packets go by the interface that they came in by.
+type ways struct{ outside, inside, unplaced way }
 
 // judge ends a chain: what has begun passes, what begins is judged by what it came
 // in by. This is the way of nearly every packet: as few rules as can be.
@@ -133,40 +147,66 @@ type way struct{ enter, judges string }
 //	no blocks: ─► begun? passes      ─► NEW ─► by a Docker bridge: inside.judges; else: outside.judges
 //	blocks:    ─► by a Docker bridge ─► inside.enter: from a container, or an answer? begun? passes ─► inside.judges
 //	           └► else: blocked? begun? passes ─► outside.judges
-func (b *builder) judge(c *chain, begins string, outside, inside way) {
+func (b *builder) judge(c *chain, begins string, w ways) {
 	if len(b.p.Blocks) == 0 {
 		b.begun(c, begins, "")
-		b.bySource(b.chain(begins), outside.judges, inside.judges)
+		b.bySource(b.chain(begins), w.outside.judges, w.inside.judges, w.unplaced.judges)
 		return
 	}
-	rest := c
-	if len(b.top.notDocker) > 0 {
-		rest = b.chain(outside.enter)
-		b.bySource(c, outside.enter, inside.enter)
-	} else {
-		b.fromDocker(c, inside.enter)
-	}
+	b.bySource(c, w.outside.enter, w.inside.enter, w.unplaced.enter)
+	rest := b.chain(w.outside.enter)
 	b.blocks(rest)
-	b.begun(rest, outside.judges, "")
-	sent := b.chain(inside.enter)
-	// Who answers is a container: it is looked up in no list that cannot name it.
+	b.begun(rest, w.outside.judges, "")
+	sent := b.chain(w.inside.enter)
+	// A reply comes from a container: it is looked up in no list that cannot name it.
 	b.blocksInside(sent)
-	b.begun(sent, inside.judges, b.sent())
+	b.begun(sent, w.inside.judges, b.sent())
+	maybe := b.chain(w.unplaced.enter)
+	b.blocks(maybe)
+	b.begun(maybe, w.unplaced.judges, b.sent())
 }
 
-// bySource ends a chain: what came from a Docker bridge goes to inside, all else
-// to outside.
-func (b *builder) bySource(c *chain, outside, inside string) {
-	for _, l := range b.top.notDocker {
-		c.add(b.goTo(outside, byDispatch, in(l)))
+// bySource ends a chain: it sends each packet on by the interface that it came in
+// by, exact names first.
+//
+// Docker names most bridges br-…: there may be hundreds, and packets by other
+// interfaces meet no rule of theirs. PREROUTING has refused what has a container's
+// source and did not come by its bridge, so a container's packet is known by its
+// source, whichever of them it came by.
+func (b *builder) bySource(c *chain, outside, inside, unplaced string) {
+	b.fromLinks(c, outside, slices.Concat(b.top.notDocker, b.top.uplinks))
+	var numbered []link
+	for _, l := range b.top.docker() {
+		if brNames.covers(l.name) {
+			numbered = append(numbered, l)
+			continue
+		}
+		b.fromDocker(c, l, inside, unplaced)
 	}
-	b.fromDocker(c, inside)
-	c.add(b.goTo(outside, byDispatch))
+	c.add(b.goTo(outside, byDispatch, rules.InInterface{Name: brNames.name, Prefix: true, Not: true}),
+		b.goTo(inside, byDispatch, b.containersSet()))
+	for _, l := range numbered {
+		if l != brNames {
+			b.fromDocker(c, l, inside, unplaced)
+		}
+	}
+	c.add(b.goTo(unplaced, byDispatch))
 }
 
-func (b *builder) fromDocker(c *chain, inside string) {
-	for _, l := range b.top.docker {
+// fromDocker sends on what came in by a bridge of Docker's, or by what may be one.
+func (b *builder) fromDocker(c *chain, l link, inside, unplaced string) {
+	switch {
+	case slices.Contains(b.top.inside, l):
 		c.add(b.goTo(inside, byDispatch, in(l)))
+	case slices.Contains(b.top.unplaced, l):
+		c.add(b.goTo(unplaced, byDispatch, in(l)))
+	}
+}
+
+// fromLinks sends on what came in by one of the links.
+func (b *builder) fromLinks(c *chain, to string, links []link) {
+	for _, l := range links {
+		c.add(b.goTo(to, byDispatch, in(l)))
 	}
 }
 
@@ -213,13 +253,45 @@ func (b *builder) toDocker(c *chain, inside string) {
 	for _, l := range b.top.notDocker {
 		c.add(b.ret(byForwarded, out(l)))
 	}
-	for _, l := range b.top.docker {
+	for _, l := range b.top.towards() {
 		c.add(b.goTo(inside, byDispatch, out(l)))
 	}
 	for _, l := range b.top.elsewhere {
 		c.add(b.ret(byForwarded, out(l)))
 	}
 	c.add(b.goTo(inside, byDispatch))
+}
+
+// unplaced sorts what came from an interface that may be a Docker bridge: it is
+// held to what strangers are held to on the way to a container, and to what
+// containers are held to on every other way.
+func (b *builder) unplaced() {
+	c := b.chain(chainUnplaced)
+	b.notBlocked(c)
+	c.add(b.stamp())
+	known := b.knownBridges()
+	for _, l := range b.presentBridges() {
+		if !slices.Contains(known, l) {
+			c.add(b.goTo(chainBetween, byDispatch, in(l), out(l)))
+		}
+	}
+	for _, l := range b.top.notDocker {
+		c.add(b.goTo(chainEgress, byDispatch, out(l)))
+	}
+	for _, to := range []rules.Match{dnat(), b.subnetSet()} {
+		c.add(b.goTo(chainPublished, byDispatch, to))
+	}
+	// A bridge that came while the agent was away shows traffic among its own ports.
+	for _, l := range dockerNames {
+		c.add(b.goTo(chainBetween, byDispatch, in(l), out(l)))
+	}
+	for _, l := range b.top.towards() {
+		c.add(b.goTo(chainPublished, byDispatch, out(l)))
+	}
+	for _, l := range b.top.elsewhere {
+		c.add(b.goTo(chainEgress, byDispatch, out(l)))
+	}
+	c.add(b.goTo(chainPublished, byDispatch))
 }
 
 // inside sorts what came from a Docker bridge by where it goes.
@@ -230,7 +302,7 @@ func (b *builder) inside() {
 	for _, l := range b.top.notDocker {
 		c.add(b.goTo(chainEgress, byDispatch, out(l)))
 	}
-	for _, l := range b.top.docker {
+	for _, l := range b.top.towards() {
 		c.add(b.goTo(chainAcross, byDispatch, out(l)))
 	}
 	c.add(b.goTo(chainEgress, byDispatch))
@@ -242,7 +314,11 @@ func (b *builder) inside() {
 func (b *builder) input() {
 	c := b.chain(chainInput)
 	c.add(b.ret(byLoopback, in(link{name: "lo"})))
-	b.judge(c, chainInputNew, way{chainInputRest, chainFromOutside}, way{chainInputSent, chainHost})
+	b.judge(c, chainInputNew, ways{
+		outside:  way{chainInputRest, chainFromOutside},
+		inside:   way{chainInputSent, chainHost},
+		unplaced: way{chainInputMaybe, chainFromMaybe},
+	})
 	b.fromOutside()
 	b.api()
 	b.proxy()
@@ -258,16 +334,25 @@ func (c *chain) martians() {
 }
 
 // fromOutside is what others may reach of the host itself, as far as it is
-// Docker's: its API, docker-proxy, and containers on the host's network.
+// Docker's: its API, docker-proxy, and containers on the host's network. Where the
+// packet came from an interface that may be a Docker bridge, the host's own
+// services are what a container may reach of them.
 func (b *builder) fromOutside() {
-	c := b.chain(chainFromOutside)
-	c.martians()
-	b.apiPorts(c)
-	if named := b.hostNetwork(); len(named) > 0 {
-		// A port that a container has now is that container's.
-		all := b.proxied(func(netinfo.Container, netinfo.PublishedPort) bool { return true })
-		c.add(b.goTo(chainProxy, byDispatch, b.portSet("p", []string{"all"}, all, rules.Origin{Policy: "published"})))
-		c.add(named...)
+	named := b.hostNetwork()
+	outside, maybe := b.chain(chainFromOutside), b.chain(chainFromMaybe)
+	for _, c := range []*chain{outside, maybe} {
+		if c == maybe {
+			b.notBlocked(c)
+		}
+		c.martians()
+		b.apiPorts(c)
+		if len(named) > 0 {
+			// A port that a container has now is that container's.
+			all := b.proxied(func(netinfo.Container, netinfo.PublishedPort) bool { return true })
+			c.add(b.goTo(chainProxy, byDispatch, b.portSet("p", []string{"all"}, all, rules.Origin{Policy: "published"})))
+			c.add(named...)
+		}
+		c.add(b.goTo(chainProxy, byDispatch, b.publishedPorts()))
 	}
-	c.add(b.goTo(chainProxy, byDispatch, b.publishedPorts()))
+	maybe.add(b.goTo(chainServices, byDispatch))
 }

@@ -183,8 +183,7 @@ func (b *builder) sameRoads(s netinfo.Snapshot) bool {
 		return slices.DeleteFunc(slices.Clone(ls), func(l netinfo.Link) bool { return !looksDocker(l) })
 	}
 	t := newTopology(s)
-	return slices.EqualFunc(bridges(b.s.Links), bridges(s.Links), netinfo.Link.Equal) && slices.Equal(t.docker, b.top.docker) &&
-		slices.Equal(t.notDocker, b.top.notDocker) && slices.Equal(t.elsewhere, b.top.elsewhere)
+	return slices.EqualFunc(bridges(b.s.Links), bridges(s.Links), netinfo.Link.Equal) && t.equal(&b.top) && b.own.equal(newOwn(s))
 }
 
 // changedContainers compares two sorted lists: what the one has and the other

@@ -102,8 +102,8 @@ func changed(t *rapid.T, cs, others []netinfo.Container) []netinfo.Container {
 	return out
 }
 
-// With a container a veth comes, which no rule goes by; a bridge is another
-// matter.
+// With a container a veth comes, which no rule depends on. Bridges and NICs change
+// the rules.
 func TestFollowOverlooksVeths(t *testing.T) {
 	eth := netinfo.Link{Index: 2, Name: "eth0", Addrs: []netinfo.Prefix{netip.MustParsePrefix("192.0.2.1/24")}}
 	bridge := netinfo.Link{Index: 3, Name: "docker0", Kind: "bridge"}
@@ -112,8 +112,9 @@ func TestFollowOverlooksVeths(t *testing.T) {
 		link netinfo.Link
 		want bool
 	}{
-		"a veth that is a port":     {netinfo.Link{Index: 9, Name: "veth1", Kind: "veth", Master: 3}, true},
-		"a veth that is none yet":   {netinfo.Link{Index: 9, Name: "veth1", Kind: "veth"}, true},
+		"a veth that is a port":     {netinfo.Link{Index: 9, Name: "veth0a1b2c3", Kind: "veth", Master: 3}, true},
+		"a veth that is none yet":   {netinfo.Link{Index: 9, Name: "veth0a1b2c3", Kind: "veth"}, true},
+		"a NIC that is a port":      {netinfo.Link{Index: 9, Name: "eth9", Kind: "veth", Master: 3}, false},
 		"a bridge":                  {netinfo.Link{Index: 9, Name: "br-0123456789ab", Kind: "bridge"}, false},
 		"a bridge like Docker's":    {netinfo.Link{Index: 9, Name: "br-lan", Kind: "bridge"}, false},
 		"a NIC of an unusual name":  {netinfo.Link{Index: 9, Name: "uplink"}, false},

@@ -60,8 +60,8 @@ func (b *builder) networkDefaults(m matter) []networkDefault {
 func (b *builder) bridges(network string) []link {
 	var ls []link
 	for _, n := range b.s.Networks {
-		if n.Name == network && matchable(n.Bridge) {
-			ls = append(ls, link{name: n.Bridge})
+		if l, ok := linkOf(n.Bridge); ok && n.Name == network {
+			ls = append(ls, l)
 		}
 	}
 	slices.SortFunc(ls, func(x, y link) int { return compareStrings(x.name, y.name) })
@@ -130,8 +130,8 @@ func (b *builder) forUnknown(m matter) (deny bool, o rules.Origin) {
 func (b *builder) knownBridges() []link {
 	var ls []link
 	for _, n := range b.s.Networks {
-		if matchable(n.Bridge) {
-			ls = append(ls, link{name: n.Bridge})
+		if l, ok := linkOf(n.Bridge); ok {
+			ls = append(ls, l)
 		}
 	}
 	slices.SortFunc(ls, func(x, y link) int { return compareStrings(x.name, y.name) })
@@ -173,8 +173,8 @@ func (b *builder) speaks(network string, m matter) bool {
 func (b *builder) presentBridges() []link {
 	ls := b.knownBridges()
 	for _, l := range b.s.Links {
-		if looksDocker(l) && matchable(l.Name) {
-			ls = append(ls, link{name: l.Name})
+		if named, ok := linkOf(l.Name); ok && looksDocker(l) {
+			ls = append(ls, named)
 		}
 	}
 	slices.SortFunc(ls, func(x, y link) int { return compareStrings(x.name, y.name) })

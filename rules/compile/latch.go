@@ -15,7 +15,8 @@ import (
 // reach them, and no container has published one of them.
 func Latch(p policy.Policy, s netinfo.Snapshot) rules.Latch {
 	b := newBuilder(p, s)
-	l := rules.Latch{NotDocker: interfaces(b.top.notDocker), Docker: interfaces(b.top.docker), Elsewhere: interfaces(b.top.elsewhere)}
+	l := rules.Latch{NotDocker: interfaces(b.top.notDocker), Docker: interfaces(b.top.towards()), Elsewhere: interfaces(b.top.elsewhere),
+		Uplinks: interfaces(b.top.uplinks), Bridges: interfaces(b.top.bridges)}
 	from, few := apiClients(p.DockerAPI)
 	ms := b.publishedAPI()
 	if few && !b.anyContainer(func(c netinfo.Container) bool { return len(ms(c)) > 0 }) {

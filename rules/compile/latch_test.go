@@ -30,9 +30,9 @@ func closed(l rules.Latch, in, out string) bool {
 	switch {
 	case in == "" && out == "lo":
 		return false
-	case in != "" && !has(l.NotDocker, in) && has(l.Docker, in):
+	case in != "" && !has(l.NotDocker, in) && !has(l.Uplinks, in) && has(l.Docker, in):
 		return true
-	case has(l.NotDocker, out):
+	case has(l.NotDocker, out) || has(l.Bridges, out):
 		return false
 	}
 	return has(l.Docker, out) || !has(l.Elsewhere, out)

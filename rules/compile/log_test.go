@@ -42,7 +42,7 @@ func TestHeldSourcesAreReported(t *testing.T) {
 			To: policy.AddressList{Literals: []netip.Prefix{netip.MustParsePrefix("192.0.2.1/32")}}}},
 		Host: []*policy.Host{{Name: "dns", From: []*policy.Selector{web}, Origin: rules.Origin{Policy: "host.dns"}}},
 	}
-	rs, _ := compile.Compile(p, netinfo.Snapshot{})
+	rs, _ := compile.Compile(p, netinfo.Snapshot{Links: []netinfo.Link{{Index: 2, Name: "eth0"}}})
 	for _, name := range []string{"DOCKWALL-EGRESS", "DOCKWALL-SERVICES"} {
 		c, ok := rs.Chain(name)
 		if !ok {

@@ -16,10 +16,7 @@ var byUnannounced = rules.Origin{Policy: "unannounced"}
 
 // manyAddrs are destinations that docker-proxy never dials: groups, everybody,
 // and what is on the link alone.
-var manyAddrs = []netip.Prefix{
-	netip.MustParsePrefix("224.0.0.0/4"), netip.MustParsePrefix("255.255.255.255/32"),
-	netip.MustParsePrefix("ff00::/8"), netip.MustParsePrefix("fe80::/10"),
-}
+var manyAddrs = append(slices.Clone(groups), linkLocal)
 
 // output builds what OUTPUT calls. Who connects to docker-proxy is judged in
 // INPUT by the host's port, which says nothing about a port that nobody knows to

@@ -37,9 +37,8 @@ func sortProblems(ps []Problem) []Problem {
 func findProblems(p policy.Policy, s netinfo.Snapshot, t topology) []Problem {
 	ps := nicProblems(p, s)
 	for _, l := range s.Links {
-		if !matchable(l.Name) {
-			ps = append(ps, Problem{Code: "unmatchable_interface",
-				Message: fmt.Sprintf("no rule can name the interface %q: what leaves by it is treated as going to a Docker bridge", l.Name)})
+		if p, odd := unmatchable(l); odd {
+			ps = append(ps, p)
 		}
 	}
 	if !s.Engine.Known {
@@ -50,6 +49,18 @@ func findProblems(p policy.Policy, s netinfo.Snapshot, t topology) []Problem {
 	ps = append(ps, betweenProblems(p, s)...)
 	ps = append(ps, hostNetworkProblems(p, s)...)
 	return append(ps, uncovered(s)...)
+}
+
+// unmatchable finds an interface whose name no rule can write.
+func unmatchable(l netinfo.Link) (Problem, bool) {
+	if matchable(l.Name) {
+		return Problem{}, false
+	}
+	p := Problem{Code: "unmatchable_interface", Message: fmt.Sprintf("no rule can name the interface %q: packets to it are treated as packets to a container", l.Name)}
+	if named, ok := linkOf(l.Name); ok {
+		p.Message = fmt.Sprintf("no rule can name exactly the interface %q: its rules are written for every interface that begins with %q", l.Name, named.name)
+	}
+	return p, true
 }
 
 func nicProblems(p policy.Policy, s netinfo.Snapshot) []Problem {

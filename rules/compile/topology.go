@@ -19,27 +19,46 @@ func (l link) covers(name string) bool {
 	return l.name == name || l.prefix && strings.HasPrefix(name, l.name)
 }
 
-// topology says which interfaces are Docker's.
+// topology says what a packet's interfaces mean. An interface that the engine has
+// not been asked about is held to both: what comes from it may be a stranger's or
+// a container's, and what goes to it may be for a container.
 type topology struct {
-	// docker are the Docker bridges, those to come included.
-	docker []link
-	// notDocker are links that look like one (br-lan) and are not.
+	// inside are the bridges of the networks that the engine lists.
+	inside []link
+	// unplaced may be bridges of networks that the engine has not listed yet: those
+	// that came since it was asked, and all that have a name as Docker picks it.
+	unplaced []link
+	// uplinks are unplaced bridges as well, but a NIC is a port of each: what comes
+	// from one is a stranger's.
+	uplinks []link
+	// notDocker are interfaces that are not Docker's although a pattern of the lists
+	// above covers their name (br-lan).
 	notDocker []link
-	// elsewhere are the interfaces that forwarded packets may leave by without
-	// being any of dockwall's business.
+	// elsewhere are all other interfaces that there are, or that have a conventional
+	// name.
 	elsewhere []link
+	// bridges are those of notDocker and elsewhere that are bridges now.
+	bridges []link
 }
 
 // dockerNames is how Docker names its bridges, unless told otherwise by
 // com.docker.network.bridge.name.
-var dockerNames = []link{{name: "docker0"}, {name: "docker_gwbridge"}, {name: "br-", prefix: true}}
+var dockerNames = []link{{name: "docker0"}, {name: "docker_gwbridge"}, brNames}
+
+// brNames covers the names of all bridges that Docker numbers itself.
+var brNames = link{name: "br-", prefix: true}
 
 // dockerShape matches exactly what Docker itself would pick.
 var dockerShape = regexp.MustCompile(`^(docker0|docker_gwbridge|br-[0-9a-f]{12})$`)
 
-// conventional are names that NICs, tunnels and other programs' bridges go by.
-// One that appears while the agent is away is taken for what its name says; any
-// other new interface is taken for a Docker bridge until it is known.
+// vethShape matches how Docker names the host's end of a container's link.
+var vethShape = regexp.MustCompile(`^veth[0-9a-f]{7}$`)
+
+// conventional are names that NICs, tunnels and other programs' bridges go by. One
+// that appears while the agent is away is taken for what its name says, so that a
+// tunnel that comes up works; a bridge of such a name is left to the latch, which
+// can tell a bridge from a tunnel. Any other new interface is taken for a Docker
+// bridge until it is known.
 var conventional = []string{"bond", "cali", "cilium", "cni", "en", "eth", "flannel", "gre", "ib", "incusbr",
 	"ip6tnl", "ipip", "kube", "lxc", "lxdbr", "nebula", "ppp", "sit", "tailscale", "tap", "team", "tun", "utun",
 	"veth", "virbr", "vlan", "vmbr", "vnet", "vxlan", "wg", "wl", "ww", "zt"}
@@ -47,29 +66,32 @@ var conventional = []string{"bond", "cali", "cilium", "cni", "en", "eth", "flann
 var loopbacks = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}
 
 func newTopology(s netinfo.Snapshot) topology {
+	var t topology
 	bridges := map[string]bool{}
 	for _, n := range s.Networks {
-		if n.Bridge != "" {
+		if l, ok := linkOf(n.Bridge); ok && !slices.Contains(t.inside, l) {
 			bridges[n.Bridge] = true
+			t.inside = append(t.inside, l)
 		}
 	}
-	var t topology
-	t.docker = slices.Clone(dockerNames)
-	ports := portLinks(s.Links)
+	ports := newPorts(s.Links)
 	for _, l := range s.Links {
+		named, ok := linkOf(l.Name)
+		if !ok || bridges[l.Name] || l.Name == "lo" || ports.of[l.Index] != 0 || isContainerVeth(l) {
+			continue
+		}
 		switch {
-		case bridges[l.Name] || l.Unplaced && l.Kind == "bridge":
-			t.addDocker(l.Name)
-		case !matchable(l.Name) || l.Name == "lo" || ports[l.Index] || dockerShape.MatchString(l.Name):
-		case covered(dockerNames, l.Name):
-			t.notDocker = append(t.notDocker, link{name: l.Name})
-		case !isConventional(l.Name):
-			t.elsewhere = append(t.elsewhere, link{name: l.Name})
+		case !looksDocker(l):
+			t.addOther(l, named)
+		case ports.foreign[l.Index]:
+			t.uplinks = append(t.uplinks, named)
+		default:
+			t.unplaced = append(t.unplaced, named)
 		}
 	}
-	for _, n := range s.Networks {
-		if n.Bridge != "" {
-			t.addDocker(n.Bridge)
+	for _, l := range dockerNames {
+		if !slices.Contains(t.inside, l) && !slices.Contains(t.unplaced, l) {
+			t.unplaced = append(t.unplaced, l)
 		}
 	}
 	for _, name := range conventional {
@@ -79,62 +101,127 @@ func newTopology(s netinfo.Snapshot) topology {
 	return t
 }
 
-func (t *topology) addDocker(name string) {
-	if matchable(name) && !covered(t.docker, name) {
-		t.docker = append(t.docker, link{name: name})
+// addOther adds an interface that is not Docker's. Every bridge of Docker's is in the
+// lists already.
+func (t *topology) addOther(l netinfo.Link, named link) {
+	if l.Kind == "bridge" {
+		t.bridges = append(t.bridges, named)
 	}
+	switch {
+	case !named.prefix && (covered(dockerNames, l.Name) || covered(t.inside, l.Name)):
+		t.notDocker = append(t.notDocker, named)
+	case named.prefix || !isConventional(l.Name):
+		t.elsewhere = append(t.elsewhere, named)
+	}
+}
+
+// docker are the interfaces by which a packet may leave for a container, exact
+// names before patterns.
+func (t *topology) docker() []link {
+	// A prefix of inside's may begin with one of unplaced's, never the other way round.
+	return exactFirst(slices.Concat(t.inside, t.uplinks, t.unplaced))
+}
+
+// towards is docker, for rules that treat all of them alike: without the bridges that
+// brNames covers.
+func (t *topology) towards() []link {
+	return slices.DeleteFunc(t.docker(), func(l link) bool { return l != brNames && brNames.covers(l.name) })
 }
 
 // sort orders by name, which the order of facts does not change. Exact names
 // come before the prefixes, so that the walk of a busy bridge is short.
 func (t *topology) sort() {
-	for _, ls := range [][]link{t.docker, t.notDocker, t.elsewhere} {
-		slices.SortFunc(ls, func(a, b link) int {
-			if a.prefix != b.prefix {
-				if a.prefix {
-					return 1
-				}
-				return -1
-			}
-			return strings.Compare(a.name, b.name)
-		})
+	for _, ls := range [][]link{t.inside, t.unplaced, t.uplinks, t.notDocker, t.elsewhere, t.bridges} {
+		slices.SortFunc(ls, func(a, b link) int { return strings.Compare(a.name, b.name) })
+		exactFirst(ls)
 	}
 }
 
-// portLinks returns the links that are ports of a bridge, bond or team: packets
-// are never forwarded by IP out of one.
-func portLinks(links []netinfo.Link) map[int]bool {
-	holders := map[int]bool{}
+// exactFirst sorts exact names before prefixes, in place.
+func exactFirst(ls []link) []link {
+	slices.SortStableFunc(ls, func(a, b link) int {
+		switch {
+		case a.prefix == b.prefix:
+			return 0
+		case a.prefix:
+			return 1
+		}
+		return -1
+	})
+	return ls
+}
+
+func (t *topology) equal(o *topology) bool {
+	return slices.Equal(t.inside, o.inside) && slices.Equal(t.unplaced, o.unplaced) && slices.Equal(t.uplinks, o.uplinks) &&
+		slices.Equal(t.notDocker, o.notDocker) && slices.Equal(t.elsewhere, o.elsewhere) && slices.Equal(t.bridges, o.bridges)
+}
+
+// ports says which links are ports of a bridge, bond or team: packets are never
+// forwarded by IP out of one.
+type ports struct {
+	// of leads from a link's index to that of its master.
+	of map[int]int
+	// foreign are the bridges that have a port which is no container's: a NIC, a
+	// tunnel, a VM's.
+	foreign map[int]bool
+}
+
+func newPorts(links []netinfo.Link) ports {
+	p := ports{of: map[int]int{}, foreign: map[int]bool{}}
+	kinds := make(map[int]string, len(links))
 	for _, l := range links {
-		if l.Kind == "bridge" || l.Kind == "bond" || l.Kind == "team" {
-			holders[l.Index] = true
+		kinds[l.Index] = l.Kind
+	}
+	for _, l := range links {
+		switch kinds[l.Master] {
+		case "bridge":
+			p.of[l.Index] = l.Master
+			if !isContainerVeth(l) {
+				p.foreign[l.Master] = true
+			}
+		case "bond", "team":
+			p.of[l.Index] = l.Master
 		}
 	}
-	ports := map[int]bool{}
-	for _, l := range links {
-		if holders[l.Master] {
-			ports[l.Index] = true
-		}
-	}
-	return ports
+	return p
+}
+
+// isContainerVeth reports whether the link is the host's end of a container's. It
+// is no port of a bridge for its first moment.
+func isContainerVeth(l netinfo.Link) bool { return l.Kind == "veth" && vethShape.MatchString(l.Name) }
+
+func isConventional(name string) bool {
+	return slices.ContainsFunc(conventional, func(p string) bool { return strings.HasPrefix(name, p) })
 }
 
 func covered(ls []link, name string) bool {
 	return slices.ContainsFunc(ls, func(l link) bool { return l.covers(name) })
 }
 
-func isConventional(name string) bool {
-	return slices.ContainsFunc(conventional, func(p string) bool { return strings.HasPrefix(name, p) })
-}
-
-// matchable tells whether iptables can name exactly this interface: it reads a
+// matchable reports whether iptables can name exactly this interface: it reads a
 // trailing + as a wildcard.
 func matchable(name string) bool {
-	return name != "" && !strings.HasSuffix(name, "+") && !strings.ContainsFunc(name, func(r rune) bool { return r <= ' ' || r > '~' })
+	return name != "" && !strings.HasSuffix(name, "+") && !strings.ContainsFunc(name, unwritable)
 }
 
-// looksDocker tells that a link is taken for a Docker bridge without the engine
-// having said so.
+func unwritable(r rune) bool { return r <= ' ' || r > '~' }
+
+// linkOf returns how a rule names the interface: exactly or, where iptables cannot
+// write its name, by the longest beginning that it can write. It is false where
+// there is none.
+func linkOf(name string) (link, bool) {
+	if matchable(name) {
+		return link{name: name}, true
+	}
+	if i := strings.IndexFunc(name, unwritable); i >= 0 {
+		name = name[:i]
+	}
+	name = strings.TrimRight(name, "+")
+	return link{name: name, prefix: true}, name != ""
+}
+
+// looksDocker reports whether a link is taken for a Docker bridge without the
+// engine having said so.
 func looksDocker(l netinfo.Link) bool {
 	return l.Kind == "bridge" && (l.Unplaced || dockerShape.MatchString(l.Name))
 }

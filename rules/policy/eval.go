@@ -9,8 +9,8 @@ import (
 // let through, and what says so. It is written to be read beside the contract,
 // and to be slow; rules/compile must come to the same answers by its own way.
 //
-// The order is: what never meets the host's rules, the host's own traffic, the
-// block blocks, then what the attempt is for.
+// The order is: what never meets the host's rules, the host's own traffic, forged
+// sources, the block blocks, then what the attempt is for.
 func Eval(p Policy, s netinfo.Snapshot, q Question) Answer {
 	e := eval{p, s, q.plain()}
 	switch {
@@ -19,8 +19,11 @@ func Eval(p Policy, s netinfo.Snapshot, q Question) Answer {
 	case ours(e.q.NIC):
 		return answer(true, ByNobody, rules.Origin{}, ClassLocal)
 	}
-	inside := isDockerBridge(s, e.q.NIC)
-	if a, blocked := e.blocked(inside); blocked {
+	if e.spoofed() {
+		return answer(false, BySpoofed, rules.Origin{}, ClassSpoofed)
+	}
+	from := side(s, e.q.NIC)
+	if a, blocked := e.blocked(from != outside); blocked {
 		return a
 	}
 	if e.q.dst().IsLoopback() {
@@ -28,8 +31,11 @@ func Eval(p Policy, s netinfo.Snapshot, q Question) Answer {
 		// loopback services would answer.
 		return answer(false, ByLoopback, rules.Origin{}, ClassLoopback)
 	}
-	if inside {
+	switch from {
+	case inside:
 		return e.fromContainer()
+	case unplaced:
+		return e.fromUnplaced()
 	}
 	return e.fromOutside()
 }

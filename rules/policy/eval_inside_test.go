@@ -18,7 +18,7 @@ func TestBetween(t *testing.T) {
 		{"another protocol", "br-back 172.19.0.2 > 172.19.0.3:5432/udp", false, "network.back"},
 		{"the other way round", "br-back 172.19.0.3 > 172.19.0.2:5432", false, "network.back"},
 		{"a source nobody knows", "br-back 172.19.9.9 > 172.19.0.3:5432", false, "network.back"},
-		{"a source that is another bridge's", "br-back 172.18.0.2 > 172.19.0.3:5432", false, "network.back"},
+		{"a source that is another bridge's", "br-back 172.18.0.2 > 172.19.0.3:5432", false, BySpoofed},
 		{"a target nobody knows", "br-back 172.19.0.2 > 172.19.9.9:5432", false, "network.back"},
 		{"another network follows the default", "br-front 172.18.0.2 > 172.18.0.3:80", true, "defaults.between"},
 		{"across networks by address", "br-front 172.18.0.3 > 172.19.0.3:5432", false, ByDirect},

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"net/netip"
+	"strings"
 
 	"dockwall/netinfo"
 	"dockwall/rules"
@@ -88,20 +89,47 @@ func sender(s netinfo.Snapshot, q Question) Place {
 	return Place{Kind: OnBridge, Bridge: q.NIC}
 }
 
-// isDockerBridge tells whether what comes in by the interface was sent by
-// containers.
-func isDockerBridge(s netinfo.Snapshot, nic string) bool {
+// origin is what is known of the sender by the interface alone.
+type origin int
+
+const (
+	outside origin = iota
+	inside
+	// unplaced: it may be a container or a stranger.
+	unplaced
+)
+
+// side tells who sends by the interface: containers where the engine lists the
+// bridge. A bridge that the engine was not asked about may be its own, unless a
+// NIC is a port of it.
+func side(s netinfo.Snapshot, nic string) origin {
 	for _, n := range s.Networks {
 		if n.Bridge != "" && n.Bridge == nic {
-			return true
+			return inside
 		}
 	}
 	for _, l := range s.Links {
-		if l.Name == nic && l.Unplaced {
+		if l.Name == nic && l.Unplaced && !hasForeignPort(s, l) {
+			return unplaced
+		}
+	}
+	return outside
+}
+
+// hasForeignPort reports whether a port of the bridge is not a container's.
+func hasForeignPort(s netinfo.Snapshot, bridge netinfo.Link) bool {
+	for _, l := range s.Links {
+		if l.Master != 0 && l.Master == bridge.Index && !isContainerPort(l) {
 			return true
 		}
 	}
 	return false
+}
+
+// isContainerPort goes by the name that Docker gives: veth and seven hex digits.
+func isContainerPort(l netinfo.Link) bool {
+	digits, veth := strings.CutPrefix(l.Name, "veth")
+	return veth && l.Kind == "veth" && len(digits) == 7 && strings.Trim(digits, "0123456789abcdef") == ""
 }
 
 func isHostAddr(s netinfo.Snapshot, a netip.Addr) bool {
@@ -135,7 +163,7 @@ func Covered(s netinfo.Snapshot, q Question) bool {
 			}
 		}
 	}
-	return isDockerBridge(s, q.NIC) || Locate(s, q.dst()).Kind != OffBridge
+	return side(s, q.NIC) != outside || Locate(s, q.dst()).Kind != OffBridge
 }
 
 // owner is the container whose network the container of this ID uses: itself,

@@ -112,6 +112,8 @@ const (
 	ByLoopback = "loopback"
 	// ByNobody: it is not dockwall's matter.
 	ByNobody = "not_judged"
+	// BySpoofed: the source cannot be behind the interface.
+	BySpoofed = "spoofed"
 	// ByNotCovered: the traffic never meets the host's rules.
 	ByNotCovered = "not_covered"
 )
@@ -133,5 +135,6 @@ const (
 	ClassTransit   Class = "transit"  // outside to outside
 	ClassLocal     Class = "local"    // the host's own traffic
 	ClassLoopback  Class = "loopback" // from elsewhere to 127.0.0.0/8 or ::1
+	ClassSpoofed   Class = "spoofed"  // from an address that cannot be there
 	ClassUncovered Class = "not_covered"
 )

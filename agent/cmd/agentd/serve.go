@@ -190,13 +190,13 @@ func (a *agent) end(ctx context.Context) error {
 	if ctx.Err() == nil {
 		return nil // something failed: the rules stay
 	}
+	if err := a.latch.Lift(); err != nil {
+		return fmt.Errorf("opening the latch: %w", err)
+	}
 	doc := a.doc.Load()
 	if doc == nil || doc.Settings.Firewall.OnStop != "remove" {
 		a.log.Info("stopped; the rules stay in the kernel")
 		return nil
-	}
-	if err := a.latch.Lift(); err != nil {
-		return fmt.Errorf("opening the latch: %w", err)
 	}
 	if _, err := a.kernel.RemoveAll(context.WithoutCancel(ctx)); err != nil {
 		return fmt.Errorf(`removing the rules (on_stop = "remove"): %w`, err)

@@ -48,7 +48,7 @@ func bridges(s netinfo.Snapshot) []wire {
 }
 
 // from draws the sender: outside, a container, a stranger on a bridge, the
-// host, or a macvlan container.
+// host, a macvlan container, or one with a forged source.
 func (a asker) from(q *policy.Question) {
 	kind := rapid.IntRange(0, 15).Draw(a.t, "sender")
 	w, ok := a.bridge()
@@ -58,6 +58,8 @@ func (a asker) from(q *policy.Question) {
 		return
 	case kind == 14 && !a.v6:
 		a.macvlan(q)
+	case kind == 12:
+		a.forged(q)
 	case kind > 5 && ok:
 		q.NIC, q.Source = w.bridge, w.addr(9, a.v6)
 		if known := a.addrsOn(w); len(known) > 0 && kind != 13 {
@@ -68,6 +70,24 @@ func (a asker) from(q *policy.Question) {
 	}
 	if q.Source == (netip.Addr{}) {
 		q.NIC, q.Source = "eth0", pick(a.t, "source", a.family(outsideAddrs()))
+	}
+}
+
+// forged draws a source that belongs to somebody else on this host, or to the host.
+func (a asker) forged(q *policy.Question) {
+	q.NIC = a.nic()
+	if w, ok := a.bridge(); ok && rapid.Bool().Draw(a.t, "from a bridge") {
+		q.NIC = w.bridge
+	}
+	all := a.hostAddrs()
+	for _, w := range a.bridges {
+		all = append(all, a.addrsOn(w)...)
+		if w.has(a.v6) {
+			all = append(all, w.addr(9, a.v6))
+		}
+	}
+	if len(all) > 0 {
+		q.Source = pick(a.t, "forged source", all)
 	}
 }
 

@@ -111,11 +111,21 @@ func addNetwork(t *rapid.T, s *netinfo.Snapshot, i int, w wire) {
 		n.BindAddr = netip.MustParseAddr("10.0.0.1")
 	}
 	s.Links = append(s.Links, l)
+	if seldom(t, "port") {
+		p := netinfo.Link{Index: 50 + i, Name: fmt.Sprintf("veth0a1b2c%d", i), Kind: "veth", Master: l.Index, Up: true}
+		if w.name == "pub" {
+			p.Name = "eth8" // others are behind this bridge as well
+		}
+		s.Links = append(s.Links, p)
+	}
 	s.Networks = append(s.Networks, n)
 	if w.name == "bridge" && seldom(t, "newcomer") {
 		l := newcomer().link(40)
 		l.Unplaced = true
 		s.Links = append(s.Links, l)
+		if rapid.Bool().Draw(t, "uplink") {
+			s.Links = append(s.Links, netinfo.Link{Index: 41, Name: "eth7", Master: l.Index, Up: true})
+		}
 	}
 }
 

@@ -1,0 +1,207 @@
+package compile
+
+import (
+	"net/netip"
+	"slices"
+
+	"go4.org/netipx"
+
+	"dockwall/netinfo"
+	"dockwall/rules"
+)
+
+// The chains that a packet meets before connection tracking does.
+const (
+	chainEarly      = "DOCKWALL-PREROUTING"
+	chainSources    = "DOCKWALL-SOURCES"
+	chainSourceLink = "DOCKWALL-SOURCES-LINK"
+	chainSourceOwn  = "DOCKWALL-SOURCES-OWN"
+	chainShared     = "DOCKWALL-SOURCES-SHARED"
+	chainSpoofed    = "DOCKWALL-SPOOFED"
+)
+
+// bySpoofed is the origin of what refuses a source that cannot be behind the
+// interface that the packet came in by.
+var bySpoofed = rules.Origin{Policy: "spoofed"}
+
+// groups are the destinations of packets to many.
+var groups = []netip.Prefix{netip.MustParsePrefix("224.0.0.0/4"), netip.MustParsePrefix("255.255.255.255/32"), netip.MustParsePrefix("ff00::/8")}
+
+// linkLocal are the addresses that mean another host on every link.
+var linkLocal = netip.MustParsePrefix("fe80::/10")
+
+// early builds what PREROUTING calls, before connection tracking. One packet with a
+// forged source would make an entry there, and every later packet to or from that
+// source would be ESTABLISHED: the strictest rule for new connections never sees
+// them. So what claims to come from a container or from the host is refused where
+// it cannot come from. Sources that are merely routed elsewhere pass: an uplink may
+// be asymmetric.
+//
+//	PREROUTING ─► lo: passes
+//	           ├► from a container's subnet or one of the host's addresses ─► SOURCES
+//	           └► from a link-local address ─► SOURCES-LINK: the host's own there? ─► SOURCES-OWN
+//	SOURCES    ─► by a bridge on which the host has no address: passes
+//	           ├► the host's own ─► SOURCES-OWN: to a group? passes, else SPOOFED
+//	           ├► by the subnet's own bridge: passes
+//	           ├► from a subnet that other hosts share, by no bridge of Docker's: passes
+//	           └► SPOOFED
+func (b *builder) early() {
+	c := b.chain(chainEarly)
+	c.add(b.ret(byLoopback, in(link{name: "lo"})),
+		b.goTo(chainSources, byDispatch, b.claimedSet()))
+	if len(b.own.local) > 0 {
+		c.add(b.goTo(chainSourceLink, byDispatch, rules.Source{Prefix: linkLocal}))
+	}
+	b.claimed()
+	l := b.chain(chainSourceLink)
+	for _, o := range b.own.local {
+		l.add(b.goTo(chainSourceOwn, byDispatch, in(o.at), rules.Source{Prefix: o.addr}))
+	}
+	spoofed := b.chain(chainSpoofed)
+	spoofed.report(bySpoofed)
+	// Never rejected: the answer would go to the one whose address was forged.
+	spoofed.add(rules.Rule{Verdict: rules.Verdict{Kind: rules.Drop}, Origin: bySpoofed})
+}
+
+// claimed passes packets from containers on their own bridge.
+func (b *builder) claimed() {
+	c := b.chain(chainSources)
+	for _, l := range b.own.wires {
+		c.add(b.ret(byForwarded, in(l)))
+	}
+	c.add(b.goTo(chainSourceOwn, byDispatch, b.memberSet("m", "own", rules.Src, b.own.addrs)))
+	for _, p := range slices.Concat(b.own.places, b.own.shared) {
+		c.add(b.ret(byDispatch, in(p.at), rules.Source{Prefix: p.addr}))
+	}
+	for _, p := range b.own.shared {
+		c.add(b.goTo(chainShared, byDispatch, rules.Source{Prefix: p.addr}))
+	}
+	c.add(b.goTo(chainSpoofed, byDispatch))
+	s := b.chain(chainShared)
+	for _, l := range b.top.inside {
+		s.add(b.goTo(chainSpoofed, byDispatch, in(l)))
+	}
+	// The kernel shows the host its own broadcasts and multicasts as if they had
+	// come in by the interface that they left by.
+	o := b.chain(chainSourceOwn)
+	o.add(b.ret(byNeighbours, b.memberSet("m", "groups", rules.Dst, b.own.groups)), b.goTo(chainSpoofed, byDispatch))
+}
+
+// claimedSet is the set of all sources that belong to one place on this host.
+func (b *builder) claimedSet() rules.InSet {
+	all := slices.Clone(b.own.addrs)
+	for _, p := range slices.Concat(b.own.places, b.own.shared) {
+		all = append(all, p.addr)
+	}
+	return b.memberSet("m", "claimed", rules.Src, all)
+}
+
+// containersSet is the set of the sources that only containers have.
+func (b *builder) containersSet() rules.InSet {
+	var all []netip.Prefix
+	for _, p := range b.own.places {
+		all = append(all, p.addr)
+	}
+	return b.memberSet("m", "containers", rules.Src, all)
+}
+
+func (b *builder) memberSet(kind, word string, side rules.Dim, ps []netip.Prefix) rules.InSet {
+	ms := make([]rules.Member, 0, len(ps))
+	for _, p := range ps {
+		ms = append(ms, rules.Member{Prefix: p})
+	}
+	name := rules.PurposeName(kind, word)
+	b.addSet(rules.Set{Name: name, Type: rules.HashNet, InPlace: true, Members: rules.SortMembers(ms), Origin: bySpoofed})
+	return rules.InSet{Set: name, Dims: []rules.Dim{side}}
+}
+
+// own is what the host's links say of sources.
+type own struct {
+	// addrs are the host's own addresses, groups the destinations of packets that it
+	// may send to itself by way of a NIC.
+	addrs, groups []netip.Prefix
+	// local are its link-local addresses, each of which is its own on one link only.
+	local []at
+	// places are the subnets of Docker's networks and the bridge that each is behind.
+	// Those of shared have other hosts in them as well, behind a NIC that is a port of
+	// the bridge: these may come by another uplink, but not from another network.
+	places, shared []at
+	// wires are bridges without an address of the host's: what br_netfilter shows of
+	// them are frames between other hosts, which may use whatever addresses they like.
+	wires []link
+}
+
+// at is addresses at one interface.
+type at struct {
+	addr netip.Prefix
+	at   link
+}
+
+func newOwn(s netinfo.Snapshot) own {
+	o := own{addrs: slices.Clone(loopbacks), groups: slices.Clone(groups)}
+	ports := newPorts(s.Links)
+	bridges := map[string]bool{}
+	for _, n := range s.Networks {
+		bridges[n.Bridge] = true
+	}
+	for _, l := range s.Links {
+		o.link(l, ports.of[l.Index] != 0)
+		if named, ok := linkOf(l.Name); ok && l.Kind == "bridge" && !bridges[l.Name] && !hasGlobal(l) {
+			o.wires = append(o.wires, named)
+		}
+	}
+	for _, n := range s.Networks {
+		o.network(n, s.Links, ports)
+	}
+	for _, ps := range []*[]netip.Prefix{&o.addrs, &o.groups} {
+		slices.SortFunc(*ps, netip.Prefix.Compare)
+		*ps = slices.Compact(*ps)
+	}
+	return o
+}
+
+// link adds the link's own addresses. Link-local ones of a bridge's port mean
+// nothing: no packet comes in by it.
+func (o *own) link(l netinfo.Link, port bool) {
+	named, ok := linkOf(l.Name)
+	for _, p := range l.Addrs {
+		a := p.Addr()
+		one := netip.PrefixFrom(a, a.BitLen())
+		switch {
+		case a.IsLoopback():
+		case a.Is6() && a.IsLinkLocalUnicast():
+			if ok && !named.prefix && !port {
+				o.local = append(o.local, at{one, named})
+			}
+		default:
+			o.addrs = append(o.addrs, one)
+			if last := netipx.PrefixLastIP(p.Masked()); a.Is4() && p.Bits() < 31 {
+				o.groups = append(o.groups, netip.PrefixFrom(last, 32))
+			}
+		}
+	}
+}
+
+// network adds the network's subnets.
+func (o *own) network(n netinfo.Network, links []netinfo.Link, ports ports) {
+	named, ok := linkOf(n.Bridge)
+	if !ok {
+		return
+	}
+	list := &o.places
+	if slices.ContainsFunc(links, func(l netinfo.Link) bool { return l.Name == n.Bridge && ports.foreign[l.Index] }) {
+		list = &o.shared
+	}
+	for _, p := range n.Subnets {
+		*list = append(*list, at{p.Masked(), named})
+	}
+}
+
+func hasGlobal(l netinfo.Link) bool {
+	return slices.ContainsFunc(l.Addrs, func(p netip.Prefix) bool { return !p.Addr().IsLinkLocalUnicast() })
+}
+
+func (o own) equal(other own) bool {
+	return slices.Equal(o.addrs, other.addrs) && slices.Equal(o.groups, other.groups) && slices.Equal(o.local, other.local) &&
+		slices.Equal(o.places, other.places) && slices.Equal(o.shared, other.shared) && slices.Equal(o.wires, other.wires)
+}
