@@ -173,3 +173,19 @@ func (l *Lab) routeScript(via string) string {
 	return fmt.Sprintf("ip route add default via %s\nip -6 route add default via %s\n",
 		l.ClientAddr(via, 4), l.ClientAddr(via, 6))
 }
+
+// AddNIC adds a NIC to the host, with a wire to a client: nic on the host, peer at the
+// client. Both ends are up and have no addresses.
+func (l *Lab) AddNIC(nic, client, peer string) {
+	l.t.Helper()
+	l.mustRun(exec.Command("ip", "link", "add", nic, "netns", l.id+"-host", "type", "veth", "peer", "name", peer, "netns", l.id+"-"+client))
+	for end, of := range map[string]string{nic: "host", peer: client} {
+		l.mustRun(exec.Command("ip", "-netns", l.id+"-"+of, "link", "set", end, "addrgenmode", "none", "up"))
+	}
+}
+
+// Sh runs a shell script in a client's network.
+func (l *Lab) Sh(client, script string) {
+	l.t.Helper()
+	l.mustRun(exec.Command("nsenter", "--net="+l.NamespacePath(client), "sh", "-ec", script))
+}

@@ -2,6 +2,7 @@ package lab
 
 import (
 	"fmt"
+	"hash/fnv"
 	"net/netip"
 	"path/filepath"
 	"strings"
@@ -20,14 +21,28 @@ func (l *Lab) Bridge(name string, addrs ...netip.Prefix) {
 }
 
 // Plug makes a namespace with these addresses and plugs it to a bridge of the
-// host: what a container is to packets. Its way out is the first address of
-// each prefix.
+// host: what a container is to packets, with a port that is named as Docker would
+// name it. Its way out is the first address of each prefix.
 func (l *Lab) Plug(name, bridge string, addrs ...netip.Prefix) *Client {
 	l.t.Helper()
+	sum := fnv.New32a()
+	sum.Write([]byte(name))
+	return l.plug(name, fmt.Sprintf("veth%07x", sum.Sum32()&0xfffffff), bridge, addrs)
+}
+
+// PlugVM is Plug for what is no container: the port is named as libvirt would name
+// it.
+func (l *Lab) PlugVM(name, bridge string, addrs ...netip.Prefix) *Client {
+	l.t.Helper()
+	return l.plug(name, "vnet-"+name, bridge, addrs)
+}
+
+func (l *Lab) plug(name, port, bridge string, addrs []netip.Prefix) *Client {
+	l.t.Helper()
 	var script strings.Builder
-	fmt.Fprintf(&script, "ip netns add %[1]s\nip link add v-%[1]s type veth peer name eth0 netns %[1]s\n"+
-		"ip link set v-%[1]s addrgenmode none master %[2]s up\n"+
-		"ip -n %[1]s link set lo up\nip -n %[1]s link set eth0 addrgenmode none up\n", name, bridge)
+	fmt.Fprintf(&script, "ip netns add %[1]s\nip link add %[3]s type veth peer name eth0 netns %[1]s\n"+
+		"ip link set %[3]s addrgenmode none master %[2]s up\n"+
+		"ip -n %[1]s link set lo up\nip -n %[1]s link set eth0 addrgenmode none up\n", name, bridge, port)
 	for _, a := range addrs {
 		fmt.Fprintf(&script, "ip -n %s addr add %s dev eth0%s\n", name, a, nodad(a))
 		fmt.Fprintf(&script, "ip -n %s route add default via %s\n", name, a.Masked().Addr().Next())

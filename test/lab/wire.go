@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"net"
+	"net/netip"
 	"runtime"
 	"time"
 
@@ -67,7 +68,9 @@ func (w *Wire) open(nic string) error {
 	return unix.Bind(w.fd, &unix.SockaddrLinklayer{Protocol: networkOrder(unix.ETH_P_ALL), Ifindex: link.Index})
 }
 
-func networkOrder(v uint16) uint16 { return binary.NativeEndian.Uint16(binary.BigEndian.AppendUint16(nil, v)) }
+func networkOrder(v uint16) uint16 {
+	return binary.NativeEndian.Uint16(binary.BigEndian.AppendUint16(nil, v))
+}
 
 // MAC is the NIC's Ethernet address.
 func (w *Wire) MAC() net.HardwareAddr { return w.mac }
@@ -138,8 +141,44 @@ func (w *Wire) Sees(within time.Duration, want func(gopacket.Packet) bool) bool 
 func (w *Wire) Receives(within time.Duration, payload string) bool {
 	w.lab.t.Helper()
 	return w.Sees(within, func(p gopacket.Packet) bool {
-		app := p.ApplicationLayer()
-		e, _ := p.LinkLayer().(*layers.Ethernet)
-		return app != nil && string(app.Payload()) == payload && e.SrcMAC.String() != w.mac.String()
+		// Not the application's layer: a payload on port 53 need not be DNS.
+		t, e := p.TransportLayer(), p.LinkLayer()
+		return t != nil && e != nil && string(t.LayerPayload()) == payload && e.LinkFlow().Src().String() != w.mac.String()
 	})
+}
+
+// Do calls f on a thread that is in the client's network namespace. Sockets that f
+// opens stay there.
+func (c *Client) Do(f func() error) {
+	c.lab.t.Helper()
+	if err := inNamespace(c.netns, f); err != nil {
+		c.lab.t.Fatalf("in the network of %s: %v", c.name, err)
+	}
+}
+
+// Datagram is one UDP datagram, from wherever it claims to come.
+type Datagram struct {
+	// To is the Ethernet address that the frame is for.
+	To       net.HardwareAddr
+	From     net.HardwareAddr // the sender's own where empty
+	Src, Dst netip.AddrPort
+	Payload  string
+}
+
+// SendUDP sends the datagram.
+func (w *Wire) SendUDP(d Datagram) {
+	w.lab.t.Helper()
+	e := &layers.Ethernet{SrcMAC: d.From, DstMAC: d.To, EthernetType: layers.EthernetTypeIPv4}
+	if len(d.From) == 0 {
+		e.SrcMAC = w.mac
+	}
+	udp := &layers.UDP{SrcPort: layers.UDPPort(d.Src.Port()), DstPort: layers.UDPPort(d.Dst.Port())}
+	if d.Src.Addr().Is4() {
+		ip := &layers.IPv4{Version: 4, TTL: 64, Protocol: layers.IPProtocolUDP, SrcIP: d.Src.Addr().AsSlice(), DstIP: d.Dst.Addr().AsSlice()}
+		w.Send(e, ip, udp, gopacket.Payload(d.Payload))
+		return
+	}
+	e.EthernetType = layers.EthernetTypeIPv6
+	ip := &layers.IPv6{Version: 6, HopLimit: 64, NextHeader: layers.IPProtocolUDP, SrcIP: d.Src.Addr().AsSlice(), DstIP: d.Dst.Addr().AsSlice()}
+	w.Send(e, ip, udp, gopacket.Payload(d.Payload))
 }
