@@ -36,7 +36,8 @@ type Destination struct {
 }
 
 // Proto holds for packets of the protocol. It comes before the matches that
-// need one (DestPort, OrigDestPort).
+// need one (DestPort, OrigDestPort, ICMPType). ICMP makes the rule one of IPv4,
+// ICMPv6 one of IPv6.
 type Proto struct {
 	Proto Protocol `json:"proto"`
 }
@@ -110,6 +111,23 @@ type Syn struct {
 	Not bool `json:"not,omitempty"`
 }
 
+// ICMPType holds for ICMP and ICMPv6 messages of the type (IANA), whatever their
+// code. It needs a Proto of ICMP or ICMPv6 before it. Not negates.
+type ICMPType struct {
+	Type uint8 `json:"type"`
+	Not  bool  `json:"not,omitempty"`
+}
+
+// The types that rules distinguish. A redirect of IPv4 is an ICMP message, all
+// others are ICMPv6 messages.
+const (
+	TypeRedirect4           = 5
+	TypeRouterAdvertisement = 134
+	TypeNeighbourSolicit    = 135
+	TypeNeighbourAdvertise  = 136
+	TypeRedirect6           = 137
+)
+
 // SourceMAC holds for packets that came from this Ethernet address, written
 // as iptables-save writes it: two upper or lower case hex digits, colons.
 type SourceMAC struct {
@@ -134,6 +152,7 @@ func (Conn) match()         {}
 func (InSet) match()        {}
 func (Limit) match()        {}
 func (Syn) match()          {}
+func (ICMPType) match()     {}
 func (SourceMAC) match()    {}
 func (InBridgePort) match() {}
 
@@ -141,5 +160,5 @@ func (InBridgePort) match() {}
 // that nobody forgot one.
 func Matches() []Match {
 	return []Match{InInterface{}, OutInterface{}, Source{}, Destination{}, Proto{}, DestPort{}, Conn{},
-		InSet{}, Limit{}, Syn{}, SourceMAC{}, InBridgePort{}}
+		InSet{}, Limit{}, Syn{}, ICMPType{}, SourceMAC{}, InBridgePort{}}
 }

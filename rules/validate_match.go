@@ -39,7 +39,8 @@ func once(r Rule) error {
 	return nil
 }
 
-// families: a rule that names addresses of both would be written for none.
+// families refuses a rule with addresses, or protocols, of both families: it
+// would be written for neither.
 func (v *validator) families(r Rule) error {
 	if r.InFamily(4) || r.InFamily(6) {
 		return nil
@@ -47,11 +48,15 @@ func (v *validator) families(r Rule) error {
 	return errors.New("addresses of both families in one rule")
 }
 
-// InFamily tells whether the rule is written for the family, 4 or 6: every
-// address in it is of that family.
+// InFamily reports whether the rule is written for the family, 4 or 6: every
+// address in it is of that family, and ICMP is IPv4's, ICMPv6 IPv6's.
 func (r Rule) InFamily(family int) bool {
 	for _, m := range r.Match {
 		switch m := m.(type) {
+		case Proto:
+			if !m.InFamily(family) {
+				return false
+			}
 		case Source:
 			if m.Prefix.Addr().Is4() != (family == 4) {
 				return false
@@ -63,6 +68,11 @@ func (r Rule) InFamily(family int) bool {
 		}
 	}
 	return true
+}
+
+// InFamily reports whether packets of the family, 4 or 6, have this protocol.
+func (m Proto) InFamily(family int) bool {
+	return !(m.Proto == netinfo.ICMP && family != 4 || m.Proto == netinfo.ICMPv6 && family != 6)
 }
 
 func (v *validator) matches(r Rule) error {
@@ -104,6 +114,8 @@ func (v *validator) match(m Match, proto Protocol) error {
 		if proto != netinfo.TCP {
 			return errors.New("it needs protocol tcp before it")
 		}
+	case ICMPType:
+		return validICMPType(m, proto)
 	case SourceMAC:
 		return validMAC(m.MAC)
 	}
@@ -142,6 +154,19 @@ func validPorts(lo, hi uint16, proto Protocol) error {
 	}
 	return nil
 }
+
+func validICMPType(m ICMPType, proto Protocol) error {
+	switch {
+	case proto != netinfo.ICMP && proto != netinfo.ICMPv6:
+		return errors.New("it needs protocol icmp or ipv6-icmp before it")
+	case m.Type == anyType:
+		return errors.New("type 255 is every type for the kernel")
+	}
+	return nil
+}
+
+// anyType is what xt_icmp takes for every type.
+const anyType = 255
 
 func validConn(m Conn, proto Protocol) error {
 	known := []ConnState{StateInvalid, StateNew, StateRelated, StateEstablished, StateDNAT, StateUntracked}

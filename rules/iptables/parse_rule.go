@@ -105,6 +105,8 @@ func (p *ruleParser) option() {
 		p.match(rules.InBridgePort{Name: p.raw(), Not: not})
 	case "--match-set":
 		p.matchSet(not)
+	case "--icmp-type", "--icmpv6-type":
+		p.match(rules.ICMPType{Type: p.icmpType(), Not: not})
 	case "--tcp-flags":
 		p.flags(not)
 	case "--ctstate":
@@ -182,6 +184,15 @@ func (p *ruleParser) flags(not bool) {
 		p.fail("unknown flags")
 	}
 	p.match(rules.Syn{Not: not})
+}
+
+func (p *ruleParser) icmpType() uint8 {
+	w := p.raw()
+	n, err := strconv.ParseUint(w, 10, 8)
+	if err != nil || n == 255 {
+		p.fail("ICMP type %q", w)
+	}
+	return uint8(n)
 }
 
 // last is the Conn that the options after -m conntrack belong to.

@@ -144,6 +144,7 @@ func TestParseRuleRefuses(t *testing.T) {
 		`-m comment --comment "dockwall:abcde x" -j ACCEPT`, `-x -m comment --comment "dockwall:abcde x" -j DROP`,
 		`-s 10.0.0.1/8 -m comment --comment "dockwall:abcde x" -j DROP`, `-m comment --comment "dockwall:abcde x -j DROP`,
 		`! -p tcp -m comment --comment "dockwall:abcde x" -j DROP`, `-m comment --comment "dockwall:abcde x" -j DROP -i eth0`,
+		`-p icmp -m icmp --icmp-type any -m comment --comment "dockwall:abcde x" -j DROP`, `-p icmp -m icmp --icmp-type 5/1 -m comment --comment "dockwall:abcde x" -j DROP`,
 		`-m conntrack --ctstate NEU -m comment --comment "dockwall:abcde x" -j DROP`, `-m set --match-set dockwall4-x up -m comment --comment "dockwall:abcde x" -j DROP`,
 		`-m limit --limit 0/sec -m comment --comment "dockwall:abcde x" -j DROP`, `-m limit --limit 3/sec --limit-burst 0 -m comment --comment "dockwall:abcde x" -j DROP`,
 		`-m set --match-set theirs src -m comment --comment "dockwall:abcde x" -j DROP`, `--ctdir ORIGINAL -m comment --comment "dockwall:abcde x" -j DROP`} {

@@ -169,9 +169,20 @@ func (p parts) ports(w *words) {
 	if m, ok := find[rules.Syn](p.match); ok {
 		s += not(m.Not) + " --tcp-flags FIN,SYN,RST,ACK SYN"
 	}
-	if proto, ok := find[rules.Proto](p.match); ok && s != "" {
+	proto, ok := find[rules.Proto](p.match)
+	if ok && s != "" {
 		w.add("-m " + proto.Proto.String() + s)
 	}
+	if m, is := find[rules.ICMPType](p.match); ok && is {
+		w.add(icmpType(proto.Proto, m))
+	}
+}
+
+func icmpType(proto netinfo.Protocol, m rules.ICMPType) string {
+	if proto == netinfo.ICMPv6 {
+		return fmt.Sprintf("-m icmp6%s --icmpv6-type %d", not(m.Not), m.Type)
+	}
+	return fmt.Sprintf("-m icmp%s --icmp-type %d", not(m.Not), m.Type)
 }
 
 func (p parts) link(w *words, m rules.Match) {

@@ -15,7 +15,7 @@ func drawRule(t *rapid.T, i, n int, sets []rules.Set) rules.Rule {
 	r := rules.Rule{Origin: drawOrigin(t)}
 	r.Match = append(r.Match, drawAddresses(t)...)
 	r.Match = append(r.Match, drawLinks(t)...)
-	r.Match = append(r.Match, drawProtocol(t)...)
+	r.Match = append(r.Match, drawProtocol(t, r)...)
 	r.Match = append(r.Match, drawConn(t, slices.ContainsFunc(r.Match, hasPorts))...)
 	r.Match = append(r.Match, drawLookups(t, sets)...)
 	if some(t, "limit") {
@@ -80,12 +80,13 @@ func drawLinks(t *rapid.T) []rules.Match {
 	return out
 }
 
-func drawProtocol(t *rapid.T) []rules.Match {
+// drawProtocol draws one that the rule's addresses allow.
+func drawProtocol(t *rapid.T, r rules.Rule) []rules.Match {
 	if !rapid.Bool().Draw(t, "protocol") {
 		return nil
 	}
 	if some(t, "icmp") {
-		return []rules.Match{rules.Proto{Proto: rapid.SampledFrom([]netinfo.Protocol{netinfo.ICMP, netinfo.ICMPv6}).Draw(t, "icmp")}}
+		return drawICMP(t, r)
 	}
 	p := drawPortProto(t)
 	out := []rules.Match{rules.Proto{Proto: p}}
@@ -95,6 +96,21 @@ func drawProtocol(t *rapid.T) []rules.Match {
 	}
 	if p == netinfo.TCP && some(t, "syn") {
 		out = append(out, rules.Syn{Not: some(t, "not")})
+	}
+	return out
+}
+
+func drawICMP(t *rapid.T, r rules.Rule) []rules.Match {
+	var able []rules.Match
+	if r.InFamily(4) {
+		able = append(able, rules.Proto{Proto: netinfo.ICMP})
+	}
+	if r.InFamily(6) {
+		able = append(able, rules.Proto{Proto: netinfo.ICMPv6})
+	}
+	out := []rules.Match{rapid.SampledFrom(able).Draw(t, "icmp")}
+	if rapid.Bool().Draw(t, "typed") {
+		out = append(out, rules.ICMPType{Type: rapid.SampledFrom([]uint8{0, 3, 5, 8, 128, 134, 135, 254}).Draw(t, "type"), Not: some(t, "not")})
 	}
 	return out
 }

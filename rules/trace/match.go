@@ -28,6 +28,9 @@ func (c cond) hold(p *Packet) (Outcome, Field) {
 	case rules.Destination:
 		return p.prefix(p.Dst, FieldDst, m.Prefix, m.Not)
 	case rules.Proto:
+		if !m.InFamily(p.family()) {
+			return Miss, 0
+		}
 		return p.known(m.Proto == netinfo.AnyProtocol || p.Proto == m.Proto, FieldProto)
 	case rules.DestPort:
 		return p.destPort(m)
@@ -39,6 +42,8 @@ func (c cond) hold(p *Packet) (Outcome, Field) {
 		return Unknown, FieldLimit
 	case rules.Syn:
 		return p.syn(m)
+	case rules.ICMPType:
+		return p.icmpType(m)
 	case rules.SourceMAC:
 		o, f := p.known(p.SrcMAC != "" && strings.EqualFold(p.SrcMAC, m.MAC), FieldSrcMAC)
 		return o.not(m.Not), f
@@ -90,6 +95,14 @@ func (p *Packet) syn(m rules.Syn) (Outcome, Field) {
 		return Miss, 0
 	}
 	o, f := p.known(p.Syn, FieldProto|FieldSyn)
+	return o.not(m.Not), f
+}
+
+func (p *Packet) icmpType(m rules.ICMPType) (Outcome, Field) {
+	if p.Unknown&FieldProto == 0 && p.Proto != netinfo.ICMP && p.Proto != netinfo.ICMPv6 {
+		return Miss, 0
+	}
+	o, f := p.known(p.ICMPType == m.Type, FieldProto|FieldICMPType)
 	return o.not(m.Not), f
 }
 

@@ -20,7 +20,11 @@ func dialled() Packet {
 		Conn: Conn{State: rules.StateNew, DNAT: true, Original: true, OrigDst: ip("192.0.2.1"), OrigDstPort: 8080}}
 }
 
-func icmp(p *Packet)    { p.Proto = netinfo.ICMP }
+func icmp(p *Packet) { p.Proto = netinfo.ICMP }
+func redirect(p *Packet) {
+	icmp(p)
+	p.ICMPType = 5
+}
 func invalid(p *Packet) { p.Conn = Conn{State: rules.StateInvalid} }
 func v6(p *Packet)      { p.Src, p.Dst = ip("2001:db8::7"), ip("fd00::2") }
 func unknown(f Field) func(*Packet) {
@@ -85,6 +89,17 @@ func addressCases() []matchCase {
 		{rules.Syn{Not: true}, nil, Miss},
 		{rules.Syn{Not: true}, func(p *Packet) { p.Proto = netinfo.UDP }, Miss},
 		{rules.Syn{}, unknown(FieldSyn), Unknown},
+		{rules.Proto{Proto: netinfo.ICMP}, icmp, Hit},
+		{rules.Proto{Proto: netinfo.ICMP}, func(p *Packet) { icmp(p); v6(p) }, Miss}, // not rendered for IPv6
+		{rules.Proto{Proto: netinfo.ICMPv6}, func(p *Packet) { p.Proto = netinfo.ICMPv6 }, Miss},
+		{rules.Proto{Proto: netinfo.ICMPv6}, unknown(FieldProto), Miss},
+		{rules.ICMPType{Type: 5}, redirect, Hit},
+		{rules.ICMPType{Type: 8}, redirect, Miss},
+		{rules.ICMPType{Type: 5, Not: true}, redirect, Miss},
+		{rules.ICMPType{Type: 8, Not: true}, redirect, Hit},
+		{rules.ICMPType{Type: 8, Not: true}, nil, Miss}, // TCP has no type
+		{rules.ICMPType{Type: 5}, func(p *Packet) { redirect(p); p.Unknown = FieldICMPType }, Unknown},
+		{rules.ICMPType{Type: 0}, unknown(FieldProto), Unknown},
 	}
 }
 

@@ -23,6 +23,8 @@ type Packet struct {
 	DstPort uint16         `json:"dst_port,omitempty"`
 	// Syn: a TCP packet that opens a connection.
 	Syn bool `json:"syn,omitempty"`
+	// ICMPType is the type of an ICMP or ICMPv6 message.
+	ICMPType uint8 `json:"icmp_type,omitempty"`
 	// SrcMAC is the Ethernet source, colons; empty: the packet has none.
 	SrcMAC string `json:"src_mac,omitempty"`
 	// InPort is the bridge port of a bridged packet; empty: not bridged.
@@ -60,6 +62,7 @@ const (
 	FieldSrcPort
 	FieldDstPort
 	FieldSyn
+	FieldICMPType
 	FieldSrcMAC
 	FieldInPort
 	FieldState
@@ -70,7 +73,7 @@ const (
 )
 
 func fieldNames() []string {
-	return []string{"in", "out", "src", "dst", "proto", "src_port", "dst_port", "syn", "src_mac", "in_port",
+	return []string{"in", "out", "src", "dst", "proto", "src_port", "dst_port", "syn", "icmp_type", "src_mac", "in_port",
 		"conn.state", "conn.dnat", "conn.original", "conn.orig_dst_port", "limit"}
 }
 
@@ -126,6 +129,14 @@ func (p *Packet) is4() bool {
 		return p.Src.Is4()
 	}
 	return p.Dst.Is4()
+}
+
+// family is 4 or 6.
+func (p *Packet) family() int {
+	if p.is4() {
+		return 4
+	}
+	return 6
 }
 
 // hasPorts tells that the packet's protocol has ports.

@@ -31,6 +31,8 @@ func MatchText(m rules.Match) string {
 		return fmt.Sprintf("at most %d/s after %d", m.Rate, m.Burst)
 	case rules.Syn:
 		return not(m.Not) + "syn"
+	case rules.ICMPType:
+		return fmt.Sprintf("%stype %d", not(m.Not), m.Type)
 	case rules.SourceMAC:
 		return not(m.Not) + "from mac " + m.MAC
 	case rules.InBridgePort:
