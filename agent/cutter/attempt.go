@@ -42,10 +42,6 @@ func (p *places) attempt(f hostnet.Flow) (attempt, bool) {
 		dst: addrPort(r.Src, r.SrcPort), orig: addrPort(o.Dst, o.DstPort)}, true
 }
 
-// statusExpected is the kernel's IPS_EXPECTED: another connection announced
-// this one, which is RELATED to it.
-const statusExpected = 1 << 0
-
 var broadcast = netip.AddrFrom4([4]byte{255, 255, 255, 255})
 
 // concerns tells that the flow is alive and that the ruleset judged it.
@@ -54,7 +50,7 @@ func (p *places) concerns(f hostnet.Flow) bool {
 	switch {
 	case !o.Src.IsValid() || !o.Dst.IsValid() || !r.Src.IsValid() || o.Src.Is4() != r.Src.Is4():
 		return false
-	case f.Zone != 0 || f.Status&statusExpected != 0:
+	case f.Zone != 0:
 		return false
 	case o.Src.IsLoopback() || o.Dst.IsMulticast() || o.Dst == broadcast:
 		return false

@@ -150,7 +150,7 @@ func change(t testing.TB, f *hostnet.Flow, word string) {
 	case "midstream":
 		f.TCP.Midstream = true
 	case "expected":
-		f.Status |= statusExpected
+		f.Status |= 1 << 0 // IPS_EXPECTED
 	case "frozen":
 		f.TCP.State = hostnet.TCPSynSent
 	case "closed":
@@ -181,6 +181,8 @@ const (
 	answerProxy = "udp [2001:db8:1::1]:8080 > [2001:db8:1::10]:4002"
 	answerTCP   = "tcp [2001:db8:1::1]:8080 > [2001:db8:1::10]:4002 midstream"
 	answerDNAT  = "tcp 172.17.0.2:9000 > 192.0.2.10:4003 < 192.0.2.10:4003 > 192.0.2.1:9000 midstream"
+	// FTP's data, which connection tracking expected.
+	announced   = "tcp 192.0.2.10:4015 > 192.0.2.1:30000 < 172.17.0.2:30000 > 192.0.2.10:4015 expected"
 	direct      = "tcp 192.0.2.10:4004 > 172.17.0.2:80"
 	ssh         = "tcp 192.0.2.10:4005 > 192.0.2.1:22"
 	through     = "tcp 192.0.2.10:4006 > 198.51.100.10:80"
@@ -201,7 +203,6 @@ var never = []string{
 	"tcp 172.17.0.1:4013 > 172.17.0.2:80", // docker-proxy's other half
 	"udp [2001:db8:1::1]:4014 > [2001:db8:1::10]:53",
 	"tcp [2001:db8:1::1]:8080 > [2001:db8:1::10]:4002", // opened by the host itself
-	"tcp 192.0.2.10:4015 > 172.17.0.2:30000 expected",
 	"tcp 192.0.2.10:4016 > 192.0.2.1:8080 < 172.17.0.2:80 > 192.0.2.10:4016 frozen",
 	"tcp 192.0.2.10:4017 > 192.0.2.1:8080 < 172.17.0.2:80 > 192.0.2.10:4017 closed",
 	"tcp 192.0.2.10:4018 > 192.0.2.1:8080 < 172.17.0.2:80 > 192.0.2.10:4018 zone",
@@ -212,14 +213,14 @@ var never = []string{
 
 func all() []string {
 	return append([]string{wanDNAT, wanDNATUDP, wanDNAT6, lanDNAT, nowhere, wanProxy, wanProxy6, wanProxyUDP, linkProxy,
-		answerProxy, answerTCP, answerDNAT, direct, outgoing, outgoing6, toGateway, hairpin, sameBridge, sameBridge6, api}, never...)
+		answerProxy, answerTCP, answerDNAT, announced, direct, outgoing, outgoing6, toGateway, hairpin, sameBridge, sameBridge6, api}, never...)
 }
 
 func TestJudge(t *testing.T) {
 	web := &policy.Selector{Name: "web", Names: []string{"web"}}
 	lan := &policy.Interfaces{Name: "lan", Names: []string{"eth1"}}
 	outside := []string{wanDNAT, wanDNATUDP, wanDNAT6, lanDNAT, nowhere, wanProxy, wanProxy6, wanProxyUDP, linkProxy,
-		answerProxy, answerTCP, answerDNAT}
+		answerProxy, answerTCP, answerDNAT, announced}
 	without := func(list []string, drop ...string) []string {
 		var left []string
 		for _, x := range list {
@@ -238,7 +239,7 @@ func TestJudge(t *testing.T) {
 		{"nothing published", func(p *policy.Policy) { p.Published = nil }, outside},
 		{"one port", func(p *policy.Policy) {
 			p.Published[0].Ports = []policy.Ports{{Proto: netinfo.TCP, Lo: 8080, Hi: 8080}}
-		}, []string{wanDNATUDP, wanDNAT6, wanProxyUDP, linkProxy, answerProxy, answerDNAT}},
+		}, []string{wanDNATUDP, wanDNAT6, wanProxyUDP, linkProxy, answerProxy, answerDNAT, announced}},
 		{"one client", func(p *policy.Policy) {
 			p.Published[0].From = policy.AddressList{Literals: prefixes("192.0.2.10/32")}
 		}, []string{wanDNAT6, lanDNAT, nowhere, wanProxy6, wanProxyUDP, linkProxy, answerProxy, answerTCP}},

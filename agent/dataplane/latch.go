@@ -232,10 +232,12 @@ func (l *Latch) write(want rules.Latch) {
 }
 
 // first lets pass what does not begin a connection: that was judged when it did,
-// or conntrack knows nothing of it and the guard has its say.
+// or conntrack knows nothing of it and the guard has its say. The first packet of
+// a connection that a conntrack helper expects is RELATED; an ICMP error is too,
+// but its entry is that of the connection it is about, which is confirmed.
 func (l *Latch) first(c *nftables.Chain) {
 	l.add(c, bits(expr.CtKeySTATUS, confirmed, expr.CmpOpNeq), ret())
-	l.add(c, bits(expr.CtKeySTATE, expr.CtStateBitNEW, expr.CmpOpEq), ret())
+	l.add(c, bits(expr.CtKeySTATE, expr.CtStateBitNEW|expr.CtStateBitRELATED, expr.CmpOpEq), ret())
 }
 
 // judged lets pass what bears the stamp, and takes the stamp off.

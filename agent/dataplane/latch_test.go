@@ -51,7 +51,7 @@ func TestLatchIsOwned(t *testing.T) {
 	chain forward {
 		type filter hook forward priority security + 1; policy accept;
 		ct status confirmed return
-		ct state ! new return
+		ct state ! related,new return
 		meta priority 646f:7700 meta priority set none return
 		iifname "br-lan" goto to
 		iifname "br-wan" goto to
@@ -62,7 +62,7 @@ func TestLatchIsOwned(t *testing.T) {
 	chain output {
 		type filter hook output priority security + 1; policy accept;
 		ct status confirmed return
-		ct state ! new return
+		ct state ! related,new return
 		oifname "lo" return
 		meta priority 646f:7700 meta priority set none return
 		goto to
@@ -70,7 +70,7 @@ func TestLatchIsOwned(t *testing.T) {
 	chain input {
 		type filter hook input priority security + 1; policy accept;
 		ct status confirmed return
-		ct state ! new return
+		ct state ! related,new return
 		iifname "lo" return
 		tcp dport 2375-2376 goto ports
 	}

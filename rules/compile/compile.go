@@ -219,25 +219,39 @@ func (b *builder) guard(enter, judges string) {
 }
 
 func isEstablished() rules.Conn { return rules.Conn{States: []rules.ConnState{rules.StateEstablished}} }
+func isRelated() rules.Conn     { return rules.Conn{States: []rules.ConnState{rules.StateRelated}} }
 
-// begun ends a chain: what belongs to a connection that was allowed when it began
-// passes, the rest is judged. A SYN begins a connection whatever connection
-// tracking says: an entry that outlives its connection, as one that was cut does
-// for days, would let in who dials again from the same port.
+// begun ends a chain: packets of established connections pass, and so do ICMP
+// errors about them; all other packets go to the chain judges. A SYN goes there
+// whatever connection tracking says: an entry that outlives its connection, as one
+// that was cut does for days, would let in a client that dials again from the same
+// port.
+//
+// The connection that a conntrack helper expects, such as FTP's data, is RELATED
+// until it is answered. It goes to judges too: the peers of the first connection
+// chose its addresses and ports, and the policy has allowed only the first one.
 //
 // Where again is not empty, packets in the direction in which the connection was
 // opened pass by that chain.
 func (b *builder) begun(c *chain, judges, again string) {
-	c.add(b.goTo(judges, byDispatch, rules.Proto{Proto: netinfo.TCP}, rules.Syn{},
-		rules.Conn{States: []rules.ConnState{rules.StateRelated}, NotStates: true}))
-	// With ICMP errors, and connections that another one announced.
-	begun := rules.Conn{States: []rules.ConnState{rules.StateRelated, rules.StateEstablished}}
-	if again != "" {
-		opener := begun
-		opener.Original = true
-		c.add(b.goTo(again, byDispatch, opener))
+	c.add(b.goTo(judges, byDispatch, rules.Proto{Proto: netinfo.TCP}, rules.Syn{}))
+	b.pass(c, again, isEstablished())
+	for _, redirect := range redirects {
+		// Connection tracking takes a redirect for an error; it changes a route.
+		b.pass(c, again, isRelated(), redirect.proto, rules.ICMPType{Type: redirect.kind, Not: true})
 	}
-	c.add(b.ret(byEstablished, begun), b.goTo(judges, byDispatch))
+	c.add(b.goTo(judges, byDispatch))
+}
+
+// pass lets packets of the state pass; those in the direction in which the
+// connection was opened by the chain again, if it is not empty.
+func (b *builder) pass(c *chain, again string, state rules.Conn, ms ...rules.Match) {
+	if again != "" {
+		opener := state
+		opener.Original = true
+		c.add(b.goTo(again, byDispatch, concat(ms, []rules.Match{opener})...))
+	}
+	c.add(b.ret(byEstablished, concat(ms, []rules.Match{state})...))
 }
 
 // outside sorts what did not come from a Docker bridge by where it goes.

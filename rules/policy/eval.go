@@ -10,7 +10,8 @@ import (
 // and to be slow; rules/compile must come to the same answers by its own way.
 //
 // The order is: what never meets the host's rules, the host's own traffic, forged
-// sources, the block blocks, then what the attempt is for.
+// sources, the block blocks, ICMP errors about open connections, then what the
+// attempt is for. That an open connection announced an attempt allows nothing.
 func Eval(p Policy, s netinfo.Snapshot, q Question) Answer {
 	e := eval{p, s, q.plain()}
 	switch {
@@ -25,6 +26,9 @@ func Eval(p Policy, s netinfo.Snapshot, q Question) Answer {
 	from := side(s, e.q.NIC)
 	if a, blocked := e.blocked(from != outside); blocked {
 		return a
+	}
+	if e.isError() {
+		return answer(true, ByEstablished, rules.Origin{}, ClassError)
 	}
 	if e.q.dst().IsLoopback() {
 		// With route_localnet, which Docker sets in some modes, the host's
@@ -54,6 +58,17 @@ func (e eval) blocked(inside bool) (Answer, bool) {
 		}
 	}
 	return Answer{}, false
+}
+
+// isError reports whether the packet is an ICMP error about an open connection.
+func (e eval) isError() bool {
+	switch e.q.Proto {
+	case netinfo.ICMP:
+		return e.q.Expected && e.q.ICMPType != rules.TypeRedirect4
+	case netinfo.ICMPv6:
+		return e.q.Expected && e.q.ICMPType != rules.TypeRedirect6
+	}
+	return false
 }
 
 func (e eval) fromOutside() Answer {

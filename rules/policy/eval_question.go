@@ -28,6 +28,13 @@ type Question struct {
 	// port. Invalid: nothing rewrites it, and what is sent to a host address is
 	// received on the host (docker-proxy, a service). Ways fills it in.
 	DNAT netip.AddrPort `json:"dnat,omitzero"`
+	// Expected: a connection that is open announced this one, and connection
+	// tracking calls its packets RELATED (FTP's data); or, in ICMP, an error or a
+	// redirect about a connection.
+	Expected bool `json:"expected,omitempty"`
+	// ICMPType is the type of an ICMP message. 0 stands for a ping: what has that
+	// type in IPv4, an echo reply, opens nothing.
+	ICMPType uint8 `json:"icmp_type,omitempty"`
 	// Out is the NIC that it leaves by, where it is neither for the host nor
 	// for a Docker network.
 	Out string `json:"out,omitempty"`
@@ -104,6 +111,8 @@ type Answer struct {
 
 // What decides where no block or default does.
 const (
+	// ByEstablished: it is an ICMP error about an open connection.
+	ByEstablished = "established"
 	// ByDirect: a container's address was dialled from outside its network.
 	ByDirect = "direct"
 	// ByHeld: the source is not known yet, and some block restricts sources.
@@ -136,5 +145,6 @@ const (
 	ClassLocal     Class = "local"    // the host's own traffic
 	ClassLoopback  Class = "loopback" // from elsewhere to 127.0.0.0/8 or ::1
 	ClassSpoofed   Class = "spoofed"  // from an address that cannot be there
+	ClassError     Class = "error"    // an ICMP error about an open connection
 	ClassUncovered Class = "not_covered"
 )

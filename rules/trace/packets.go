@@ -33,8 +33,11 @@ func Packets(s netinfo.Snapshot, q policy.Question) []PacketWay {
 
 func packet(s netinfo.Snapshot, q policy.Question) PacketWay {
 	p := Packet{In: q.NIC, Src: q.Source, Dst: q.Dest, Proto: q.Proto, DstPort: q.Port, Unknown: FieldSrcPort,
-		Syn:  q.Proto == netinfo.TCP,
+		Syn: q.Proto == netinfo.TCP, ICMPType: q.ICMPType,
 		Conn: Conn{State: rules.StateNew, Original: true, OrigDst: q.Dest, OrigDstPort: q.Port}}
+	if q.Expected {
+		p.Conn.State = rules.StateRelated
+	}
 	if q.DNAT.IsValid() {
 		p.Dst, p.DstPort, p.Conn.DNAT = q.DNAT.Addr(), q.DNAT.Port(), true
 	}

@@ -16,15 +16,27 @@ func Question(t *rapid.T, s netinfo.Snapshot) policy.Question {
 	v6 := rapid.Bool().Draw(t, "v6")
 	a := asker{t: t, s: s, v6: v6, bridges: bridges(s)}
 	q := policy.Question{Proto: pick(t, "protocol", []rules.Protocol{netinfo.TCP, netinfo.TCP, netinfo.TCP, netinfo.UDP, netinfo.SCTP})}
-	if seldom(t, "ping") && !v6 {
-		q.Proto = netinfo.ICMP
+	if seldom(t, "icmp") {
+		a.icmp(&q)
 	}
+	q.Expected = seldom(t, "expected")
 	a.from(&q)
 	a.to(&q)
-	if q.Proto != netinfo.ICMP {
+	if q.Proto != netinfo.ICMP && q.Proto != netinfo.ICMPv6 {
 		q.Port = a.port(q.Dest)
 	}
 	return q
+}
+
+// icmp draws a message: a ping, an error, a redirect.
+func (a asker) icmp(q *policy.Question) {
+	q.Proto = netinfo.ICMP
+	types := []uint8{0, 0, 3, rules.TypeRedirect4}
+	if a.v6 {
+		q.Proto = netinfo.ICMPv6
+		types = []uint8{0, 0, 2, rules.TypeRedirect6}
+	}
+	q.ICMPType = pick(a.t, "type", types)
 }
 
 type asker struct {
