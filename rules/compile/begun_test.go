@@ -73,7 +73,7 @@ func TestErrorsPass(t *testing.T) {
 		redirectPass bool
 	}
 	for _, w := range []way{{rules.BaseDockerUser, "eth0", "docker0", false}, {rules.BaseDockerUser, "docker0", "eth0", false},
-		{rules.BaseDockerUser, "docker0", "docker0", false}, {rules.BaseInput, "docker0", "", true},
+		{rules.BaseDockerUser, "docker0", "docker0", false}, {rules.BaseInput, "docker0", "", false},
 		{rules.BaseInput, "eth0", "", true}, {rules.BaseOutput, "", "docker0", true}} {
 		for _, family := range []struct {
 			proto                 netinfo.Protocol

@@ -68,9 +68,7 @@ func (b *builder) subnetSet() rules.InSet {
 // isolated lets the between blocks through and nothing else.
 func (b *builder) isolated() {
 	c := b.chain(chainIsolated)
-	// Neighbour discovery between two that are allowed to talk crosses the
-	// bridge in both directions; it is all that ICMPv6 leaves untracked.
-	c.add(b.ret(byNeighbours, rules.Proto{Proto: netinfo.ICMPv6}, rules.Conn{States: []rules.ConnState{rules.StateUntracked}}))
+	b.neighbours(c)
 	for _, p := range b.p.Between {
 		sets := []rules.Match{b.containerSet(p.From, rules.Src, p.Origin), b.containerSet(p.To, rules.Dst, p.Origin)}
 		for _, port := range portMatches(p.Ports) {

@@ -1,14 +1,6 @@
 package compile
 
-import (
-	"dockwall/netinfo"
-	"dockwall/rules"
-)
-
-var (
-	byICMP = rules.Origin{Policy: "icmp"}
-	icmps  = []rules.Protocol{netinfo.ICMP, netinfo.ICMPv6}
-)
+import "dockwall/rules"
 
 // host builds what containers may reach of the host itself.
 func (b *builder) host() {
@@ -34,11 +26,7 @@ func (b *builder) services() {
 		c.add(b.ret(m.origin()))
 		return
 	}
-	// ICMP is not a service: without neighbour discovery a container has no
-	// IPv6 at all.
-	for _, p := range icmps {
-		c.add(b.ret(byICMP, rules.Proto{Proto: p}))
-	}
+	b.icmpToHost(c)
 	if len(few) > 0 {
 		b.hold(c)
 		b.listed(c, chainHostFew, few)

@@ -1,8 +1,19 @@
 package compile
 
 import (
+	"net/netip"
+
 	"dockwall/netinfo"
 	"dockwall/rules"
+)
+
+// chainRouters refuses the messages by which a router takes over a host's traffic.
+const chainRouters = "DOCKWALL-ROUTERS"
+
+var (
+	byICMP    = rules.Origin{Policy: "icmp"}
+	byRouters = rules.Origin{Policy: "routers"}
+	icmps     = []rules.Proto{{Proto: netinfo.ICMP}, {Proto: netinfo.ICMPv6}}
 )
 
 // icmp is one type of ICMP messages.
@@ -11,8 +22,53 @@ type icmp struct {
 	kind  uint8
 }
 
+func (m icmp) matches() []rules.Match { return []rules.Match{m.proto, rules.ICMPType{Type: m.kind}} }
+
 // redirects tell a host to send by another router.
 var redirects = []icmp{
-	{rules.Proto{Proto: netinfo.ICMP}, rules.TypeRedirect4},
-	{rules.Proto{Proto: netinfo.ICMPv6}, rules.TypeRedirect6},
+	{icmps[0], rules.TypeRedirect4},
+	{icmps[1], rules.TypeRedirect6},
+}
+
+// discovery is how neighbours find each other's Ethernet addresses.
+var discovery = []icmp{
+	{icmps[1], rules.TypeNeighbourSolicit},
+	{icmps[1], rules.TypeNeighbourAdvertise},
+}
+
+// groups6 are the destinations of IPv6 multicast.
+var groups6 = netip.MustParsePrefix("ff00::/8")
+
+// routers refuses router advertisements and redirects. The router of a container is
+// the host, and the host has no router among the containers: such a message makes
+// its sender one.
+func (c *chain) routers() {
+	c.deny(byRouters, icmp{icmps[1], rules.TypeRouterAdvertisement}.matches()...)
+	for _, m := range redirects {
+		c.deny(byRouters, m.matches()...)
+	}
+}
+
+// icmpToHost sends ICMP from containers to a chain that refuses what routers send,
+// and lets pass the rest. ICMP is not a service: without neighbour discovery a
+// container has no IPv6 at all.
+func (b *builder) icmpToHost(c *chain) {
+	b.chain(chainRouters).routers()
+	for _, p := range icmps {
+		c.add(b.goTo(chainRouters, byICMP, p))
+	}
+}
+
+// neighbours begins the chain that keeps containers of one bridge apart. Two that
+// are allowed to talk have to find each other first, in both directions. Other
+// ICMPv6 that connection tracking leaves alone (router solicitations, multicast
+// listeners' reports) is for routers and for the bridge, which has seen it already.
+// Every container's kernel sends it when it starts: it is refused without a report.
+func (b *builder) neighbours(c *chain) {
+	c.routers()
+	for _, m := range discovery {
+		c.add(b.ret(byNeighbours, m.matches()...))
+	}
+	c.add(rules.Rule{Match: []rules.Match{rules.Destination{Prefix: groups6}, icmps[1], rules.Conn{States: []rules.ConnState{rules.StateUntracked}}},
+		Verdict: rules.Verdict{Kind: rules.Drop}, Origin: byNeighbours})
 }

@@ -66,7 +66,7 @@ func (e eval) isError() bool {
 	case netinfo.ICMP:
 		return e.q.Expected && e.q.ICMPType != rules.TypeRedirect4
 	case netinfo.ICMPv6:
-		return e.q.Expected && e.q.ICMPType != rules.TypeRedirect6
+		return e.q.Expected && e.q.ICMPType < 128 // RFC 4443: errors are those below
 	}
 	return false
 }

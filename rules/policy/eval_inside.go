@@ -37,6 +37,8 @@ func (e eval) containerToHost(from Place) Answer {
 		if a := e.p.byDefault(between, "", ClassBetween); !a.Allow {
 			return a
 		}
+	case e.fromRouter() && e.p.restrictsHost():
+		return answer(false, ByRouters, rules.Origin{}, ClassHost)
 	case e.q.Proto == netinfo.ICMP || e.q.Proto == netinfo.ICMPv6:
 		// No service: without it path MTU and neighbours would not be found.
 		return answer(true, ByNobody, rules.Origin{}, ClassHost)
@@ -46,13 +48,50 @@ func (e eval) containerToHost(from Place) Answer {
 
 // between judges one container's way to another; the ports are the target's
 // own. Where several places may be meant, a block allows if it names them all.
+//
+// Where the default denies, neighbour discovery passes, since two that may talk
+// need it, and no container is another one's router.
 func (e eval) between(from Place, to ...target) Answer {
+	if byDefault := e.defaultsOf(between, to, ClassBetween); !byDefault.Allow {
+		switch {
+		case e.fromRouter():
+			return answer(false, ByRouters, rules.Origin{}, ClassBetween)
+		case e.isDiscovery():
+			return answer(true, ByNeighbours, rules.Origin{}, ClassBetween)
+		}
+	}
 	for _, b := range e.p.Between {
 		if covers(b.From, from) && every(to, func(t target) bool { return covers(b.To, t.at) && anyPort(b.Ports, e.q.Proto, t.port) }) {
 			return answer(true, "between."+b.Name, b.Origin, ClassBetween)
 		}
 	}
 	return e.defaultsOf(between, to, ClassBetween)
+}
+
+// fromRouter reports whether only a router sends such a message.
+func (e eval) fromRouter() bool {
+	switch e.q.Proto {
+	case netinfo.ICMP:
+		return e.q.ICMPType == rules.TypeRedirect4
+	case netinfo.ICMPv6:
+		return e.q.ICMPType == rules.TypeRouterAdvertisement || e.q.ICMPType == rules.TypeRedirect6
+	}
+	return false
+}
+
+func (e eval) isDiscovery() bool {
+	return e.q.Proto == netinfo.ICMPv6 &&
+		(e.q.ICMPType == rules.TypeNeighbourSolicit || e.q.ICMPType == rules.TypeNeighbourAdvertise)
+}
+
+// restrictsHost reports whether the policy keeps any container from any of the
+// host's services.
+func (p Policy) restrictsHost() bool {
+	restricts := len(p.Host) > 0 || p.Defaults.Host == Deny
+	for _, n := range p.Networks {
+		restricts = restricts || n.Host == Deny
+	}
+	return restricts
 }
 
 // egress judges a container's way out. One that any block names may reach only

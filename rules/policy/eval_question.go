@@ -115,6 +115,10 @@ const (
 	ByEstablished = "established"
 	// ByDirect: a container's address was dialled from outside its network.
 	ByDirect = "direct"
+	// ByNeighbours: it is neighbour discovery.
+	ByNeighbours = "neighbours"
+	// ByRouters: only a router sends this, and no container is one.
+	ByRouters = "routers"
 	// ByHeld: the source is not known yet, and some block restricts sources.
 	ByHeld = "held"
 	// ByLoopback: a loopback address was dialled from outside the host.

@@ -35,9 +35,7 @@ func packet(s netinfo.Snapshot, q policy.Question) PacketWay {
 	p := Packet{In: q.NIC, Src: q.Source, Dst: q.Dest, Proto: q.Proto, DstPort: q.Port, Unknown: FieldSrcPort,
 		Syn: q.Proto == netinfo.TCP, ICMPType: q.ICMPType,
 		Conn: Conn{State: rules.StateNew, Original: true, OrigDst: q.Dest, OrigDstPort: q.Port}}
-	if q.Expected {
-		p.Conn.State = rules.StateRelated
-	}
+	p.track(q)
 	if q.DNAT.IsValid() {
 		p.Dst, p.DstPort, p.Conn.DNAT = q.DNAT.Addr(), q.DNAT.Port(), true
 	}
@@ -54,6 +52,26 @@ func packet(s netinfo.Snapshot, q policy.Question) PacketWay {
 		}
 	}
 	return way
+}
+
+// track fills in the connection's state: what connection tracking makes of the
+// ICMP messages that begin no connection.
+func (p *Packet) track(q policy.Question) {
+	switch {
+	case untracked(q):
+		p.Conn.State, p.Conn.Original = rules.StateUntracked, false
+	case q.Expected:
+		p.Conn.State = rules.StateRelated
+	case q.Proto == netinfo.ICMP && q.ICMPType == rules.TypeRedirect4, q.Proto == netinfo.ICMPv6 && q.ICMPType == rules.TypeRedirect6:
+		p.Conn.State, p.Conn.Original = rules.StateInvalid, false
+	}
+}
+
+// untracked reports whether connection tracking leaves such messages alone:
+// neighbour discovery, and what multicast listeners and routers say of themselves.
+func untracked(q policy.Question) bool {
+	const from, to, listenerReport2 = 130, 136, 143
+	return q.Proto == netinfo.ICMPv6 && (from <= q.ICMPType && q.ICMPType <= to || q.ICMPType == listenerReport2)
 }
 
 // link fills in what the link layer shows: a container's MAC where the engine

@@ -28,13 +28,13 @@ func Question(t *rapid.T, s netinfo.Snapshot) policy.Question {
 	return q
 }
 
-// icmp draws a message: a ping, an error, a redirect.
+// icmp draws a message: a ping, an error, a redirect, neighbour discovery.
 func (a asker) icmp(q *policy.Question) {
 	q.Proto = netinfo.ICMP
 	types := []uint8{0, 0, 3, rules.TypeRedirect4}
 	if a.v6 {
 		q.Proto = netinfo.ICMPv6
-		types = []uint8{0, 0, 2, rules.TypeRedirect6}
+		types = []uint8{0, 0, 2, rules.TypeRedirect6, rules.TypeRouterAdvertisement, rules.TypeNeighbourSolicit, rules.TypeNeighbourAdvertise, 133, 143}
 	}
 	q.ICMPType = pick(a.t, "type", types)
 }
