@@ -20,7 +20,7 @@
 //     know never decides a verdict: the result is then Unknown and names it.
 //  3. A Limit is always unknown, so it can only stand before Log.
 //  4. Family is taken from the packet's addresses: a rule that names a prefix
-//     of the other family is not there.
+//     or the ICMP of the other family is not there.
 //
 // Thread safety: a Machine is read-only once made, and safe to share.
 package trace

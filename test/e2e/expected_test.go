@@ -8,7 +8,9 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"dockwall/test/lab"
 )
@@ -44,6 +46,10 @@ type ftp struct {
 	from           netip.Addr // the client's address, as it knows it
 	active         bool       // the server dials the data connection
 	control        uint16
+	// before, if not nil, is called before the data connection is announced.
+	before func()
+	// with, if not nil, is called with both ends of the data connection.
+	with func(dialled, accepted net.Conn)
 }
 
 // opens reports whether the data connection comes about.
@@ -52,8 +58,11 @@ func (f ftp) opens() bool {
 	listener := f.server.ListenTCP(netip.AddrPortFrom(f.at, f.control))
 	defer listener.Close()
 	client, err := f.client.DialTCP(netip.AddrPortFrom(f.dial, f.control))
-	if err != nil {
-		f.t.Fatalf("the control connection: %v", err)
+	for tries := 0; err != nil; tries++ {
+		if tries == 5 {
+			f.t.Fatalf("the control connection: %v", err)
+		}
+		client, err = f.client.DialTCP(netip.AddrPortFrom(f.dial, f.control))
 	}
 	defer client.Close()
 	server, err := listener.Accept()
@@ -65,14 +74,17 @@ func (f ftp) opens() bool {
 	// The helper looks only at what follows a line's end.
 	f.say(server, fromServer, "220 ready")
 	f.say(client, fromClient, "USER anonymous")
+	if f.before != nil {
+		f.before()
+	}
 	if f.active {
 		data := f.client.ListenTCP(netip.AddrPortFrom(f.from, dataPort))
 		defer data.Close()
-		return reached(f.server, endpoint(f.t, f.say(client, fromClient, port(f.from)), f.from))
+		return f.reached(data, f.server, endpoint(f.t, f.say(client, fromClient, port(f.from)), f.from))
 	}
 	data := f.server.ListenTCP(netip.AddrPortFrom(f.at, dataPort))
 	defer data.Close()
-	return reached(f.client, endpoint(f.t, f.say(server, fromServer, passive(f.at)), f.dial))
+	return f.reached(data, f.client, endpoint(f.t, f.say(server, fromServer, passive(f.at)), f.dial))
 }
 
 // say writes a line and returns it as the other end reads it.
@@ -88,12 +100,23 @@ func (f ftp) say(w net.Conn, r *bufio.Reader, line string) string {
 	return got
 }
 
-func reached(c *lab.Client, to netip.AddrPort) bool {
+// reached reports whether c can connect to the address, which is the listener's.
+func (f ftp) reached(at net.Listener, c *lab.Client, to netip.AddrPort) bool {
+	f.t.Helper()
 	conn, err := c.DialTCP(to)
-	if err == nil {
-		conn.Close()
+	if err != nil {
+		return false
 	}
-	return err == nil
+	defer conn.Close()
+	peer, err := at.Accept()
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	defer peer.Close()
+	if f.with != nil {
+		f.with(conn, peer)
+	}
+	return true
 }
 
 func port(a netip.Addr) string {
@@ -211,6 +234,67 @@ func TestExpectedConnections(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestExpectedConnectionsWithoutRules announces a data connection that the policy
+// allows, at a moment when all rules are away and the agent cannot put them back.
+// The latch drops its first packet, as that of any new connection.
+func TestExpectedConnectionsWithoutRules(t *testing.T) {
+	onSetups(t, func(t *testing.T, l *lab.Lab, firewall string) {
+		net := six(l, 1)
+		server := l.RunContainer(lab.Spec{Name: "server", Network: net, Publish: []string{"21:21"}, Listen: "tcp:80"})
+		l.Host("iptables", "-t", "raw", "-A", "PREROUTING", "-p", "tcp", "--dport", "21", "-j", "CT", "--helper", "ftp")
+		agent := l.Agentd(firewall + "published \"all\" { from = [\"any\"] }\n")
+		f := ftp{t: t, client: l.Client("wan"), server: server.Client(), at: server.Addr(net, 4), dial: l.HostAddr("eth0", 4), control: 21}
+		if !f.opens() {
+			t.Fatal("the data connection does not come about")
+		}
+		f.before = func() {
+			agent.Signal(syscall.SIGSTOP)
+			l.Host("sh", "-c", flushAll)
+		}
+		if f.opens() {
+			t.Error("the data connection comes about though no rule has seen it")
+		}
+		agent.Signal(syscall.SIGCONT)
+	})
+}
+
+// TestExpectedConnectionIsCut tightens the policy while a data connection is open.
+func TestExpectedConnectionIsCut(t *testing.T) {
+	onSetups(t, func(t *testing.T, l *lab.Lab, firewall string) {
+		network := six(l, 1)
+		server := l.RunContainer(lab.Spec{Name: "server", Network: network, Publish: []string{"21:21"}, Listen: "tcp:80"})
+		l.Host("iptables", "-t", "raw", "-A", "PREROUTING", "-p", "tcp", "--dport", "21", "-j", "CT", "--helper", "ftp")
+		const published = "published \"ftp\" {\n  ports = [%s]\n  from  = [\"any\"]\n}\n"
+		l.Agentd(firewall + fmt.Sprintf(published, `"21/tcp", "5432/tcp"`))
+		f := ftp{t: t, client: l.Client("wan"), server: server.Client(), at: server.Addr(network, 4), dial: l.HostAddr("eth0", 4), control: 21}
+		f.with = func(client, server net.Conn) {
+			if !passes(server, client) {
+				t.Error("nothing passes on the data connection")
+			}
+			l.WriteConfig(firewall + fmt.Sprintf(published, `"21/tcp"`))
+			for began := time.Now(); passes(server, client); {
+				if time.Since(began) > cutTime {
+					t.Errorf("the data connection is open after %v", cutTime)
+					return
+				}
+			}
+		}
+		if !f.opens() {
+			t.Fatal("the data connection does not come about")
+		}
+	})
+}
+
+// passes reports whether one end receives what the other sends.
+func passes(from, to net.Conn) bool {
+	if _, err := from.Write([]byte{1}); err != nil {
+		return false
+	}
+	to.SetReadDeadline(time.Now().Add(200 * time.Millisecond))
+	_, err := to.Read(make([]byte, 1))
+	return err == nil
 }
 
 // related counts the SYNs that were RELATED.
