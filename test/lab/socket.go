@@ -23,6 +23,21 @@ func (c *Client) ListenTCP(at netip.AddrPort) net.Listener {
 	return l
 }
 
+// ListenUDP is a UDP socket in the client's network namespace, until the test ends.
+func (c *Client) ListenUDP(at netip.AddrPort) *net.UDPConn {
+	c.lab.t.Helper()
+	var conn *net.UDPConn
+	err := inNamespace(c.netns, func() (err error) {
+		conn, err = net.ListenUDP("udp", net.UDPAddrFromAddrPort(at))
+		return err
+	})
+	if err != nil {
+		c.lab.t.Fatalf("a UDP socket on %s in %s: %v", at, c.name, err)
+	}
+	c.lab.t.Cleanup(func() { conn.Close() })
+	return conn
+}
+
 // DialTCP connects from the client's network namespace, within DialTimeout.
 func (c *Client) DialTCP(to netip.AddrPort) (net.Conn, error) {
 	var conn net.Conn
