@@ -78,8 +78,12 @@ func TestErrorsPass(t *testing.T) {
 		for _, family := range []struct {
 			proto                 netinfo.Protocol
 			unreachable, redirect uint8
-			src, dst              string
-		}{{netinfo.ICMP, 3, rules.TypeRedirect4, "172.17.0.3", "172.17.0.2"}, {netinfo.ICMPv6, 2, rules.TypeRedirect6, "fd00::3", "fd00::2"}} {
+			src, dst, router      string
+		}{{netinfo.ICMP, 3, rules.TypeRedirect4, "172.17.0.3", "172.17.0.2", "192.0.2.9"},
+			{netinfo.ICMPv6, 2, rules.TypeRedirect6, "fd00::3", "fd00::2", "2001:db8::9"}} {
+			if w.in == "eth0" {
+				family.src = family.router
+			}
 			for _, original := range []bool{true, false} {
 				packet := trace.Packet{In: w.in, Out: w.out, Src: netip.MustParseAddr(family.src), Dst: netip.MustParseAddr(family.dst),
 					Proto: family.proto, ICMPType: family.unreachable, Conn: trace.Conn{State: rules.StateRelated, Original: original}}

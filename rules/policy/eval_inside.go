@@ -37,6 +37,15 @@ func (e eval) containerToHost(from Place) Answer {
 		if a := e.p.byDefault(between, "", ClassBetween); !a.Allow {
 			return a
 		}
+	default:
+		return e.toHost(from)
+	}
+	return e.host(from)
+}
+
+// toHost judges what is for the host and no published port.
+func (e eval) toHost(from Place) Answer {
+	switch {
 	case e.fromRouter() && e.p.restrictsHost():
 		return answer(false, ByRouters, rules.Origin{}, ClassHost)
 	case e.q.Proto == netinfo.ICMP || e.q.Proto == netinfo.ICMPv6:

@@ -4,7 +4,6 @@ import (
 	"net/netip"
 
 	"dockwall/netinfo"
-	"dockwall/rules"
 )
 
 // spoofed reports whether the source cannot be behind the interface: a container's
@@ -124,10 +123,7 @@ func (e eval) fromUnplaced() Answer {
 		if a := e.outsideToHost(); a.Class != ClassService {
 			return a
 		}
-		if e.q.Proto == netinfo.ICMP || e.q.Proto == netinfo.ICMPv6 {
-			return answer(true, ByNobody, rules.Origin{}, ClassHost)
-		}
-		return e.host(from)
+		return e.toHost(from)
 	case at.Kind == OnBridge && at.Bridge == e.q.NIC && !e.q.DNAT.IsValid():
 		return e.between(from, target{at, e.q.Port})
 	case at.Kind == OnBridge:
