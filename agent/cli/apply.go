@@ -202,8 +202,9 @@ func (a *app) applyHere(ctx context.Context, doc *config.Document, f applyFlags)
 	if err := a.mindSession(w, way.plan, f); err != nil {
 		return plan.Plan{}, nil, err
 	}
-	if err := a.showBridged(w.doc); err != nil {
-		return plan.Plan{}, nil, err
+	bridges := a.bridges(a.socketFor(doc.Settings))
+	if err := bridges.Show(compile.Isolated(w.doc.Policy, w.snapshot)); err != nil {
+		return plan.Plan{}, nil, fmt.Errorf("containers on one network cannot be isolated, and nothing was changed: %w", err)
 	}
 	if f.trial {
 		return a.tryHere(ctx, w, o, way, undo, f.confirm)
@@ -211,7 +212,7 @@ func (a *app) applyHere(ctx context.Context, doc *config.Document, f applyFlags)
 	if err := a.put(ctx, w, o, way, nil); err != nil {
 		return plan.Plan{}, nil, fmt.Errorf("the kernel could not be made as %s says: %w", a.config, err)
 	}
-	return way.plan, nil, a.removeOther(ctx, o.Variant)
+	return way.plan, nil, errors.Join(a.removeOther(ctx, o.Variant), bridges.Settle())
 }
 
 // way is the way to what is wanted.
@@ -287,18 +288,6 @@ func (a *app) difference(ctx context.Context, w wanted, o iptables.Options) (way
 func (a *app) removeOther(ctx context.Context, v iptables.Variant) error {
 	if err := a.env.Host.Writer.RemoveOther(ctx, v); err != nil {
 		return fmt.Errorf("the rules are in force; taking earlier ones out of the other iptables variant failed: %w", err)
-	}
-	return nil
-}
-
-// showBridged switches bridged traffic into the firewall where the policy
-// isolates containers on one network: it would not be isolated else.
-func (a *app) showBridged(doc *config.Document) error {
-	if !compile.NeedsBridgeNetfilter(doc.Policy) || a.env.Host.ShowBridged == nil {
-		return nil
-	}
-	if err := a.env.Host.ShowBridged(); err != nil {
-		return fmt.Errorf("containers on one network cannot be isolated, and nothing was changed: %w", err)
 	}
 	return nil
 }

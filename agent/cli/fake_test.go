@@ -101,6 +101,25 @@ func (m *machine) RemoveAll(ctx context.Context) (bool, error) {
 	return !p.Empty(), m.Run(ctx, p)
 }
 
+// Show counts how often bridged traffic was asked for.
+func (m *machine) Show(isolated func(string) bool) error {
+	if isolated == nil {
+		return nil
+	}
+	m.bridgeNF++
+	return m.bridged
+}
+
+// Settle leaves the bridges as they are.
+func (m *machine) Settle() error { return nil }
+
+// TakeBack switches the bridges back.
+func (m *machine) TakeBack() (bool, error) {
+	changed := m.bridgeNF > 0
+	m.bridgeNF = 0
+	return changed, m.bridged
+}
+
 // save is everything in the kernel.
 func (m *machine) save() string { return m.kernel.Save(4) + m.kernel.Save(6) + m.kernel.SaveSets() }
 
@@ -124,8 +143,8 @@ func newCommand(m *machine) *command {
 				return m.snapshot, nil
 			},
 			Seer: m, Writer: m,
-			ShowBridged: func() error { m.bridgeNF++; return m.bridged },
-			Clock:       trial.SystemClock(),
+			Bridges: func(string) cli.Bridges { return m },
+			Clock:   trial.SystemClock(),
 			// A process that never does anything; the tests run what it would.
 			Await: func(path, id string) (trial.Process, error) {
 				m.waiting = append(m.waiting, [2]string{path, id})

@@ -27,8 +27,9 @@ type Host struct {
 	Writer Writer
 	// Peers are who is connected to these TCP ports; see hostnet.Peers.
 	Peers func(ports []uint16) ([]hostnet.Peer, error)
-	// ShowBridged has the kernel show bridged traffic to iptables.
-	ShowBridged func() error
+	// Bridges returns the host's bridges; switched is the file that keeps which
+	// of them were switched.
+	Bridges func(switched string) Bridges
 	// State is the folder where agentd keeps what outlives a reboot; empty:
 	// there is none.
 	State string
@@ -58,6 +59,15 @@ type Writer interface {
 	RemoveAll(ctx context.Context) (changed bool, err error)
 }
 
+// Bridges has the kernel show traffic between two ports of a bridge to the rules.
+type Bridges interface {
+	// Show does so for the bridges of which isolated reports true; nil: for none.
+	Show(isolated func(bridge string) bool) error
+	// Settle takes that back for all others, and TakeBack for all.
+	Settle() error
+	TakeBack() (changed bool, err error)
+}
+
 // System is the environment of this process.
 func System(version string) Env {
 	log := logger(os.Stderr)
@@ -71,8 +81,8 @@ func System(version string) Env {
 		Version:    version,
 		Meaning:    Mean,
 		Host: Host{Facts: facts.Once, Seer: kernel, Writer: kernel, Peers: hostnet.Peers,
-			ShowBridged: kernel.Bridges().EnsureBridgeNF,
-			State:       facts.StateDir, Clock: trial.SystemClock(), Await: await, Session: session},
+			Bridges: func(switched string) Bridges { return kernel.Bridges(switched) },
+			State:   facts.StateDir, Clock: trial.SystemClock(), Await: await, Session: session},
 	}
 }
 

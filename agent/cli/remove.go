@@ -2,10 +2,12 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
 
+	"dockwall/agent/dataplane"
 	"dockwall/agent/trial"
 )
 
@@ -22,6 +24,12 @@ back; stop it first (systemctl stop dockwall). A trial that is pending ends.`,
 	}
 	cmd.Flags().BoolVar(&force, "force", false, "do it although agentd runs")
 	return cmd
+}
+
+// bridges are the host's, beside whose control socket it is kept which of them were
+// switched.
+func (a *app) bridges(socket string) Bridges {
+	return a.env.Host.Bridges(dataplane.SwitchedPath(socket))
 }
 
 // removeResult tells whether anything was there.
@@ -47,10 +55,11 @@ func (a *app) remove(ctx context.Context, force bool) (result, error) {
 		return nil, err
 	}
 	changed, err := a.env.Host.Writer.RemoveAll(ctx)
-	if err != nil {
+	switched, bridgesErr := a.bridges(socket).TakeBack()
+	if err := errors.Join(err, bridgesErr); err != nil {
 		return nil, fmt.Errorf("removing: %w", err)
 	}
-	return &removeResult{Changed: changed}, nil
+	return &removeResult{Changed: changed || switched}, nil
 }
 
 func (r *removeResult) code() int { return exitSame }

@@ -185,6 +185,7 @@ func (c *cycle) do(ctx context.Context, due Due, r *result) error {
 	if err := c.applyWhat(ctx, rs, due, r); err != nil {
 		return err
 	}
+	c.settleBridges()
 	c.shut()
 	return nil
 }
@@ -235,18 +236,28 @@ func (c *cycle) choose(ctx context.Context) error {
 	return nil
 }
 
-// ensureIsolation sees to it that bridged packets meet the rules where the
-// policy isolates containers on one network.
+// ensureIsolation has bridged packets meet the rules where the policy isolates
+// containers on one network.
 func (c *cycle) ensureIsolation() {
-	if c.o.Bridges == nil || !compile.NeedsBridgeNetfilter(c.doc.Policy) {
-		c.isolation = nil
+	if c.o.Bridges == nil {
 		return
 	}
-	err := c.o.Bridges.EnsureBridgeNF()
+	err := c.o.Bridges.Show(compile.Isolated(c.doc.Policy, c.snapshot))
 	if err != nil && c.isolation == nil {
 		c.o.Log.Error("isolation between containers of one network is not in force", "error", err)
 	}
 	c.isolation = err
+}
+
+// settleBridges is called once the rules in force isolate what the policy says and
+// no more.
+func (c *cycle) settleBridges() {
+	if c.o.Bridges == nil {
+		return
+	}
+	if err := c.o.Bridges.Settle(); err != nil {
+		c.o.Log.Warn("a bridge is shown to the rules although none isolates on it any more", "error", err)
+	}
 }
 
 // probe is the look between passes: a cheap one, or with all a full one.

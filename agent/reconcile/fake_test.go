@@ -34,6 +34,10 @@ type machine struct {
 	observes int
 	probe    bool
 	bridgeNF error
+	// isolated is what bridges are shown for, settled how often that was taken back
+	// for others.
+	isolated func(string) bool
+	settled  int
 	cutter   *asked
 	trial    *Trial
 	drift    []plan.ChangeKind
@@ -195,10 +199,21 @@ func (m *machine) Options(context.Context, string, iptables.Variant, string) (ip
 
 func (m *machine) RemoveOther(context.Context, iptables.Variant) error { return nil }
 
-func (m *machine) EnsureBridgeNF() error {
+func (m *machine) Show(isolated func(string) bool) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.isolated = isolated
+	if isolated == nil {
+		return nil
+	}
 	return m.bridgeNF
+}
+
+func (m *machine) Settle() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.settled++
+	return nil
 }
 
 func (m *machine) Passed(p Pass, _ Status) {

@@ -60,10 +60,13 @@ type Backend interface {
 	RemoveOther(ctx context.Context, inUse iptables.Variant) error
 }
 
-// Bridges switches the kernel's bridge-nf-call-iptables on; an error says why
-// bridged packets do not meet the rules.
+// Bridges has the kernel show traffic between two ports of a bridge to the rules.
 type Bridges interface {
-	EnsureBridgeNF() error
+	// Show does so for the bridges of which isolated reports true; nil: for none. An
+	// error says why bridged packets do not meet the rules.
+	Show(isolated func(bridge string) bool) error
+	// Settle takes that back for all others.
+	Settle() error
 }
 
 // Cutter ends the connections that a ruleset, which is in force already, does

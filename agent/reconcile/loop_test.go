@@ -347,5 +347,18 @@ func TestIsolationThatIsNotThereIsSaid(t *testing.T) {
 		if st := l.Status(); st.State != Degraded || code(st) != "isolation" {
 			t.Errorf("status is %+v", st)
 		}
+		m.locked(func() {
+			if m.isolated == nil || !m.isolated("docker0") || m.isolated("virbr0") {
+				t.Error("other bridges are shown than Docker's")
+			}
+			m.doc.Policy.Defaults.Between = policy.Allow
+		})
+		settled := m.settled
+		l.Poke(DueFile, "the file changed")
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if st := l.Status(); m.isolated != nil || m.settled == settled || code(st) == "isolation" {
+			t.Errorf("status is %+v after isolation was lifted", st)
+		}
 	})
 }

@@ -2,36 +2,43 @@ package hostnet
 
 import (
 	"errors"
+	"os/exec"
 	"path/filepath"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 )
 
-func TestBridgeNFCallIsOfThisNamespace(t *testing.T) {
+func TestBridgesAreThoseOfThisNamespace(t *testing.T) {
 	host := newNetNS(t)
-	if _, _, err := BridgeNFCall(); errors.Is(err, ErrNoBridgeNetfilter) {
-		t.Skip(err)
-	}
-	for _, want := range [][2]bool{{true, false}, {false, true}, {true, true}, {false, false}} {
-		must(t, SetBridgeNFCall(want[0], want[1]))
-		if v4, v6, err := BridgeNFCall(); err != nil || v4 != want[0] || v6 != want[1] {
-			t.Errorf("set %v, read %v %v %v", want, v4, v6, err)
+	script := func(line string) {
+		if out, err := exec.Command("sh", "-ec", line).CombinedOutput(); err != nil {
+			t.Fatalf("%s: %v\n%s", line, err, out)
 		}
 	}
+	script("ip link add br-b type bridge nf_call_ip6tables 1; ip link add br-a type bridge nf_call_iptables 1; ip link add v0 type veth peer v1")
+	all, err := Bridges()
+	must(t, err)
+	for i := range all {
+		all[i].Index = 0
+	}
+	if diff := cmp.Diff([]Bridge{{Name: "br-a", Call4: true}, {Name: "br-b", Call6: true}}, all); diff != "" {
+		t.Errorf("bridges (-want +got):\n%s", diff)
+	}
 	addNetNS(t)
-	must(t, SetBridgeNFCall(true, true))
+	if all, err := Bridges(); err != nil || len(all) != 0 {
+		t.Errorf("the new namespace has %v, %v", all, err)
+	}
 	in(t, host, func() {
-		if v4, v6, err := BridgeNFCall(); err != nil || v4 || v6 {
-			t.Errorf("the other namespace's switches moved: %v %v %v", v4, v6, err)
+		script("ip link set br-a type bridge nf_call_iptables 0")
+		if all, err := Bridges(); err != nil || all[0].Call4 {
+			t.Errorf("switched off, read %v, %v", all, err)
 		}
 	})
 }
 
-func TestNoBridgeNetfilterIsTold(t *testing.T) {
-	absent := filepath.Join(t.TempDir(), "bridge-nf-call-iptables")
-	if _, err := readSwitch(absent); !errors.Is(err, ErrNoBridgeNetfilter) {
-		t.Errorf("reading: %v", err)
-	}
-	if err := setSwitch(absent, true); !errors.Is(err, ErrNoBridgeNetfilter) {
-		t.Errorf("setting: %v", err)
+func TestNoBridgeNetfilterIsReported(t *testing.T) {
+	if err := bridgeNetfilterAt(filepath.Join(t.TempDir(), "bridge-nf-call-iptables")); !errors.Is(err, ErrNoBridgeNetfilter) {
+		t.Errorf("err = %v", err)
 	}
 }

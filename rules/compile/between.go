@@ -9,7 +9,7 @@ import (
 )
 
 // between builds what containers may reach of each other through FORWARD: on
-// one bridge where bridge-nf-call-iptables shows it, and from one bridge to
+// one bridge where the kernel shows it (see Isolated), and from one bridge to
 // another. The target's network decides.
 func (b *builder) between() {
 	b.acrossBridges()
@@ -143,12 +143,4 @@ func portMatches(ports []policy.Ports) [][]rules.Match {
 		alts = append(alts, []rules.Match{rules.Proto{Proto: p.Proto}, rules.DestPort{Lo: p.Lo, Hi: p.Hi}})
 	}
 	return alts
-}
-
-// NeedsBridgeNetfilter tells whether the policy isolates containers on one
-// bridge, which the rules see only where bridge-nf-call-iptables and
-// -ip6tables are on.
-func NeedsBridgeNetfilter(p policy.Policy) bool {
-	b := builder{p: p}
-	return b.denies(b.matterBetween())
 }

@@ -44,6 +44,7 @@ type agent struct {
 	loader    *loader
 	trials    *trial.Keeper
 	kernel    *dataplane.Kernel
+	bridges   *dataplane.Bridges
 	latch     *dataplane.Latch
 	collector *facts.Collector
 	loop      *reconcile.Loop
@@ -98,6 +99,7 @@ func (a *agent) assemble(f flags, doc *config.Document) error {
 		a.log.Warn("the facts of an earlier run are not used", "error", err)
 	}
 	a.kernel = dataplane.New(a.log.Named("kernel"))
+	a.bridges = a.kernel.Bridges(dataplane.SwitchedPath(a.socket.Path()))
 	a.latch = &dataplane.Latch{}
 	if a.collector, err = facts.New(doc.Settings.Docker.Host, last, a.log.Named("facts")); err != nil {
 		return err
@@ -108,7 +110,7 @@ func (a *agent) assemble(f flags, doc *config.Document) error {
 	a.saver = newSaver(a.log.Named("state"), kept, lastgood.Path(f.state, a.socket.Path()))
 	a.loop = reconcile.New(reconcile.Options{
 		Log: a.log.Named("loop"), Load: a.loader.load, Facts: a.collector, Kernel: a.kernel, Backend: a.kernel,
-		Bridges: a.kernel.Bridges(), Cutter: a.cutter, Latch: a.latch, Path: f.config, Observer: observers{a.systemd, a.saver, a.metrics}, Loaded: a.loaded,
+		Bridges: a.bridges, Cutter: a.cutter, Latch: a.latch, Path: f.config, Observer: observers{a.systemd, a.saver, a.metrics}, Loaded: a.loaded,
 		Trial: a.trials.Status,
 	})
 	a.feed = a.newFeed(a.metrics.Denied)
@@ -158,6 +160,7 @@ func (a *agent) run(ctx context.Context) error {
 		a.collector.Run(ctx, func(cause string) { a.loop.Poke(reconcile.DueFacts, cause) })
 		return nil
 	})
+	group.Go(func() error { watchBridges(ctx, a.bridges, a.log.Named("bridges")); return nil })
 	group.Go(func() error { a.cutter.Run(ctx); return nil })
 	group.Go(func() error { a.systemd.run(ctx, a.loop); return nil })
 	group.Go(func() error { a.saver.run(ctx); return nil })
@@ -198,7 +201,9 @@ func (a *agent) end(ctx context.Context) error {
 		a.log.Info("stopped; the rules stay in the kernel")
 		return nil
 	}
-	if _, err := a.kernel.RemoveAll(context.WithoutCancel(ctx)); err != nil {
+	_, err := a.kernel.RemoveAll(context.WithoutCancel(ctx))
+	_, bridgesErr := a.bridges.TakeBack()
+	if err := errors.Join(err, bridgesErr); err != nil {
 		return fmt.Errorf(`removing the rules (on_stop = "remove"): %w`, err)
 	}
 	a.log.Info("stopped; the rules were removed")
