@@ -51,6 +51,8 @@ type cycle struct {
 	repairs     uint64
 	lastChange  Change
 	isolation   error
+	// glanced are the sets that are looked at more often than others.
+	glanced glanced
 	// without are the kinds of rules that this host does not take.
 	without []rules.VerdictKind
 	// latched is what the latch is shut for; nil: it is open.

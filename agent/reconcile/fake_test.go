@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/netip"
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -33,6 +34,7 @@ type machine struct {
 	runs     int
 	observes int
 	probe    bool
+	looks    bool // a probe counts the members of sets
 	bridgeNF error
 	// isolated is what bridges are shown for, settled how often that was taken back
 	// for others.
@@ -184,10 +186,17 @@ func (m *machine) Run(_ context.Context, p plan.Plan) error {
 func (m *machine) Probe(_ context.Context, s iptables.State, all bool) (bool, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if !all {
-		return m.probe, nil
-	}
 	now, err := m.kernel.State()
+	if !all {
+		// Only what it was given: how many members each set has.
+		for _, set := range s.Sets {
+			i := slices.IndexFunc(now.Sets, func(o iptables.SetState) bool { return o.Name == set.Name })
+			if m.looks && (i < 0 || len(now.Sets[i].Members) != len(set.Members)) {
+				return true, err
+			}
+		}
+		return m.probe, err
+	}
 	return m.probe || !reflect.DeepEqual(now, s), err
 }
 

@@ -33,6 +33,8 @@ const (
 	firstRetry  = 100 * time.Millisecond
 	maxRetry    = 5 * time.Second
 	probeSpacer = 2 * time.Second
+	// glanceSpacer is the same for the few sets whose loss opens something.
+	glanceSpacer = 200 * time.Millisecond
 	// tidyInterval is how long what nobody waits for may be behind.
 	tidyInterval = time.Second
 	// firstFacts is how long the first pass waits for the engine's answer.
@@ -151,6 +153,7 @@ func (l *Loop) Run(ctx context.Context) error {
 	defer resync.Stop()
 	probe := time.NewTicker(probeSpacer)
 	defer probe.Stop()
+	var glance <-chan time.Time
 	for {
 		select {
 		case <-ctx.Done():
@@ -162,7 +165,11 @@ func (l *Loop) Run(ctx context.Context) error {
 			l.resync(ctx)
 			resync.Reset(l.cycle.resync())
 		case <-probe.C:
-			l.probe(ctx)
+			l.probe(ctx, l.cycle.probe)
+			continue
+		case <-glance:
+			l.probe(ctx, l.cycle.glance)
+			glance = l.cycle.nextGlance()
 			continue
 		case <-tidy:
 			tidy = nil
@@ -199,6 +206,7 @@ func (l *Loop) Run(ctx context.Context) error {
 		}
 		result := l.cycle.pass(ctx, due, cause, since)
 		retry = pace.after(due, result)
+		glance = l.cycle.nextGlance()
 		l.publish(result)
 		if result.tightened {
 			settled = time.After(settleTime)
@@ -243,8 +251,8 @@ func (l *Loop) resync(ctx context.Context) {
 
 // probe looks for what no notification tells of: sets that were emptied,
 // legacy tables, switches in /proc.
-func (l *Loop) probe(ctx context.Context) {
-	changed, err := l.cycle.probe(ctx, false)
+func (l *Loop) probe(ctx context.Context, look func(ctx context.Context, all bool) (bool, error)) {
+	changed, err := look(ctx, false)
 	if err != nil {
 		l.o.Log.Warn("looking for changes in the kernel", "error", err)
 	}

@@ -1,6 +1,7 @@
 package compile
 
 import (
+	"net/netip"
 	"slices"
 
 	"dockwall/netinfo"
@@ -38,31 +39,33 @@ func (b *builder) acrossBridges() {
 		all := func(netinfo.Container, netinfo.Network, netinfo.PublishedPort) bool { return true }
 		c.add(b.goTo(chainBetween, byDispatch, b.portSet("r", []string{"default"}, b.routed(all), b.matterPublished().origin())))
 	}
-	c.deny(byDirect, b.subnetSet())
+	direct := b.chain(chainDirect)
+	for _, p := range b.subnets() {
+		c.add(b.goTo(direct.name, byDirect, rules.Destination{Prefix: p}))
+	}
+	direct.deny(byDirect)
 	c.add(b.goTo(chainBetween, byDispatch))
 }
 
-// subnetSet is the set of all that Docker's bridge networks may give to
-// containers: one that started a moment ago is in it already.
-func (b *builder) subnetSet() rules.InSet {
-	var ms []rules.Member
+// subnets are all that Docker's bridge networks may give to containers: the address
+// of one that started a moment ago is in them already.
+func (b *builder) subnets() []netip.Prefix {
+	var ps []netip.Prefix
 	for _, n := range b.s.Networks {
 		for _, p := range n.Subnets {
 			if n.Bridge != "" {
-				ms = append(ms, rules.Member{Prefix: p.Masked()})
+				ps = append(ps, p.Masked())
 			}
 		}
 	}
 	for _, l := range b.s.Links {
 		for _, a := range l.Addrs {
 			if looksDocker(l) && !a.Addr().IsLinkLocalUnicast() {
-				ms = append(ms, rules.Member{Prefix: a.Masked()})
+				ps = append(ps, a.Masked())
 			}
 		}
 	}
-	name := rules.PurposeName("s", "subnets")
-	b.addSet(rules.Set{Name: name, Type: rules.HashNet, Members: rules.SortMembers(ms), InPlace: true, Origin: byDirect})
-	return rules.InSet{Set: name, Dims: []rules.Dim{rules.Dst}}
+	return policy.SortPrefixes(ps)
 }
 
 // isolated lets the between blocks through and nothing else.
@@ -103,7 +106,7 @@ func (b *builder) hairpin() {
 	c := b.chain(chainHairpin)
 	m := b.matterBetween()
 	if !b.denies(m) {
-		c.add(b.ret(m.origin(), b.serving(m)))
+		c.add(b.ret(m.origin(), b.servingAll(m)))
 		c.add(b.goTo(chainServices, byDispatch))
 		return
 	}

@@ -79,12 +79,16 @@ var publishedPortsSet = rules.PurposeName(publishedPortsKind)
 // publishedPorts is the set of every port that a container publishes, or will
 // when it starts: closed before docker-proxy listens. What a stopped container
 // would publish is left out where a service of the host has the port.
-func (b *builder) publishedPorts() rules.InSet {
+func (b *builder) publishedPorts() rules.InSet { return b.publishedPortsNamed() }
+
+// publishedPortsNamed is publishedPorts as the set that words distinguish from
+// others of the same members.
+func (b *builder) publishedPortsNamed(words ...string) rules.InSet {
 	var served []rules.Member
 	for _, p := range b.s.Proxies {
 		served = append(served, b.hostMembers(netinfo.Container{}, p)...)
 	}
-	return b.portSet(publishedPortsKind, nil, b.closing, rules.Origin{Policy: "published"}, served...)
+	return b.portSet(publishedPortsKind, words, b.closing, rules.Origin{Policy: "published"}, served...)
 }
 
 // closing is the container's portion of publishedPorts.

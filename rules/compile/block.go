@@ -116,7 +116,7 @@ func (b *builder) notBlocked(c *chain) {
 // every packet of every connection is looked up in the block's list, which is
 // long: not twice, for the report and for the refusal.
 func (b *builder) blocked(i int, bl *policy.Block) string {
-	c := b.chain(fmt.Sprintf("DOCKWALL-BLOCKED-%d", i+1))
+	c := b.chain(fmt.Sprintf("%s%d", chainBlocked, i+1))
 	if len(c.rules) == 0 {
 		c.deny(bl.Origin)
 	}

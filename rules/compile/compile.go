@@ -43,6 +43,7 @@ const (
 	chainHost        = "DOCKWALL-HOST"
 	chainServices    = "DOCKWALL-SERVICES"
 	chainAcross      = "DOCKWALL-ACROSS"
+	chainDirect      = "DOCKWALL-DIRECT"
 	chainHostFew     = "DOCKWALL-HOST-LISTED"
 	chainHairpin     = "DOCKWALL-HAIRPIN"
 	chainIsoProxy    = "DOCKWALL-ISOLATED-PROXY"
@@ -50,6 +51,7 @@ const (
 	chainProxy       = "DOCKWALL-PROXY"
 	chainHostNet     = "DOCKWALL-HOSTNET"
 	chainBlockSent   = "DOCKWALL-BLOCK-SENT"
+	chainBlocked     = "DOCKWALL-BLOCKED-" // and the block's number
 	chainOutput      = "DOCKWALL-OUTPUT"
 	chainOutputNew   = "DOCKWALL-OUTPUT-NEW"
 	chainOutputHold  = "DOCKWALL-OUTPUT-HOLD"
@@ -292,8 +294,9 @@ func (b *builder) unplaced() {
 	for _, l := range b.top.notDocker {
 		c.add(b.goTo(chainEgress, byDispatch, out(l)))
 	}
-	for _, to := range []rules.Match{dnat(), b.subnetSet()} {
-		c.add(b.goTo(chainPublished, byDispatch, to))
+	c.add(b.goTo(chainPublished, byDispatch, dnat()))
+	for _, p := range b.subnets() {
+		c.add(b.goTo(chainPublished, byDispatch, rules.Destination{Prefix: p}))
 	}
 	// A bridge that came while the agent was away shows traffic among its own ports.
 	for _, l := range dockerNames {
@@ -363,10 +366,12 @@ func (b *builder) fromOutside() {
 		if len(named) > 0 {
 			// A port that a container has now is that container's.
 			all := b.proxied(func(netinfo.Container, netinfo.PublishedPort) bool { return true })
-			c.add(b.goTo(chainProxy, byDispatch, b.portSet("p", []string{"all"}, all, rules.Origin{Policy: "published"})))
+			for _, words := range [][]string{{"all"}, {"all", "again"}} { // see toPublished
+				c.add(b.goTo(chainProxy, byDispatch, b.portSet("p", words, all, rules.Origin{Policy: "published"})))
+			}
 			c.add(named...)
 		}
-		c.add(b.goTo(chainProxy, byDispatch, b.publishedPorts()))
+		b.toPublished(c, chainProxy)
 	}
 	maybe.add(b.goTo(chainServices, byDispatch))
 }

@@ -19,7 +19,9 @@ func (b *builder) apiPorts(c *chain) {
 		if c.name == chainHost {
 			to = chainHairpin
 		}
-		c.add(b.goTo(to, byDispatch, b.portSet("p", []string{"api"}, ms, b.apiOrigin())))
+		for _, words := range [][]string{{"api"}, {"api", "again"}} { // see toPublished
+			c.add(b.goTo(to, byDispatch, b.portSet("p", words, ms, b.apiOrigin())))
+		}
 	}
 	o := b.apiOrigin()
 	for _, r := range b.apiRanges() {

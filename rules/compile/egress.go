@@ -19,6 +19,7 @@ func (b *builder) egress() {
 	if len(few) > 0 {
 		b.hold(c)
 		b.listed(c, chainEgressFew, few)
+		b.holdUnlisted(c, "egress", few)
 		f := b.chain(chainEgressFew)
 		for _, e := range b.p.Egress {
 			f.rules = append(f.rules, b.egressRules(e)...)
@@ -106,8 +107,9 @@ func (b *builder) denyChosen(c *chain, cs []choice) {
 // hold stops a source that nobody knows yet, where a block may turn out to
 // restrict it. It is dropped, not refused: the sender tries again, and by then
 // it is known: the packet itself is reported for that, whatever log_denied says.
-func (b *builder) hold(c *chain) {
-	unknown := b.unknown()
+func (b *builder) hold(c *chain) { b.holdRules(c, b.unknown()) }
+
+func (b *builder) holdRules(c *chain, unknown rules.InSet) {
 	c.add(
 		rules.Rule{Match: []rules.Match{unknown, rules.Limit{Rate: holdRate, Burst: holdBurst}}, Origin: byHold,
 			Verdict: rules.Verdict{Kind: rules.Log, Group: HoldGroup, Prefix: LogPrefix(HeldPolicy)}},
@@ -117,12 +119,15 @@ func (b *builder) hold(c *chain) {
 // unknown holds for sources on a Docker bridge of which it is not known yet
 // whether they are a container's.
 func (b *builder) unknown() rules.InSet {
-	var strangers []rules.Member
-	for _, a := range b.s.Strangers {
-		strangers = append(strangers, rules.Member{Prefix: netip.PrefixFrom(a, a.BitLen())})
-	}
 	name := rules.PurposeName("k", "known")
 	b.gather(rules.Set{Name: name, Type: rules.HashNet, InPlace: true, Origin: byHold},
-		func(c netinfo.Container) []rules.Member { return b.sending(nil, c) }, strangers...)
+		func(c netinfo.Container) []rules.Member { return b.sending(nil, c) }, b.strangers()...)
 	return rules.InSet{Set: name, Dims: []rules.Dim{rules.Src}, Not: true}
+}
+
+func (b *builder) strangers() (ms []rules.Member) {
+	for _, a := range b.s.Strangers {
+		ms = append(ms, rules.Member{Prefix: netip.PrefixFrom(a, a.BitLen())})
+	}
+	return ms
 }

@@ -8,7 +8,7 @@ func (b *builder) host() {
 	b.notBlocked(c)
 	c.martians()
 	b.apiPorts(c)
-	c.add(b.goTo(chainHairpin, byDispatch, b.publishedPorts()))
+	b.toPublished(c, chainHairpin)
 	c.add(b.goTo(chainServices, byDispatch))
 	b.hairpin()
 	b.services()
@@ -30,6 +30,7 @@ func (b *builder) services() {
 	if len(few) > 0 {
 		b.hold(c)
 		b.listed(c, chainHostFew, few)
+		b.holdUnlisted(c, "host", few)
 		f := b.chain(chainHostFew)
 		for _, h := range b.p.Host {
 			for _, port := range portMatches(h.Ports) {

@@ -111,9 +111,28 @@ func (b *builder) proxyDefaults(c *chain, m matter, deny func(o rules.Origin, ms
 	}
 }
 
-// serving is the set of published ports that lead to containers whose network
-// is known, or to any where the unknown is not treated otherwise.
+// serving is the set of published ports that the matter's general default decides:
+// those that lead to containers whose network is known, or to any where the unknown
+// is not treated otherwise, and of which no network block speaks.
 func (b *builder) serving(m matter) rules.InSet {
+	ds := b.networkDefaults(m)
+	if len(ds) == 0 {
+		return b.servingAll(m)
+	}
+	strict, _ := b.forUnknown(m)
+	words := []string{"serving", strconv.FormatBool(strict), m.name}
+	for _, d := range ds {
+		words = append(words, d.name, string(d.action))
+	}
+	ms := b.proxied(func(c netinfo.Container, _ netinfo.PublishedPort) bool {
+		_, spoken := b.decider(m, c)
+		return !spoken && (!strict || len(b.gateways(c)) > 0)
+	})
+	return b.portSet("p", words, ms, rules.Origin{Policy: "published"})
+}
+
+// servingAll is serving, whether or not a network block speaks of the port.
+func (b *builder) servingAll(m matter) rules.InSet {
 	strict, _ := b.forUnknown(m)
 	ms := b.proxied(func(c netinfo.Container, _ netinfo.PublishedPort) bool { return !strict || len(b.gateways(c)) > 0 })
 	return b.portSet("p", []string{"serving", strconv.FormatBool(strict)}, ms, rules.Origin{Policy: "published"})

@@ -91,6 +91,7 @@ func share(rs rules.Ruleset) int {
 }
 
 func (in *inliner) chain(c rules.Chain) {
+	c.Rules = in.withoutRepeated(c.Rules)
 	in.root, in.n = c.Name, 0
 	in.at = len(in.out)
 	in.out = append(in.out, rules.Chain{Name: c.Name})
@@ -102,6 +103,24 @@ func (in *inliner) chain(c rules.Chain) {
 	for i, w := range ws {
 		in.rule(w, staged[i], i == len(ws)-1)
 	}
+}
+
+// withoutRepeated leaves out rules that follow one which asks another set of the same
+// members for the same verdict. They are there for sets that another program empties.
+func (in *inliner) withoutRepeated(all []rules.Rule) []rules.Rule {
+	return slices.CompactFunc(slices.Clone(all), func(a, b rules.Rule) bool {
+		if len(a.Match) != 1 || len(b.Match) != 1 || a.Verdict != b.Verdict {
+			return false
+		}
+		x, ok := a.Match[0].(rules.InSet)
+		y, also := b.Match[0].(rules.InSet)
+		if !ok || !also || x.Not || y.Not || !slices.Equal(x.Dims, y.Dims) {
+			return false
+		}
+		first, _ := in.rs.Set(x.Set)
+		second, _ := in.rs.Set(y.Set)
+		return slices.Equal(first.Members, second.Members)
+	})
 }
 
 // choose picks the leaving rules that get stages, those first that would be

@@ -39,6 +39,10 @@ func setPrefix(f Family) string {
 	return sets4
 }
 
+// KernelSets are the names that the kernel knows a set of the ruleset by, one of each
+// family.
+func KernelSets(name string) [2]string { return [2]string{kernelSet(name, V4), kernelSet(name, V6)} }
+
 func kernelSet(name string, f Family) string { return setPrefix(f) + name }
 
 // tempSet is the name under which a set is filled. It says which set it is for,
