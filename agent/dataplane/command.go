@@ -20,42 +20,80 @@ const commandTimeout = 60 * time.Second
 // others'. One that is longer gone may be somebody else's by now: to take his change
 // for ours would be to overlook it.
 type children struct {
-	mu sync.Mutex
-	// ended is when, zero for one that runs.
-	ended map[int]time.Time
+	mu  sync.Mutex
+	all map[int]child
+}
+
+// child is a command that was started.
+type child struct {
+	name  string
+	began time.Time
+	ended time.Time // zero: it runs
 }
 
 // childMemory is how long after a command's end a notification may still come.
 const childMemory = time.Second
 
-func (c *children) begun(pid int) {
+func (c *children) begun(pid int, name string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.ended == nil {
-		c.ended = map[int]time.Time{}
+	if c.all == nil {
+		c.all = map[int]child{}
 	}
-	for old, at := range c.ended {
-		if forgotten(at) {
-			delete(c.ended, old)
+	for old, ch := range c.all {
+		if ch.forgotten() {
+			delete(c.all, old)
 		}
 	}
-	c.ended[pid] = time.Time{}
+	c.all[pid] = child{name: name, began: time.Now()}
 }
 
 func (c *children) gone(pid int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.ended[pid] = time.Now()
+	ch := c.all[pid]
+	ch.ended = time.Now()
+	c.all[pid] = ch
 }
 
 func (c *children) has(pid int) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	at, known := c.ended[pid]
-	return known && !forgotten(at)
+	ch, known := c.all[pid]
+	return known && !ch.forgotten()
 }
 
-func forgotten(at time.Time) bool { return !at.IsZero() && time.Since(at) > childMemory }
+// oldest is the command that has been running for the longest time; false: none runs.
+func (c *children) oldest() (ch child, runs bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, other := range c.all {
+		if other.ended.IsZero() && (!runs || other.began.Before(ch.began)) {
+			ch, runs = other, true
+		}
+	}
+	return ch, runs
+}
+
+func (c child) forgotten() bool { return !c.ended.IsZero() && time.Since(c.ended) > childMemory }
+
+// slow is how long a command may run before Busy speaks of it.
+const slow = 500 * time.Millisecond
+
+// Busy says for which program the kernel has been waiting for some time; empty: for
+// none. It may be called by any goroutine.
+func (k *Kernel) Busy() string {
+	ch, runs := k.children.oldest()
+	took := time.Since(ch.began)
+	if !runs || took < slow {
+		return ""
+	}
+	s := fmt.Sprintf("dockwall waits for %s, which has been running for %s", ch.name, took.Round(100*time.Millisecond))
+	if strings.Contains(ch.name, "legacy") {
+		s += ": another program may hold /run/xtables.lock"
+	}
+	return s
+}
 
 // output is what a command printed.
 type output struct{ stdout, stderr string }
@@ -88,7 +126,7 @@ func (k *Kernel) begin(ctx context.Context, argv []string, stdin string) *runnin
 	r.cmd.Stdout, r.cmd.Stderr = &r.out, &r.errs
 	if r.err = r.cmd.Start(); r.err == nil {
 		r.children = &k.children
-		k.children.begun(r.cmd.Process.Pid)
+		k.children.begun(r.cmd.Process.Pid, argv[0])
 	}
 	return r
 }

@@ -14,7 +14,7 @@ func TestChildrenAreForgotten(t *testing.T) {
 		if c.has(7) || c.has(0) {
 			t.Error("before anything was started there are children")
 		}
-		c.begun(7)
+		c.begun(7, "iptables-save")
 		time.Sleep(time.Hour)
 		if !c.has(7) {
 			t.Error("one that runs is forgotten")
@@ -28,9 +28,28 @@ func TestChildrenAreForgotten(t *testing.T) {
 		if c.has(7) {
 			t.Error("one that is gone is remembered")
 		}
-		c.begun(8)
-		if len(c.ended) != 1 {
-			t.Errorf("kept are %v", c.ended)
+		c.begun(8, "ipset")
+		if len(c.all) != 1 {
+			t.Errorf("kept are %v", c.all)
+		}
+	})
+}
+
+func TestBusy(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var k Kernel
+		k.children.begun(7, "iptables-legacy-restore")
+		if s := k.Busy(); s != "" {
+			t.Errorf("at once: %q", s)
+		}
+		time.Sleep(2 * time.Second)
+		k.children.begun(8, "ipset")
+		if s := k.Busy(); s != "dockwall waits for iptables-legacy-restore, which has been running for 2s: another program may hold /run/xtables.lock" {
+			t.Errorf("after two seconds: %q", s)
+		}
+		k.children.gone(7)
+		if s := k.Busy(); s != "" {
+			t.Errorf("after its end: %q", s)
 		}
 	})
 }

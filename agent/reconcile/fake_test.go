@@ -46,6 +46,8 @@ type machine struct {
 	// meddle is another program, which writes right after a run of ours; forestall
 	// writes right before, and so that ours fails.
 	meddle, forestall func() error
+	// holdRun: a run waits until it is closed.
+	holdRun chan struct{}
 	// silent: this kernel refuses rules that report packets.
 	silent bool
 	// broken: it refuses every rule, and what is said of it could be said of these.
@@ -149,6 +151,9 @@ func (m *machine) Run(_ context.Context, p plan.Plan) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.runs++
+	if m.holdRun != nil {
+		<-m.holdRun
+	}
 	if m.failRuns > 0 {
 		m.failRuns--
 		return errors.New("line 3 failed")

@@ -92,6 +92,9 @@ type Options struct {
 	Latch Latch
 	// Path is agent.hcl's, for status.
 	Path string
+	// Busy says which program the kernel has been waiting for, if it is for long;
+	// empty: for none. nil: it is not known.
+	Busy func() string
 	// Observer is told of every pass; nil: nobody.
 	Observer Observer
 	// Loaded is called when another document came into force.
@@ -127,8 +130,10 @@ func (l *Loop) Poke(d Due, cause string) { l.pokes.add(d, cause) }
 // Reload asks for the file to be read again.
 func (l *Loop) Reload() { l.Poke(DueFile|DueFacts|DueKernel, "reload was asked for") }
 
-// Status is the state after the last pass.
-func (l *Loop) Status() Status { return *l.status.Load() }
+// Status is the state after the last pass, and what has been waiting since then for
+// longer than it should. It does not wait for the loop, which may be busy with a
+// program that does not end.
+func (l *Loop) Status() Status { return l.withPending(*l.status.Load()) }
 
 // Snapshot is what the last pass went by.
 func (l *Loop) Snapshot() netinfo.Snapshot {
@@ -205,6 +210,9 @@ func (l *Loop) Run(ctx context.Context) error {
 			due &^= DueKernel
 		}
 		result := l.cycle.pass(ctx, due, cause, since)
+		if result.err == nil {
+			l.pokes.served()
+		}
 		retry = pace.after(due, result)
 		glance = l.cycle.nextGlance()
 		l.publish(result)

@@ -45,7 +45,7 @@ type Status struct {
 // Reason is one cause of a degraded state.
 type Reason struct {
 	// Code is stable: docker_away, docker_nftables, config, unconfirmed, facts,
-	// backend, apply, isolation, contested.
+	// backend, apply, isolation, contested, pending.
 	Code    string `json:"code"`
 	Message string `json:"message"`
 }

@@ -56,7 +56,7 @@ func failing(st reconcile.Status) []string {
 	var all []string
 	for _, r := range st.Reasons {
 		switch r.Code {
-		case "docker_nftables", "isolation", "backend", "apply", "facts", "contested":
+		case "docker_nftables", "isolation", "backend", "apply", "facts", "contested", "pending":
 			all = append(all, r.Message)
 		}
 	}

@@ -111,7 +111,7 @@ func (a *agent) assemble(f flags, doc *config.Document) error {
 	a.loop = reconcile.New(reconcile.Options{
 		Log: a.log.Named("loop"), Load: a.loader.load, Facts: a.collector, Kernel: a.kernel, Backend: a.kernel,
 		Bridges: a.bridges, Cutter: a.cutter, Latch: a.latch, Path: f.config, Observer: observers{a.systemd, a.saver, a.metrics}, Loaded: a.loaded,
-		Trial: a.trials.Status,
+		Trial: a.trials.Status, Busy: a.kernel.Busy,
 	})
 	a.feed = a.newFeed(a.metrics.Denied)
 	a.saver.snapshot = a.loop.Snapshot
