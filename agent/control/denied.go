@@ -45,6 +45,10 @@ func DeniedRoute[T any](follow func(context.Context, DeniedQuery) iter.Seq[T]) R
 			return // the client has gone
 		}
 		for line := range follow(r.Context(), q) {
+			// A reader that went away without closing must not keep its place for ever.
+			if rc.SetWriteDeadline(time.Now().Add(streamTimeout)) != nil {
+				return
+			}
 			if enc.Encode(line) != nil || rc.Flush() != nil {
 				return
 			}

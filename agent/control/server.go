@@ -10,23 +10,31 @@ import (
 	"time"
 
 	"github.com/hashicorp/go-hclog"
-	"golang.org/x/net/netutil"
+
+	"dockwall/agent/connlimit"
 )
 
 // The bounds of a request.
 const (
-	maxConnections = 256
-	// maxStreams is less, so that whoever follows something keeps nobody from a
-	// short answer.
-	maxStreams   = maxConnections - 32
 	maxHeader    = 16 << 10
 	maxBody      = 64 << 10
 	readTimeout  = 10 * time.Second
 	writeTimeout = 30 * time.Second
-	idleTimeout  = time.Minute
+	// streamTimeout is how long a reader of a stream may read nothing: a person may
+	// look at a page of it for a while.
+	streamTimeout = 15 * time.Minute
+	idleTimeout   = time.Minute
 	// shutdownTimeout is how long answers that have begun may take to end.
 	shutdownTimeout = 2 * time.Second
 )
+
+// connections are how many there may be at once. Only root can connect, so that one
+// process may have all of them; those that send no request leave room for others.
+var connections = connlimit.Limits{All: 256, Peer: 256, Patience: time.Second}
+
+// streams is how many of all connections may follow something, so that those who do
+// leave room for short answers.
+func streams(all int) int { return max(1, all*7/8) }
 
 // Route is one verb of the socket.
 type Route struct {
@@ -40,25 +48,29 @@ type Route struct {
 
 // Server answers on the control socket.
 type Server struct {
-	socket *Socket
-	http   *http.Server
+	socket   *Socket
+	http     *http.Server
+	listener *connlimit.Listener
 }
 
 // NewServer makes the server; it owns the socket from now on.
 func NewServer(socket *Socket, log hclog.Logger, routes ...Route) *Server {
 	mux := http.NewServeMux()
-	streams := make(chan struct{}, maxStreams)
+	limits := connections.Within()
+	places := make(chan struct{}, streams(limits.All))
 	for _, r := range routes {
 		if r.Stream {
-			r.Handler = oneOf(streams, r.Handler)
+			r.Handler = oneOf(places, r.Handler)
 		}
 		mux.HandleFunc(r.Pattern, bounded(r))
 	}
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		writeError(w, http.StatusNotFound, fmt.Errorf("this agent has no %s %s", r.Method, r.URL.Path))
 	})
-	return &Server{socket: socket, http: &http.Server{
+	listener := connlimit.New(socket.listener, limits)
+	return &Server{socket: socket, listener: listener, http: &http.Server{
 		Handler:           mux,
+		ConnState:         listener.State,
 		ReadHeaderTimeout: readTimeout,
 		ReadTimeout:       readTimeout,
 		IdleTimeout:       idleTimeout,
@@ -75,7 +87,7 @@ func (s *Server) Run(ctx context.Context) error {
 	// Streams end when ctx does; Shutdown alone would wait for them.
 	s.http.BaseContext = func(net.Listener) context.Context { return serving }
 	ended := make(chan error, 1)
-	go func() { ended <- s.http.Serve(netutil.LimitListener(s.socket.listener, maxConnections)) }()
+	go func() { ended <- s.http.Serve(s.listener) }()
 	select {
 	case err := <-ended:
 		return errors.Join(fmt.Errorf("serving the control socket: %w", err), s.socket.Close())
@@ -98,7 +110,7 @@ func oneOf(places chan struct{}, handler http.HandlerFunc) http.HandlerFunc {
 			defer func() { <-places }()
 			handler(w, r)
 		default:
-			writeError(w, http.StatusServiceUnavailable, fmt.Errorf("%d readers follow already: end one of them", maxStreams))
+			writeError(w, http.StatusServiceUnavailable, fmt.Errorf("%d readers follow already: end one of them", cap(places)))
 		}
 	}
 }

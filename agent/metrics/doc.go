@@ -2,7 +2,7 @@
 //
 // It is for numbers that others watch. It decides nothing, and nothing in the
 // agent waits for it; what costs a process (counters of rules and sets) is read
-// only when somebody asks, and not more often than every five seconds.
+// only when somebody asks, and not more often than once a second.
 //
 //	reconcile.Loop ─ Passed ─┐
 //	denied.Feed ──── Denied ─┼─► Metrics ─► registry ─► GET /metrics

@@ -11,16 +11,24 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"dockwall/agent/connlimit"
 )
 
 const (
-	requestTimeout = 10 * time.Second
+	// requestTimeout is for a request's header: who sends none has no use for the
+	// connection. An answer may take six times as long.
+	requestTimeout = 5 * time.Second
 	// listenAgain is how long a port that is taken, or an address that is not
 	// there yet, is left alone.
 	listenAgain = 10 * time.Second
 	// inFlight is how many scrapes may run at a time.
 	inFlight = 4
 )
+
+// connections are how many there may be at once: the address may be one that
+// everybody reaches.
+var connections = connlimit.Limits{All: 64, Peer: 8}
 
 // Run serves /metrics at the address ("host:port") until ctx ends. Where it
 // cannot it says so once, and goes on trying.
@@ -57,15 +65,16 @@ func (m *Metrics) serve(ctx context.Context, address string) error {
 		return fmt.Errorf("listening for scrapes: %w", err)
 	}
 	m.o.Log.Info("serving metrics", "address", listener.Addr().String())
+	limited := connlimit.New(listener, connections.Within())
 	server := &http.Server{
-		Handler:           m.handler(),
-		ReadHeaderTimeout: requestTimeout, ReadTimeout: requestTimeout, WriteTimeout: 3 * requestTimeout, IdleTimeout: 2 * time.Minute,
+		Handler: m.handler(), ConnState: limited.State,
+		ReadHeaderTimeout: requestTimeout, ReadTimeout: requestTimeout, WriteTimeout: 6 * requestTimeout, IdleTimeout: 2 * time.Minute,
 		MaxHeaderBytes: 16 << 10,
 		ErrorLog:       m.o.Log.StandardLogger(&hclog.StandardLoggerOptions{ForceLevel: hclog.Debug}),
 	}
 	stop := context.AfterFunc(ctx, func() { server.Close() })
 	defer stop()
-	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+	if err := server.Serve(limited); !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("serving metrics: %w", err)
 	}
 	return nil

@@ -54,7 +54,13 @@ func (l *Lab) LaunchAgentd(args ...string) *Agent {
 	l.t.Helper()
 	build(l.t, l.repo, "agentd", "agentctl")
 	all := append([]string{l.bin.path("agentd"), "--config", l.ConfigPath()}, args...)
-	a := &Agent{lab: l, process: l.background(all...)}
+	a := &Agent{lab: l}
+	if n := l.options.AgentFiles; n > 0 {
+		limited := append([]string{"prlimit", fmt.Sprintf("--nofile=%d:%d", n, n)}, all...)
+		a.process = l.logged(all[0], l.command(limited...))
+	} else {
+		a.process = l.background(all...)
+	}
 	l.agents = append(l.agents, a)
 	return a
 }

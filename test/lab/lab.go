@@ -26,6 +26,8 @@ type Options struct {
 	// Docker that turns it on and then sets FORWARD's policy to DROP. With
 	// forwarding on beforehand the policy stays ACCEPT, which leaks the most.
 	NoForwarding bool
+	// AgentFiles is how many descriptors agentd may have open; 0: as many as the test.
+	AgentFiles int
 }
 
 // Lab is one throwaway host and its clients.
