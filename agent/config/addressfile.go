@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/netip"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode"
@@ -115,16 +116,45 @@ func lineProblem(v string) *problem {
 
 // fail reports a line and tells whether to go on after it.
 func (r *addressFile) fail(raw, v string, p *problem) bool {
-	raw = strings.TrimSuffix(raw, "\r")
-	if utf8.RuneCountInString(v) > maxSnippet {
-		p = &problem{"The line is not an address", p.detail}
-	}
 	// What stands before v is blank; looking for v could find it in the midst of a
-	// character.
-	column := 1 + utf8.RuneCountInString(raw[:len(raw)-len(strings.TrimLeftFunc(raw, unicode.IsSpace))])
-	r.d.add(Diagnostic{Severity: Error, File: r.path, Line: r.line, Column: column,
-		EndColumn: column + max(1, utf8.RuneCountInString(v)), Summary: p.summary, Detail: p.detail,
-		Snippet: cutLine(raw), Context: "in " + r.s.title()})
+	// character. What stands behind it is a comment, or anything at all.
+	before := raw[:len(raw)-len(strings.TrimLeftFunc(raw, unicode.IsSpace))]
+	column := 1 + utf8.RuneCountInString(before)
+	diag := Diagnostic{Severity: Error, File: r.path, Line: r.line, Column: column, EndColumn: column + 1,
+		Summary: p.summary, Detail: p.detail, Snippet: notShown, Context: "in " + r.s.title()}
+	switch {
+	case raw == "":
+		diag.Snippet = ""
+	case v == "any" || addressLike.MatchString(v):
+		diag.EndColumn, diag.Snippet = column+len(v), before+v
+	default:
+		hidden := hiddenProblem(v)
+		diag.Summary, diag.Detail = hidden.summary, hidden.detail
+	}
+	r.d.add(diag)
 	r.d.addressErrors[r.path]++
 	return r.d.addressErrors[r.path] < maxAddressFileErrors
+}
+
+// notShown stands for a line of a file that may be any file: the operator may have
+// named, or another program linked, one with secrets.
+const notShown = "…"
+
+// addressLike is what may be shown of an addresses file: short groups of hexadecimal
+// digits, with what separates them in addresses, CIDRs and ranges.
+var addressLike = regexp.MustCompile(`^[0-9a-fA-F]{0,4}([.:/-][0-9a-fA-F]{0,4}){1,20}$`)
+
+// hiddenProblem is lineProblem without anything of the line itself.
+func hiddenProblem(v string) *problem {
+	const detail = "One CIDR or address stands on each line, such as 203.0.113.0/24 or 2001:db8::/32, without quotes; # begins a comment. " +
+		"The line is not shown, since it does not look like an address: is this the right file?"
+	switch {
+	case !utf8.ValidString(v) || strings.ContainsRune(v, 0):
+		return lineProblem(v)
+	case strings.ContainsAny(v, ", \t;\"'"):
+		return &problem{"The line is not one address", detail}
+	case strings.Contains(v, ".") && hostname.MatchString(v):
+		return &problem{"The line is a hostname, or no address at all", "Hostnames are not possible. " + detail}
+	}
+	return &problem{"The line is not an address", detail}
 }

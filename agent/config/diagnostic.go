@@ -30,7 +30,8 @@ type Diagnostic struct {
 	Column int `json:"column,omitempty"`
 	// EndColumn is the column after the last one meant, on the same line.
 	EndColumn int `json:"end_column,omitempty"`
-	// Snippet is the source line, cut off where it is very long.
+	// Snippet is the source line, cut off where it is very long. It is empty, or "…",
+	// where the file may not be one of dockwall's: nothing of that is shown.
 	Snippet string `json:"snippet,omitempty"`
 	// Context is the block the place is in: `in published "shop"`.
 	Context string `json:"context,omitempty"`

@@ -199,6 +199,9 @@ func (d *decoder) report(severity Severity, s *section, rng hcl.Range, p *proble
 	}
 	if src := d.sources[rng.Filename]; src != nil && rng.Start.Line > 0 {
 		diag.Snippet = lineAt(src.bytes, rng.Start.Byte)
+		if src.foreign {
+			diag.Snippet, diag.Detail = "", strings.TrimSpace(diag.Detail+"\nThe line is not shown, since the file has no block of dockwall's: is this the right file?")
+		}
 	}
 	if rng.End.Line != rng.Start.Line {
 		diag.EndColumn = max(diag.Column, len([]rune(diag.Snippet))) + 1

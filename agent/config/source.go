@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"regexp"
+	"slices"
 	"syscall"
 	"unicode/utf8"
 
@@ -30,6 +31,8 @@ type source struct {
 	rel   string // relative to agent.hcl's folder, for Origin
 	bytes []byte
 	body  *hclsyntax.Body
+	// foreign: it does not look like a file of this format, and no line of it is shown.
+	foreign bool
 }
 
 // utf8BOM is what some editors put before the text.
@@ -87,6 +90,7 @@ func (d *decoder) readSource(path, rel string) *source {
 		return nil
 	}
 	s.bytes = bytes.TrimPrefix(data, []byte(utf8BOM))
+	s.foreign = !ours(s.bytes)
 	d.sources[path] = s
 	data = s.bytes
 	if at, p := encodingProblem(data); p != nil {
@@ -192,7 +196,7 @@ func (d *decoder) syntaxErrors(s *source, diags hcl.Diagnostics) {
 			rng = *diag.Subject
 		}
 		detail := diag.Detail
-		if hint := quoteHint(lineAt(s.bytes, rng.Start.Byte)); hint != "" {
+		if hint := quoteHint(lineAt(s.bytes, rng.Start.Byte)); hint != "" && !s.foreign {
 			detail += "\n" + hint
 		}
 		d.report(Error, nil, rng, &problem{diag.Summary, detail})
@@ -230,4 +234,20 @@ func cutLine(line string) string {
 		line = line[:maxSnippet]
 	}
 	return string(bytes.ToValidUTF8([]byte(line), []byte("\uFFFD")))
+}
+
+// blockHead is how a block begins.
+var blockHead = regexp.MustCompile(`(?m)^[ \t]*([a-zA-Z_][a-zA-Z_0-9-]*)[ \t]*(?:"[^"\n]*"?[ \t]*)?\{`)
+
+// ours reports whether text looks like a file of this format: there is a block of a
+// kind that it has, or of a name that was probably meant for one. Whoever may run
+// agentctl with --config, by sudo for one, must not read other files by its errors.
+func ours(text []byte) bool {
+	names := kindNames(kinds())
+	for _, m := range blockHead.FindAllSubmatch(text, maxOddity) {
+		if name := string(m[1]); slices.Contains(names, name) || nearest(name, names) != "" {
+			return true
+		}
+	}
+	return false
 }
