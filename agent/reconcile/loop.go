@@ -34,7 +34,7 @@ const (
 	maxRetry    = 5 * time.Second
 	probeSpacer = 2 * time.Second
 	// glanceSpacer is the same for the few sets whose loss opens something.
-	glanceSpacer = 200 * time.Millisecond
+	glanceSpacer = 400 * time.Millisecond
 	// tidyInterval is how long what nobody waits for may be behind.
 	tidyInterval = time.Second
 	// firstFacts is how long the first pass waits for the engine's answer.

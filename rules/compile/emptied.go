@@ -21,8 +21,8 @@ import (
 //
 // Lists of addresses in "block" and "except" are not among these: an empty list cannot
 // say what was on it. Neither is the set of the sources that can be forged, in which
-// every packet that comes in is looked up. The agent looks at these many times a
-// second instead.
+// every packet that comes in is looked up. The agent looks at these several
+// times a second instead.
 
 // toPublished sends what comes to a published port to the chain. A port that is
 // found in neither set is the host's own: it must not be closed because of an empty
