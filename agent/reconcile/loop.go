@@ -201,18 +201,8 @@ func (l *Loop) Run(ctx context.Context) error {
 		if due == 0 {
 			continue
 		}
-		putOff = due&DueKernel != 0 && due != DueKernel && l.cycle.known && !putOff
-		if putOff {
-			// A container that starts does not wait for a look at the kernel,
-			// which costs several processes; that comes right after. Once: there is
-			// no end to what may be due besides.
-			l.pokes.add(DueKernel, cause)
-			due &^= DueKernel
-		}
+		putOff = l.cycle.known && !putOff && l.putOff(&due, cause)
 		result := l.cycle.pass(ctx, due, cause, since)
-		if result.err == nil {
-			l.pokes.served()
-		}
 		retry = pace.after(due, result)
 		glance = l.cycle.nextGlance()
 		l.publish(result)
@@ -226,6 +216,19 @@ func (l *Loop) Run(ctx context.Context) error {
 			resync.Reset(l.cycle.resync())
 		}
 	}
+}
+
+// putOff leaves a look at the kernel for the next pass, if something else is due as
+// well, and reports whether it did. A container that starts does not wait for such a
+// look, which costs several processes. The caller does so once: there is no end to what
+// may be due besides.
+func (l *Loop) putOff(due *Due, cause string) bool {
+	if *due&DueKernel == 0 || *due == DueKernel {
+		return false
+	}
+	l.pokes.add(DueKernel, cause)
+	*due &^= DueKernel
+	return true
 }
 
 // waitForFacts gives the engine a moment to answer, so that a restart of the
@@ -278,6 +281,9 @@ func (l *Loop) show(r result) Status {
 }
 
 func (l *Loop) publish(r result) {
+	if r.err == nil {
+		l.pokes.served()
+	}
 	st := l.show(r)
 	snap := l.cycle.snapshot
 	l.facts.Store(&snap)
