@@ -20,6 +20,13 @@ type attempt struct {
 	local netip.AddrPort
 	// reversed: the flow was tracked in the direction of the answer.
 	reversed bool
+	// refused are the interfaces by which the ruleset lets no such packet in. likely
+	// is its verdict for the interface that leads to src, undecided where there is no
+	// single one. Both are judge.attempted's.
+	refused []string
+	likely  verdict
+	// rejudge: the kernel is to judge the next packet.
+	rejudge bool
 }
 
 // attempt turns a flow the right way round. False: the flow is nobody's

@@ -25,40 +25,73 @@ type Result struct {
 	// Undecided are connections that were left alone because the verdict could
 	// not be told, as of the last look at everything.
 	Undecided int
+	// Rejudged are connections of which the ruleset allows some interfaces and denies
+	// others: the kernel judges their next packet. Seeded are those that ended because
+	// a packet with a false source may have made them.
+	Rejudged, Seeded int
 	// Looked is when everything had been judged and ended for the first time,
 	// Took when the cut was over, both since its beginning.
 	Looked, Took time.Duration
 }
 
 // Cut tells whether anything was ended.
-func (r Result) Cut() bool { return r.Forwarded+r.Received+r.Sockets > 0 }
+func (r Result) Cut() bool { return r.Forwarded+r.Received+r.Sockets+r.Seeded > 0 }
 
 // Cutter ends connections.
 type Cutter struct {
 	log hclog.Logger
 	// asks holds the newest ask that is not begun.
 	asks chan ask
+	gate gate
 }
 
+// ask is a cut to do. first: no ruleset was in force before this one. reopen: only
+// what was cut is judged, since the ruleset cannot have become tighter.
 type ask struct {
-	rs rules.Ruleset
-	s  netinfo.Snapshot
+	rs            rules.Ruleset
+	s             netinfo.Snapshot
+	first, reopen bool
 }
 
 // New returns a Cutter. Run has it do what Ask asks for.
 func New(log hclog.Logger) *Cutter { return &Cutter{log: log, asks: make(chan ask, 1)} }
 
+// With has the cutter close cut connections by the barrier. It is called before
+// Run and Cut. Without a barrier, a packet with a forged RST or a late datagram of
+// the server may bring a connection back.
+func (c *Cutter) With(b Barrier) *Cutter {
+	c.gate.barrier = b
+	return c
+}
+
 // Ask has Run end what the ruleset, which is in the kernel already, does not
 // allow. It does not wait; of several asks the last one counts.
-func (c *Cutter) Ask(rs rules.Ruleset, s netinfo.Snapshot) {
+func (c *Cutter) Ask(rs rules.Ruleset, s netinfo.Snapshot) { c.ask(ask{rs: rs, s: s}) }
+
+// AskFirst is Ask for the first ruleset after a time without one. It also ends
+// connections that a packet with a false source may have made meanwhile.
+func (c *Cutter) AskFirst(rs rules.Ruleset, s netinfo.Snapshot) {
+	c.ask(ask{rs: rs, s: s, first: true})
+}
+
+// AskReopen is for a ruleset that allows at least what the last one did:
+// connections that were cut and are allowed again may come back.
+func (c *Cutter) AskReopen(rs rules.Ruleset, s netinfo.Snapshot) {
+	c.ask(ask{rs: rs, s: s, reopen: true})
+}
+
+// ask replaces an older ask, and keeps what that one had to do besides.
+func (c *Cutter) ask(a ask) {
 	for {
 		select {
-		case c.asks <- ask{rs, s}:
+		case c.asks <- a:
 			return
 		default:
 		}
 		select {
-		case <-c.asks:
+		case old := <-c.asks:
+			a.first = a.first || old.first
+			a.reopen = a.reopen && old.reopen
 		default:
 		}
 	}
@@ -93,7 +126,7 @@ func (c *Cutter) serve(ctx context.Context, a ask, left trail) (trail, time.Dura
 	}
 	if r.Cut() {
 		c.log.Info("connections cut", "forwarded", r.Forwarded, "received", r.Received, "sockets", r.Sockets,
-			"undecided", r.Undecided, "within", r.Looked.Round(100*time.Microsecond))
+			"rejudged", r.Rejudged, "seeded", r.Seeded, "undecided", r.Undecided, "within", r.Looked.Round(100*time.Microsecond))
 	}
 	return left, r.Looked
 }
@@ -103,6 +136,6 @@ func (c *Cutter) serve(ctx context.Context, a ask, left trail) (trail, time.Dura
 // Where there is nothing to end it returns after a second look. The error is
 // the first that ended it, or ctx's.
 func (c *Cutter) Cut(ctx context.Context, rs rules.Ruleset, s netinfo.Snapshot) (Result, error) {
-	r, _, err := c.cut(ctx, ask{rs, s}, trail{}, nil)
+	r, _, err := c.cut(ctx, ask{rs: rs, s: s}, trail{}, nil)
 	return r, err
 }

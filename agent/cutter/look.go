@@ -54,6 +54,13 @@ type knife struct {
 	result Result
 	// noDestroy: the kernel cannot destroy sockets, as was said once.
 	noDestroy bool
+	// first: the table may hold entries of packets with a false source.
+	first bool
+	// loose: the kernel picks up TCP connections midstream.
+	loose bool
+	// rejudged are the directions whose next packet the kernel was made to judge:
+	// what is there now, it has judged.
+	rejudged map[direction]bool
 }
 
 // victim is a flow to end.
@@ -81,9 +88,13 @@ func (c *Cutter) cut(ctx context.Context, a ask, left trail, asks chan ask) (Res
 		return Result{}, left, err
 	}
 	defer table.Close()
-	k := &knife{c: c, judge: newJudge(trace.New(a.rs), a.s, router.nic), table: table, trail: trail{}}
+	k := &knife{c: c, judge: newJudge(trace.New(a.rs), a.s, router.nic), table: table, trail: trail{},
+		first: a.first, loose: hostnet.TCPLoose(), rejudged: map[direction]bool{}}
 	maps.Copy(k.trail, left)
 	begun := time.Now()
+	if err := k.reopen(); err != nil || a.reopen {
+		return k.result, left, err
+	}
 	again, err := k.looks(ctx, begun, asks)
 	k.result.Took = time.Since(begun)
 	if !again && err == nil {
@@ -124,43 +135,62 @@ func wait(ctx context.Context, d time.Duration, asks chan ask) (again bool, err 
 }
 
 // look ends what it finds. Sockets go before the entries of their connections,
-// by which their reset is let through.
+// by which their reset is let through. The barrier closes before an entry goes.
 func (k *knife) look(i int) error {
 	full := i < fullLooks
 	var victims []victim
 	if full {
 		k.result.Undecided = 0
 	}
+	var seeds []hostnet.Flow
 	for _, family := range []int{4, 6} {
 		err := hostnet.EachFlow(family, func(f hostnet.Flow) {
 			if a, yes := k.condemned(f, full); yes {
 				victims = append(victims, victim{f, a})
+			} else if i == 0 && k.first && k.seeded(f) {
+				seeds = append(seeds, f)
 			}
 		})
 		if err != nil {
 			return err
 		}
 	}
-	if err := k.sockets(victims, i == 0); err != nil {
+	open, err := k.sockets(victims, i == 0)
+	if err != nil {
 		return err
 	}
+	closed := k.close(victims, open)
 	var first error
 	for _, v := range victims {
 		// One that resists does not save the others.
-		if err := k.end(v); err != nil && first == nil {
+		if err := k.end(v, closed); err != nil && first == nil {
 			first = err
+		}
+	}
+	for _, f := range seeds {
+		k.result.Seeded++
+		if err := k.table.Delete(f); err != nil && first == nil {
+			first = fmt.Errorf("ending %s: %w", text(f), err)
 		}
 	}
 	return first
 }
 
-// condemned tells whether the flow is to end.
+// condemned reports whether the flow is to end, or to be judged again.
 func (k *knife) condemned(f hostnet.Flow, full bool) (attempt, bool) {
 	was, back := k.trail.before(f)
 	if !full && !back {
 		return attempt{}, false
 	}
 	a, v := k.flow(f)
+	if v == again {
+		a.rejudge = k.rejudges(a)
+		if a.rejudge {
+			d := direction{f.Proto, f.Original}
+			return a, full && !k.rejudged[d]
+		}
+		v = a.likely
+	}
 	if v == deny {
 		return a, true
 	}
@@ -174,39 +204,63 @@ func (k *knife) condemned(f hostnet.Flow, full bool) (attempt, bool) {
 	}
 	a, v = k.flow(was)
 	a.reversed = true
-	return a, v == deny
+	return a, v == deny || v == again && a.likely == deny
+}
+
+// rejudges reports whether the kernel can judge the connection's next packet. The
+// barrier has to keep answers out until then. A TCP connection whose entry is
+// deleted lives on only if the kernel picks it up midstream.
+func (k *knife) rejudges(a attempt) bool {
+	return k.gated() && (a.proto != netinfo.TCP || k.loose || a.likely == allow)
 }
 
 // sockets destroys the host's ends of what is condemned, and at first also
-// those that connection tracking does not tell of.
-func (k *knife) sockets(victims []victim, all bool) error {
+// those that connection tracking does not tell of. It returns those of the latter
+// whose next packet has to be judged.
+func (k *knife) sockets(victims []victim, all bool) (open []hostnet.Connection, err error) {
 	ends := map[socketKey]bool{}
 	for _, v := range victims {
-		if a := v.attempt; a.base == rules.BaseInput && a.proto == netinfo.TCP {
+		if a := v.attempt; a.base == rules.BaseInput && a.proto == netinfo.TCP && !a.rejudge {
 			ends[socketKey{a.local, a.src}] = true
 		}
 	}
 	if len(ends) == 0 && !all || k.noDestroy {
-		return nil
+		return nil, nil
 	}
 	n, err := hostnet.DestroyTCPSockets(func(c hostnet.Connection) bool {
-		return ends[socketKey{c.Local, c.Remote}] || all && k.socket(c) == deny
+		if ends[socketKey{c.Local, c.Remote}] {
+			return true
+		}
+		if !all {
+			return false
+		}
+		v := k.socket(c)
+		if v == again && k.gated() && k.loose {
+			open = append(open, c)
+		}
+		return v == deny
 	})
 	k.result.Sockets += n
 	if errors.Is(err, hostnet.ErrNoDestroy) {
 		k.noDestroy = true
 		k.c.log.Warn("connections through docker-proxy may outlive the policy", "error", err)
-		return nil
+		return open, nil
 	}
-	return err
+	return open, err
 }
 
-// end ends one flow.
-func (k *knife) end(v victim) error {
+// end ends one flow, which the barrier has closed or not.
+func (k *knife) end(v victim, closed bool) error {
+	if v.attempt.rejudge {
+		return k.judgeAgain(v, closed)
+	}
 	if v.attempt.base == rules.BaseInput {
 		k.result.Received++
 	} else {
 		k.result.Forwarded++
+	}
+	if closed {
+		return k.delete(v.flow)
 	}
 	if freezable(v) {
 		if err := k.table.Freeze(v.flow); err != nil {
@@ -215,8 +269,8 @@ func (k *knife) end(v victim) error {
 		return nil
 	}
 	k.trail.add(v.flow)
-	if err := k.table.Delete(v.flow); err != nil {
-		return fmt.Errorf("cutting %s: %w", text(v.flow), err)
+	if err := k.delete(v.flow); err != nil {
+		return err
 	}
 	if as, ok := elsewhere(v.attempt); ok {
 		// Where it fails the later looks have to do. A server that was faster is
@@ -224,6 +278,28 @@ func (k *knife) end(v victim) error {
 		if err := k.table.Divert(v.attempt.proto, v.attempt.dst, v.attempt.src, as); err != nil {
 			k.c.log.Trace("not diverted", "connection", text(v.flow), "error", err)
 		}
+	}
+	return nil
+}
+
+// judgeAgain deletes the entry, so that the rules judge the next packet. If the
+// barrier did not close, the next look goes by the likeliest interface.
+func (k *knife) judgeAgain(v victim, closed bool) error {
+	if !closed {
+		return nil
+	}
+	k.result.Rejudged++
+	k.rejudged[direction{v.flow.Proto, v.flow.Original}] = true
+	k.rejudged[direction{v.flow.Proto, v.flow.Reply}] = true
+	if keeps(v.attempt) {
+		return nil
+	}
+	return k.delete(v.flow)
+}
+
+func (k *knife) delete(f hostnet.Flow) error {
+	if err := k.table.Delete(f); err != nil {
+		return fmt.Errorf("cutting %s: %w", text(f), err)
 	}
 	return nil
 }

@@ -14,6 +14,8 @@ import (
 type places struct {
 	// host are the host's own addresses, with the links that have them.
 	host map[netip.Addr][]string
+	// addrs are the host's addresses by link.
+	addrs map[string][]netip.Addr
 	// bridges leads from the subnets of Docker's bridges to the bridge.
 	bridges *bart.Table[string]
 	// links are those that packets may come in by, nics those of them that are
@@ -36,7 +38,7 @@ type portKey struct {
 }
 
 func newPlaces(s netinfo.Snapshot) *places {
-	p := &places{host: map[netip.Addr][]string{}, bridges: new(bart.Table[string]),
+	p := &places{host: map[netip.Addr][]string{}, addrs: map[string][]netip.Addr{}, bridges: new(bart.Table[string]),
 		ports: map[endpoint]bool{}, served: map[portKey][]netip.Addr{}}
 	p.addLinks(s)
 	for _, n := range s.Networks {
@@ -68,6 +70,7 @@ func (p *places) addLinks(s netinfo.Snapshot) {
 	for _, l := range s.Links {
 		for _, a := range l.Addrs {
 			p.host[a.Addr()] = append(p.host[a.Addr()], l.Name)
+			p.addrs[l.Name] = append(p.addrs[l.Name], a.Addr())
 			if l.Unplaced && l.Kind == "bridge" && !a.Addr().IsLinkLocalUnicast() {
 				p.bridges.Insert(a.Masked(), l.Name)
 			}

@@ -257,7 +257,7 @@ func failedLine(stderr string) int {
 }
 
 // RemoveAll takes every owned chain, rule, jump and set away, in both variants,
-// and tells whether there was any. The sets, which both variants' rules may
+// and the barrier, and tells whether there was any. The sets, which both variants' rules may
 // use, go last.
 func (k *Kernel) RemoveAll(ctx context.Context) (changed bool, err error) {
 	var errs []error
@@ -287,7 +287,9 @@ func (k *Kernel) RemoveAll(ctx context.Context) (changed bool, err error) {
 		}
 		return remove(backend.State{Variant: backend.NFT, Sets: sets})
 	}))
-	return changed, errors.Join(errs...)
+	there, err := removeBarrier()
+	errs = append(errs, err)
+	return changed || there, errors.Join(errs...)
 }
 
 const (

@@ -104,7 +104,7 @@ func (a *agent) assemble(f flags, doc *config.Document) error {
 	if a.collector, err = facts.New(doc.Settings.Docker.Host, last, a.log.Named("facts")); err != nil {
 		return err
 	}
-	a.cutter = cutter.New(a.log.Named("cutter"))
+	a.cutter = cutter.New(a.log.Named("cutter")).With(&dataplane.Barrier{})
 	a.systemd = newSystemd(a.log.Named("systemd"))
 	a.metrics = a.newMetrics()
 	a.saver = newSaver(a.log.Named("state"), kept, lastgood.Path(f.state, a.socket.Path()))

@@ -1,0 +1,189 @@
+package cutter
+
+import (
+	"net/netip"
+	"time"
+
+	"dockwall/netinfo"
+	"dockwall/netinfo/hostnet"
+	"dockwall/rules"
+)
+
+// Barrier keeps connections that were cut from coming back: a packet of a closed
+// direction makes no conntrack entry. dataplane.Barrier is one.
+type Barrier interface {
+	// Close drops packets of these directions that belong to no established
+	// connection, TCP SYNs excepted. With a NIC it drops every packet but a SYN
+	// that comes in by it. It outlives the agent.
+	Close([]hostnet.Direction) error
+	// Open undoes it.
+	Open([]hostnet.Direction) error
+	// Sweep removes what is left of the barrier if nothing is closed.
+	Sweep() error
+}
+
+const (
+	// maxRemembered is how many closed directions the cutter remembers. The others
+	// open by themselves.
+	maxRemembered = 1 << 16
+	// rememberedFor is how long the barrier keeps a direction closed without packets.
+	rememberedFor = 5 * 24 * time.Hour
+	// sweepInterval is how often an empty barrier is looked for.
+	sweepInterval = time.Hour
+)
+
+// gate is the barrier, with the directions that may be opened again.
+type gate struct {
+	barrier Barrier
+	closed  map[hostnet.Direction]closing
+	// failed: the last Close did not work, and that was logged.
+	failed bool
+	swept  time.Time
+}
+
+// closing is why a direction is closed: the connection's first packet was denied.
+type closing struct {
+	attempt attempt
+	at      time.Time
+}
+
+// remember notes that an attempt's answers are closed. A TCP connection that was
+// cut is never opened again: its client dials anew, and that SYN is judged.
+func (g *gate) remember(d hostnet.Direction, a attempt) {
+	if g.closed == nil {
+		g.closed = map[hostnet.Direction]closing{}
+	}
+	if (a.proto != netinfo.TCP || a.rejudge) && len(g.closed) < maxRemembered {
+		g.closed[d] = closing{a, time.Now()}
+	}
+}
+
+// reopen opens the directions of connections that the ruleset allows now.
+func (k *knife) reopen() error {
+	g := &k.c.gate
+	if g.barrier == nil {
+		return nil
+	}
+	if time.Since(g.swept) > sweepInterval {
+		g.swept = time.Now()
+		if err := g.barrier.Sweep(); err != nil {
+			// Without nf_tables there is nothing to sweep.
+			k.c.log.Debug("closed connections are not looked through", "error", err)
+		}
+	}
+	var allowed []hostnet.Direction
+	for d, c := range g.closed {
+		switch a := c.attempt; {
+		case k.attempted(&a) == allow:
+			allowed = append(allowed, d)
+		case time.Since(c.at) > rememberedFor:
+			delete(g.closed, d)
+		}
+	}
+	if len(allowed) == 0 {
+		return nil
+	}
+	if err := g.barrier.Open(allowed); err != nil {
+		return err
+	}
+	for _, d := range allowed {
+		delete(g.closed, d)
+	}
+	return nil
+}
+
+// close closes what the victims may come back by, and reports whether it did.
+func (k *knife) close(victims []victim, sockets []hostnet.Connection) bool {
+	if k.c.gate.barrier == nil || len(victims)+len(sockets) == 0 {
+		return false
+	}
+	var all []hostnet.Direction
+	for _, v := range victims {
+		all = append(all, k.directions(v)...)
+	}
+	for _, c := range sockets {
+		all = append(all, hostnet.Direction{Proto: netinfo.TCP,
+			Tuple: hostnet.Tuple{Src: c.Local.Addr(), SrcPort: c.Local.Port(), Dst: c.Remote.Addr(), DstPort: c.Remote.Port()}})
+	}
+	if len(all) == 0 {
+		return true
+	}
+	err := k.c.gate.barrier.Close(all)
+	if err != nil && !k.c.gate.failed {
+		k.c.log.Warn("cut connections may come back when a server sends unasked or a client forges packets; closing them for good takes nf_tables in the kernel", "error", err)
+	}
+	k.c.gate.failed = err != nil
+	if err == nil {
+		for _, v := range victims {
+			k.c.gate.remember(answers(v), v.attempt)
+		}
+	}
+	return err == nil
+}
+
+// gated reports whether cut connections can be closed for good.
+func (k *knife) gated() bool { return k.c != nil && k.c.gate.barrier != nil && !k.c.gate.failed }
+
+// answers is the direction of the packets that the opener's server sends.
+func answers(v victim) hostnet.Direction {
+	if v.attempt.reversed {
+		return v.flow.Forth()
+	}
+	return v.flow.Back()
+}
+
+// requests is the other direction.
+func requests(v victim) hostnet.Direction {
+	if v.attempt.reversed {
+		return v.flow.Back()
+	}
+	return v.flow.Forth()
+}
+
+// directions are those to close for the victim. With the entry deleted, the
+// rules judge the opener's packets. Answers are what must not pass.
+//
+//   - Cut TCP: both, so that the connection does not go on under a later policy.
+//   - Cut UDP and others: the answers.
+//   - To be judged again: the answers, until the opener's next packet was allowed.
+//     A TCP connection that most likely comes by an allowed interface is not
+//     interrupted: it is closed to the interfaces that are not.
+func (k *knife) directions(v victim) []hostnet.Direction {
+	a := v.attempt
+	switch {
+	case keeps(a):
+		var ds []hostnet.Direction
+		for _, nic := range a.refused {
+			d := requests(v)
+			d.NIC = nic
+			ds = append(ds, d)
+		}
+		return ds
+	case a.proto == netinfo.TCP && !a.rejudge:
+		return []hostnet.Direction{answers(v), requests(v)}
+	}
+	return append(k.otherAnswers(a), answers(v))
+}
+
+// keeps reports whether the connection's entry stays.
+func keeps(a attempt) bool { return a.rejudge && a.proto == netinfo.TCP && a.likely == allow }
+
+// otherAnswers are answers of docker-proxy that leave with the source address of
+// the interface towards the client, as version 20.10 sends datagrams.
+func (k *knife) otherAnswers(a attempt) []hostnet.Direction {
+	if a.base != rules.BaseInput || a.proto == netinfo.TCP {
+		return nil
+	}
+	nic, ok := k.routes(a.src.Addr())
+	var ds []hostnet.Direction
+	for _, addr := range k.addrs[nic] {
+		if ok && addr != a.local.Addr() && addr.Is4() == a.src.Addr().Is4() && addr.IsLinkLocalUnicast() == a.src.Addr().IsLinkLocalUnicast() {
+			ds = append(ds, directionOf(a.proto, addrPort(addr, a.local.Port()), a.src))
+		}
+	}
+	return ds
+}
+
+func directionOf(proto netinfo.Protocol, from, to netip.AddrPort) hostnet.Direction {
+	return hostnet.Direction{Proto: proto, Tuple: hostnet.Tuple{Src: from.Addr(), SrcPort: from.Port(), Dst: to.Addr(), DstPort: to.Port()}}
+}

@@ -1,0 +1,18 @@
+package hostnet
+
+import "dockwall/netinfo"
+
+// Direction is one direction of a connection, as its packets enter the host or
+// leave a socket of it: before NAT.
+type Direction struct {
+	Proto netinfo.Protocol
+	Tuple
+	// NIC limits it to packets that come in by this interface; empty: any.
+	NIC string
+}
+
+// Forth is the direction of the flow's first packet.
+func (f Flow) Forth() Direction { return Direction{Proto: f.Proto, Tuple: f.Original} }
+
+// Back is the direction of the answers to it.
+func (f Flow) Back() Direction { return Direction{Proto: f.Proto, Tuple: f.Reply} }
