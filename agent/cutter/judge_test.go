@@ -155,6 +155,8 @@ func change(t testing.TB, f *hostnet.Flow, word string) {
 		f.TCP.State = hostnet.TCPSynSent
 	case "closed":
 		f.TCP.State = hostnet.TCPTimeWait
+	case "unreplied":
+		f.Status &^= seen | assured
 	case "zone":
 		f.Zone = 1
 	default:
