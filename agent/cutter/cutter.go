@@ -42,7 +42,7 @@ type Cutter struct {
 	log hclog.Logger
 	// asks holds the newest ask that is not begun.
 	asks chan ask
-	gate gate
+	gate *gate
 }
 
 // ask is a cut to do. first: no ruleset was in force before this one. reopen: only
@@ -54,7 +54,7 @@ type ask struct {
 }
 
 // New returns a Cutter. Run has it do what Ask asks for.
-func New(log hclog.Logger) *Cutter { return &Cutter{log: log, asks: make(chan ask, 1)} }
+func New(log hclog.Logger) *Cutter { return &Cutter{log: log, asks: make(chan ask, 1), gate: &gate{}} }
 
 // With has the cutter close cut connections by the barrier. It is called before
 // Run and Cut. Without a barrier, a packet with a forged RST or a late datagram of
@@ -79,6 +79,9 @@ func (c *Cutter) AskFirst(rs rules.Ruleset, s netinfo.Snapshot) {
 func (c *Cutter) AskReopen(rs rules.Ruleset, s netinfo.Snapshot) {
 	c.ask(ask{rs: rs, s: s, reopen: true})
 }
+
+// Closed reports whether something is closed that a later ruleset may allow.
+func (c *Cutter) Closed() bool { return c.gate.some.Load() }
 
 // ask replaces an older ask, and keeps what that one had to do besides.
 func (c *Cutter) ask(a ask) {

@@ -2,6 +2,7 @@ package cutter
 
 import (
 	"net/netip"
+	"sync/atomic"
 	"time"
 
 	"dockwall/netinfo"
@@ -36,6 +37,8 @@ const (
 type gate struct {
 	barrier Barrier
 	closed  map[hostnet.Direction]closing
+	// some: closed is not empty.
+	some atomic.Bool
 	// failed: the last Close did not work, and that was logged.
 	failed bool
 	swept  time.Time
@@ -55,12 +58,13 @@ func (g *gate) remember(d hostnet.Direction, a attempt) {
 	}
 	if (a.proto != netinfo.TCP || a.rejudge) && len(g.closed) < maxRemembered {
 		g.closed[d] = closing{a, time.Now()}
+		g.some.Store(true)
 	}
 }
 
 // reopen opens the directions of connections that the ruleset allows now.
 func (k *knife) reopen() error {
-	g := &k.c.gate
+	g := k.c.gate
 	if g.barrier == nil {
 		return nil
 	}
@@ -71,6 +75,7 @@ func (k *knife) reopen() error {
 			k.c.log.Debug("closed connections are not looked through", "error", err)
 		}
 	}
+	defer func() { g.some.Store(len(g.closed) > 0) }()
 	var allowed []hostnet.Direction
 	for d, c := range g.closed {
 		switch a := c.attempt; {

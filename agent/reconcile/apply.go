@@ -41,9 +41,7 @@ func (c *cycle) apply(ctx context.Context, rs rules.Ruleset, due Due, r *result)
 	c.state = advance()
 	// Whether or not somebody else writes now: the next pass may find all in order,
 	// and nothing to ask for.
-	if c.o.Cutter != nil && mayTighten(p, c.snapshot) {
-		c.o.Cutter.Ask(rs, c.snapshot)
-	}
+	c.cut(p, func() rules.Ruleset { return rs })
 	if touchesRules(p) {
 		if err := c.verify(ctx, rs); err != nil {
 			return err

@@ -41,6 +41,7 @@ type machine struct {
 	isolated func(string) bool
 	settled  int
 	cutter   *asked
+	cutters  Cutter
 	trial    *Trial
 	drift    []plan.ChangeKind
 	// meddle is another program, which writes right after a run of ours; forestall
@@ -247,6 +248,9 @@ func (m *machine) start(t *testing.T) *Loop {
 	o := Options{Log: hclog.NewNullLogger(), Load: m.load, Facts: m, Kernel: m, Backend: m, Bridges: m, Observer: m, Latch: m, Path: "agent.hcl", Trial: m.onTrial}
 	if m.cutter != nil {
 		o.Cutter = m.cutter
+	}
+	if m.cutters != nil {
+		o.Cutter = m.cutters
 	}
 	l := New(o)
 	ctx, cancel := context.WithCancel(t.Context())

@@ -34,9 +34,7 @@ func (c *cycle) follow(ctx context.Context, due Due, r *result) (done bool, err 
 	}
 	r.changed = len(p.Changes) > 0
 	c.behind = true
-	if c.o.Cutter != nil && mayTighten(p, c.snapshot) {
-		c.o.Cutter.Ask(c.compiler.Ruleset(), c.snapshot)
-	}
+	c.cut(p, c.compiler.Ruleset)
 	return true, nil
 }
 

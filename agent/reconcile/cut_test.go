@@ -1,0 +1,65 @@
+package reconcile
+
+import (
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"dockwall/netinfo"
+	"dockwall/rules"
+	"dockwall/rules/plan"
+)
+
+// kinds notes what a cutter is asked for.
+type kinds struct {
+	asked  []string
+	closed bool
+}
+
+func (k *kinds) Ask(rules.Ruleset, netinfo.Snapshot)       { k.asked = append(k.asked, "cut") }
+func (k *kinds) AskFirst(rules.Ruleset, netinfo.Snapshot)  { k.asked = append(k.asked, "first") }
+func (k *kinds) AskReopen(rules.Ruleset, netinfo.Snapshot) { k.asked = append(k.asked, "reopen") }
+func (k *kinds) Closed() bool                              { return k.closed }
+
+// Only the first rules after a time without any end what may be forged; an agent
+// that finds its rules in force does not.
+func TestCutterIsToldOfTheFirstRules(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMachine()
+		k := &kinds{}
+		m.cutters = k
+		l := m.start(t)
+		<-l.Ready()
+		step := func(due Due, change func()) {
+			m.locked(change)
+			l.Poke(due, "testing")
+			time.Sleep(time.Second)
+			synctest.Wait()
+		}
+		step(DueFacts, func() { m.snapshot = hostWithContainer("172.17.0.9") })
+		step(DueFacts, func() { k.closed, m.snapshot = true, hostWithContainer("172.17.0.10") })
+		step(DueKernel, func() {
+			if err := m.kernel.Run(plan.Step{Argv: []string{"iptables-nft-restore", "--noflush"}, Stdin: "*filter\n-F INPUT\nCOMMIT\n"}); err != nil {
+				t.Fatal(err)
+			}
+		})
+		if want := []string{"first", "reopen", "cut"}; !slices.Equal(k.asked, want) {
+			t.Errorf("asked for %v, want %v", k.asked, want)
+		}
+	})
+}
+
+func TestHooks(t *testing.T) {
+	jump := plan.Change{Kind: plan.ChangeJump, Chain: "INPUT", New: []string{"-j X"}}
+	gone := plan.Change{Kind: plan.ChangeJump, Chain: "INPUT", Old: []string{"-j X"}}
+	set := plan.Change{Kind: plan.ChangeSet, Set: "s", New: []string{"192.0.2.1"}}
+	for _, c := range []struct {
+		changes []plan.Change
+		want    bool
+	}{{nil, false}, {[]plan.Change{set}, false}, {[]plan.Change{set, gone}, false}, {[]plan.Change{set, jump}, true}} {
+		if got := hooks(plan.Plan{Changes: c.changes}); got != c.want {
+			t.Errorf("%v: %v, want %v", c.changes, got, c.want)
+		}
+	}
+}
