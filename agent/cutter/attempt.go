@@ -65,13 +65,14 @@ func (p *places) concerns(f hostnet.Flow) bool {
 	return !ended(f)
 }
 
-// ended tells that the TCP connection is over, or was frozen before.
+// ended reports whether the TCP connection is over, or was frozen before. One that
+// conntrack has closed is not: a RST with a low TTL closes the entry, and the
+// server, which it does not reach, goes on.
 func ended(f hostnet.Flow) bool {
 	if f.Proto != netinfo.TCP {
 		return false
 	}
-	return f.TCP.State == hostnet.TCPTimeWait || f.TCP.State == hostnet.TCPClose ||
-		f.TCP.State == hostnet.TCPSynSent && f.Assured()
+	return f.TCP.State == hostnet.TCPTimeWait || f.TCP.State == hostnet.TCPSynSent && f.Assured()
 }
 
 // answerOfHost is a flow of the host's own, unless it comes from a published

@@ -1,7 +1,9 @@
 package cutter
 
 import (
+	"maps"
 	"net/netip"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -19,29 +21,27 @@ type Barrier interface {
 	Close([]hostnet.Direction) error
 	// Open undoes it.
 	Open([]hostnet.Direction) error
-	// Sweep removes what is left of the barrier if nothing is closed.
-	Sweep() error
+	// Stands reports whether the barrier exists: another program may have flushed
+	// it. If nothing is closed, it removes the barrier.
+	Stands() (bool, error)
 }
 
 const (
-	// maxRemembered is how many closed directions the cutter remembers. The others
-	// open by themselves.
+	// maxRemembered is how many closed directions the cutter remembers, to close them
+	// again after a flush, and to open them when they are allowed.
 	maxRemembered = 1 << 16
 	// rememberedFor is how long the barrier keeps a direction closed without packets.
 	rememberedFor = 5 * 24 * time.Hour
-	// sweepInterval is how often an empty barrier is looked for.
-	sweepInterval = time.Hour
 )
 
-// gate is the barrier, with the directions that may be opened again.
+// gate is the barrier, with what this cutter has closed.
 type gate struct {
 	barrier Barrier
 	closed  map[hostnet.Direction]closing
-	// some: closed is not empty.
+	// some: a later ruleset may open one of closed.
 	some atomic.Bool
 	// failed: the last Close did not work, and that was logged.
 	failed bool
-	swept  time.Time
 }
 
 // closing is why a direction is closed: the connection's first packet was denied.
@@ -50,49 +50,56 @@ type closing struct {
 	at      time.Time
 }
 
-// remember notes that an attempt's answers are closed. A TCP connection that was
-// cut is never opened again: its client dials anew, and that SYN is judged.
-func (g *gate) remember(d hostnet.Direction, a attempt) {
+// opens reports whether the direction opens when the ruleset allows the connection.
+// A TCP connection that was cut stays dead: its client dials again, and the rules
+// judge that SYN.
+func (c closing) opens() bool { return c.attempt.proto != netinfo.TCP || c.attempt.rejudge }
+
+// remember notes the directions as closed.
+func (g *gate) remember(ds []hostnet.Direction, a attempt) {
 	if g.closed == nil {
 		g.closed = map[hostnet.Direction]closing{}
 	}
-	if (a.proto != netinfo.TCP || a.rejudge) && len(g.closed) < maxRemembered {
-		g.closed[d] = closing{a, time.Now()}
-		g.some.Store(true)
+	for _, d := range ds {
+		if len(g.closed) < maxRemembered {
+			c := closing{a, time.Now()}
+			g.closed[d] = c
+			if c.opens() {
+				g.some.Store(true)
+			}
+		}
 	}
 }
 
-// reopen opens the directions of connections that the ruleset allows now.
-func (k *knife) reopen() error {
+// tend puts a barrier that was flushed back, and opens the directions of
+// connections that the ruleset allows now.
+func (k *knife) tend() error {
 	g := k.c.gate
-	if g.barrier == nil {
+	if g.barrier == nil || len(g.closed) == 0 {
 		return nil
 	}
-	if time.Since(g.swept) > sweepInterval {
-		g.swept = time.Now()
-		if err := g.barrier.Sweep(); err != nil {
-			// Without nf_tables there is nothing to sweep.
-			k.c.log.Debug("closed connections are not looked through", "error", err)
-		}
-	}
-	defer func() { g.some.Store(len(g.closed) > 0) }()
-	var allowed []hostnet.Direction
+	allowed, some := map[hostnet.Direction]bool{}, false
 	for d, c := range g.closed {
 		switch a := c.attempt; {
-		case k.attempted(&a) == allow:
-			allowed = append(allowed, d)
 		case time.Since(c.at) > rememberedFor:
 			delete(g.closed, d)
+		case c.opens() && k.attempted(&a) == allow:
+			allowed[d] = true
+		default:
+			some = some || c.opens()
 		}
 	}
-	if len(allowed) == 0 {
-		return nil
+	stands, err := g.barrier.Stands()
+	if err == nil && stands && len(allowed) > 0 {
+		err = g.barrier.Open(slices.Collect(maps.Keys(allowed)))
 	}
-	if err := g.barrier.Open(allowed); err != nil {
+	if err != nil {
 		return err
 	}
-	for _, d := range allowed {
-		delete(g.closed, d)
+	maps.DeleteFunc(g.closed, func(d hostnet.Direction, _ closing) bool { return allowed[d] })
+	g.some.Store(some)
+	if !stands && len(g.closed) > 0 {
+		return g.barrier.Close(slices.Collect(maps.Keys(g.closed)))
 	}
 	return nil
 }
@@ -120,7 +127,7 @@ func (k *knife) close(victims []victim, sockets []hostnet.Connection) bool {
 	k.c.gate.failed = err != nil
 	if err == nil {
 		for _, v := range victims {
-			k.c.gate.remember(answers(v), v.attempt)
+			k.c.gate.remember(k.directions(v), v.attempt)
 		}
 	}
 	return err == nil

@@ -73,6 +73,7 @@ func (j *judge) socket(c hostnet.Connection) verdict {
 func (j *judge) attempted(a *attempt) verdict {
 	ins, known := j.entrances(a.src.Addr(), a.local.Addr())
 	first, differ := undecided, false
+	a.refused = nil
 	for i, in := range ins {
 		v := j.enters(*a, in)
 		if i == 0 {

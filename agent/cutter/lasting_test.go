@@ -3,6 +3,8 @@ package cutter
 import (
 	"net"
 	"net/netip"
+	"os/exec"
+	"strings"
 	"testing"
 	"time"
 
@@ -117,6 +119,46 @@ func TestCutOutlivesForgedResets(t *testing.T) {
 				t.Errorf("forged by the client %v: %s goes on", fromClient, x.client.RemoteAddr())
 			}
 		}
+	}
+}
+
+// A RST that was forged before the cut has the kernel take the connection for
+// closed; the two sides do not.
+func TestCutOfWhatLooksClosed(t *testing.T) {
+	w := newRealTown(t)
+	w.enforce()
+	x := w.pair("172.17.0.2:9000", "192.0.2.1:9000")
+	talk := w.chat(x.client, x.server)
+	w.reset(x, true)
+	w.policy.Published = nil
+	rs, s := w.enforce()
+	if !talk.flows() {
+		t.Fatal("the RST alone ended it; this test cannot fail")
+	}
+	w.reset(x, true)
+	w.cutForGood(rs, s)
+	if talk.flows() {
+		t.Error("the connection goes on")
+	}
+}
+
+// What another program flushes is closed again by the next pass.
+func TestBarrierComesBack(t *testing.T) {
+	w := newRealTown(t)
+	w.enforce()
+	w.inbound()
+	w.policy.Published = nil
+	rs, s := w.enforce()
+	c := w.barred()
+	_, err := c.Cut(t.Context(), rs, s)
+	must(t, err)
+	command(t, "", "nft", "delete", "table", "inet", dataplane.BarrierTable)
+	_, err = c.Cut(t.Context(), rs, s)
+	must(t, err)
+	out, err := exec.Command("nft", "-n", "list", "table", "inet", dataplane.BarrierTable).Output()
+	must(t, err)
+	if got := strings.Count(string(out), "expires"); got < 8 {
+		t.Errorf("closed again are %d directions:\n%s", got, out)
 	}
 }
 

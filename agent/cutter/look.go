@@ -92,7 +92,7 @@ func (c *Cutter) cut(ctx context.Context, a ask, left trail, asks chan ask) (Res
 		first: a.first, loose: hostnet.TCPLoose(), rejudged: map[direction]bool{}}
 	maps.Copy(k.trail, left)
 	begun := time.Now()
-	if err := k.reopen(); err != nil || a.reopen {
+	if err := k.tend(); err != nil || a.reopen {
 		return k.result, left, err
 	}
 	again, err := k.looks(ctx, begun, asks)
@@ -179,8 +179,8 @@ func (k *knife) look(i int) error {
 // condemned reports whether the flow is to end, or to be judged again.
 func (k *knife) condemned(f hostnet.Flow, full bool) (attempt, bool) {
 	was, back := k.trail.before(f)
-	if !full && !back {
-		return attempt{}, false
+	if !full && !back || f.TCP.State == hostnet.TCPClose && !k.gated() {
+		return attempt{}, false // freezing a closed entry would keep it for days
 	}
 	a, v := k.flow(f)
 	if v == again {

@@ -130,25 +130,26 @@ func (b *Barrier) Open(ds []hostnet.Direction) error {
 	return nil
 }
 
-// Sweep removes the table if nothing is closed any more.
-func (b *Barrier) Sweep() error {
+// Stands reports whether the table exists, and removes it if nothing in it is closed
+// any more.
+func (b *Barrier) Stands() (bool, error) {
 	conn, err := barrierConn()
 	if err != nil {
-		return fmt.Errorf("looking for closed connections: %w", err)
+		return false, fmt.Errorf("looking for closed connections: %w", err)
 	}
 	if there, err := barrierThere(conn); err != nil || !there {
-		return err
+		return false, err
 	}
 	for _, s := range barrierSets(barrierTable()) {
 		es, err := conn.GetSetElements(s.Set)
 		if err != nil {
-			return fmt.Errorf("looking for closed connections: %w", err)
+			return false, fmt.Errorf("looking for closed connections: %w", err)
 		}
 		if len(es) > 0 {
-			return nil
+			return true, nil
 		}
 	}
-	return b.Remove()
+	return false, b.Remove()
 }
 
 // Remove removes the table. It is no error if there is none.

@@ -19,7 +19,7 @@ func between(proto netinfo.Protocol, src, dst, nic string) hostnet.Direction {
 }
 
 // TestBarrierTable reads what nft prints of the barrier: the table can be listed,
-// closing twice changes nothing, opening removes, and an empty table is swept.
+// closing twice changes nothing, opening removes, and an empty table is removed.
 func TestBarrierTable(t *testing.T) {
 	inNamespace(t)
 	var b Barrier
@@ -41,18 +41,26 @@ func TestBarrierTable(t *testing.T) {
 	if got := sh(t, "nft -n list table inet "+BarrierTable); strings.Count(got, " drop") != strings.Count(before, " drop") || strings.Count(before, " drop") != 4 {
 		t.Errorf("closed twice, it is\n%s\nand was\n%s", got, before)
 	}
-	must(t, b.Sweep())
+	stands := func(want bool) {
+		t.Helper()
+		got, err := b.Stands()
+		must(t, err)
+		if got != want {
+			t.Errorf("stands: %v, want %v", got, want)
+		}
+	}
+	stands(true)
 	must(t, b.Open(append(closed[:3:3], between(netinfo.TCP, "192.0.2.99:1", "192.0.2.1:8080", ""))))
 	if got := sh(t, "nft -n list table inet "+BarrierTable); strings.Contains(got, "4001") || strings.Contains(got, "4002") || !strings.Contains(got, "2001:db8::9 . 4003") {
 		t.Errorf("opened, it is\n%s", got)
 	}
 	must(t, b.Open(closed))
-	must(t, b.Sweep())
+	stands(false)
 	if got := sh(t, "nft list tables"); strings.Contains(got, BarrierTable) {
 		t.Errorf("empty, it is still there:\n%s", got)
 	}
 	must(t, b.Open(closed))
-	must(t, b.Sweep())
+	stands(false)
 	must(t, b.Remove())
 }
 
