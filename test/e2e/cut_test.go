@@ -27,27 +27,44 @@ type line struct {
 
 // cutLab is a host whose container web publishes port 80 under the same number, on
 // a network of both families whose bridge is six0.
-func cutLab(t *testing.T, engine string) (*lab.Lab, *lab.Container) {
-	l := lab.New(t, lab.Options{Engine: engine})
+func cutLab(t *testing.T, engine, variant string) (*lab.Lab, *lab.Container) {
+	l := lab.New(t, lab.Options{Engine: engine, Variant: variant})
 	l.Host("sysctl", "-qw", "net.netfilter.nf_conntrack_udp_timeout=1", "net.netfilter.nf_conntrack_udp_timeout_stream=1")
 	l.Docker("network", "create", "--ipv6", "--subnet", "172.30.7.0/24", "--subnet", "2001:db8:107::/64",
 		"--opt", "com.docker.network.bridge.name=six0", "six")
 	return l, l.RunContainer(lab.Spec{Name: "web", Network: "six", Publish: []string{"80:80", "80:80/udp"}})
 }
 
-func newLine(l *lab.Lab, web *lab.Container, family int, port uint16) *line {
+// newLine is one to web on a network whose bridge is named after it.
+func newLine(l *lab.Lab, web *lab.Container, network string, family int, port uint16) *line {
 	host := l.Client("host")
 	x := &line{wan: l.Client("wan").Wire("eth0"), web: web.Client().Wire("eth0"),
 		client: netip.AddrPortFrom(l.ClientAddr("wan", family), port), known: netip.AddrPortFrom(l.HostAddr("eth0", family), 80),
-		server: netip.AddrPortFrom(web.Addr("six", family), 80)}
+		server: netip.AddrPortFrom(web.Addr(network, family), 80)}
 	x.answered = x.client
 	kind := layers.EthernetTypeIPv4
 	if family == 6 {
 		kind = layers.EthernetTypeIPv6
 	}
 	x.toHost = layers.Ethernet{SrcMAC: x.wan.MAC(), DstMAC: host.Wire("eth0").MAC(), EthernetType: kind}
-	x.fromWeb = layers.Ethernet{SrcMAC: x.web.MAC(), DstMAC: host.Wire("six0").MAC(), EthernetType: kind}
+	x.fromWeb = layers.Ethernet{SrcMAC: x.web.MAC(), DstMAC: host.Wire(network + "0").MAC(), EthernetType: kind}
 	return x
+}
+
+// routedLines lead to a container of a network in routed mode, which the client
+// knows by its own address.
+func routedLines(l *lab.Lab) []*line {
+	l.Docker("network", "create", "--ipv6", "--subnet", "172.30.8.0/24", "--subnet", "2001:db8:108::/64",
+		"--opt", "com.docker.network.bridge.name=routed0", "--opt", "com.docker.network.bridge.gateway_mode_ipv4=routed",
+		"--opt", "com.docker.network.bridge.gateway_mode_ipv6=routed", "routed")
+	web := l.RunContainer(lab.Spec{Name: "routed", Network: "routed", Publish: []string{"80/udp"}})
+	var lines []*line
+	for _, family := range []int{4, 6} {
+		x := newLine(l, web, "routed", family, 4001)
+		x.known = x.server
+		lines = append(lines, x)
+	}
+	return lines
 }
 
 // frame is a packet between two ends; with ttl 1 it ends at the host.
@@ -107,9 +124,12 @@ func untilCut(t *testing.T, l *lab.Lab, a *lab.Agent, config string) {
 // agent killed: the connection does not come back. Allowed again, it works at once.
 func TestCutDatagramsStayCut(t *testing.T) {
 	onEngines(t, []string{"20.10", "28.5"}, func(t *testing.T, engine string) {
-		l, web := cutLab(t, engine)
+		l, web := cutLab(t, engine, "nft")
+		lines := []*line{newLine(l, web, "six", 4, 4001), newLine(l, web, "six", 6, 4001)}
+		if engine == "28.5" {
+			lines = append(lines, routedLines(l)...)
+		}
 		a := l.Agentd(toAnybody)
-		lines := []*line{newLine(l, web, 4, 4001), newLine(l, web, 6, 4001)}
 		for _, x := range lines {
 			x.asks("hello")
 			if !x.met("hello") {
@@ -168,64 +188,70 @@ func (x *line) next(s *lab.Stream) (n segments, ok bool) {
 // host, and has the server and the client send: nothing passes.
 func TestCutConnectionsStayCut(t *testing.T) {
 	onEngines(t, []string{"20.10", "28.5"}, func(t *testing.T, engine string) {
-		l, web := cutLab(t, engine)
-		families := []int{4}
-		if engine == "28.5" {
-			families = []int{4, 6} // 20.10 has no DNAT in IPv6: docker-proxy's socket is destroyed
-		}
-		a := l.Agentd(toAnybody)
-		type open struct {
-			*line
-			at       segments
-			byClient bool
-		}
-		var opened []open
-		for _, family := range families {
-			for _, byClient := range []bool{true, false} {
-				x := newLine(l, web, family, 0)
-				n, ok := x.next(l.Client("wan").Stream("tcp", x.known.Addr(), 80))
-				if !ok || n.client == 0 {
-					t.Fatalf("the connection does not work: %+v", n)
-				}
-				opened = append(opened, open{x, n, byClient})
-			}
-		}
-		untilCut(t, l, a, toWan2)
-		a.Kill()
-		for _, x := range opened {
-			rst := func(from, to netip.AddrPort, seq uint32) *layers.TCP {
-				return &layers.TCP{SrcPort: layers.TCPPort(from.Port()), DstPort: layers.TCPPort(to.Port()), RST: true, Seq: seq}
-			}
-			if x.byClient {
-				x.wan.Send(frame(x.toHost, x.client, x.known, 1, rst(x.client, x.known, x.at.client), "")...)
-			} else {
-				x.web.Send(frame(x.fromWeb, x.server, x.client, 1, rst(x.server, x.client, x.at.server), "")...)
-			}
-			for i := range 2 {
-				push := &layers.TCP{SrcPort: 80, DstPort: layers.TCPPort(x.client.Port()), ACK: true, PSH: true, Window: 500,
-					Seq: x.at.server + uint32(4*i), Ack: x.at.client}
-				x.web.Send(frame(x.fromWeb, x.server, x.client, 64, push, "push")...)
-				more := &layers.TCP{SrcPort: layers.TCPPort(x.client.Port()), DstPort: 80, ACK: true, PSH: true, Window: 500,
-					Seq: x.at.client + uint32(4*i), Ack: x.at.server}
-				x.wan.Send(frame(x.toHost, x.client, x.known, 64, more, "more")...)
-			}
-			if x.wan.Receives(300*time.Millisecond, "push") {
-				t.Errorf("forged by the client %v: %s hears the server again", x.byClient, x.client)
-			}
-			if x.web.Receives(300*time.Millisecond, "more") {
-				t.Errorf("forged by the client %v: %s reaches the server again", x.byClient, x.client)
-			}
-		}
-		if out, _, _ := l.TryHost("nft", "list", "table", "inet", "dockwall-cut"); out == "" {
-			t.Error("what is closed went with the agent")
-		}
-		if out, stderr, code := l.Agentctl("remove"); code != 0 {
-			t.Errorf("agentctl remove: %s%s", out, stderr)
-		}
-		if out, _, _ := l.TryHost("nft", "list", "table", "inet", "dockwall-cut"); out != "" {
-			t.Errorf("agentctl remove leaves\n%s", out)
+		for _, variant := range []string{"nft", "legacy"} {
+			t.Run(variant, func(t *testing.T) { cutConnectionsStayCut(t, engine, variant) })
 		}
 	})
+}
+
+func cutConnectionsStayCut(t *testing.T, engine, variant string) {
+	l, web := cutLab(t, engine, variant)
+	families := []int{4}
+	if engine == "28.5" {
+		families = []int{4, 6} // 20.10 has no DNAT in IPv6: docker-proxy's socket is destroyed
+	}
+	a := l.Agentd(toAnybody)
+	type open struct {
+		*line
+		at       segments
+		byClient bool
+	}
+	var opened []open
+	for _, family := range families {
+		for _, byClient := range []bool{true, false} {
+			x := newLine(l, web, "six", family, 0)
+			n, ok := x.next(l.Client("wan").Stream("tcp", x.known.Addr(), 80))
+			if !ok || n.client == 0 {
+				t.Fatalf("the connection does not work: %+v", n)
+			}
+			opened = append(opened, open{x, n, byClient})
+		}
+	}
+	untilCut(t, l, a, toWan2)
+	a.Kill()
+	for _, x := range opened {
+		rst := func(from, to netip.AddrPort, seq uint32) *layers.TCP {
+			return &layers.TCP{SrcPort: layers.TCPPort(from.Port()), DstPort: layers.TCPPort(to.Port()), RST: true, Seq: seq}
+		}
+		if x.byClient {
+			x.wan.Send(frame(x.toHost, x.client, x.known, 1, rst(x.client, x.known, x.at.client), "")...)
+		} else {
+			x.web.Send(frame(x.fromWeb, x.server, x.client, 1, rst(x.server, x.client, x.at.server), "")...)
+		}
+		for i := range 2 {
+			push := &layers.TCP{SrcPort: 80, DstPort: layers.TCPPort(x.client.Port()), ACK: true, PSH: true, Window: 500,
+				Seq: x.at.server + uint32(4*i), Ack: x.at.client}
+			x.web.Send(frame(x.fromWeb, x.server, x.client, 64, push, "push")...)
+			more := &layers.TCP{SrcPort: layers.TCPPort(x.client.Port()), DstPort: 80, ACK: true, PSH: true, Window: 500,
+				Seq: x.at.client + uint32(4*i), Ack: x.at.server}
+			x.wan.Send(frame(x.toHost, x.client, x.known, 64, more, "more")...)
+		}
+		if x.wan.Receives(300*time.Millisecond, "push") {
+			t.Errorf("forged by the client %v: %s hears the server again", x.byClient, x.client)
+		}
+		if x.web.Receives(300*time.Millisecond, "more") {
+			t.Errorf("forged by the client %v: %s reaches the server again", x.byClient, x.client)
+		}
+	}
+	if out, _, _ := l.TryHost("nft", "list", "table", "inet", "dockwall-cut"); out == "" {
+		t.Error("what is closed went with the agent")
+	}
+	if out, stderr, code := l.Agentctl("remove"); code != 0 {
+		t.Errorf("agentctl remove: %s%s", out, stderr)
+	}
+	if out, _, _ := l.TryHost("nft", "list", "table", "inet", "dockwall-cut"); out != "" {
+		t.Errorf("agentctl remove leaves\n%s", out)
+	}
 }
 
 // TestSeedsEndAtTheStart has a stranger send a datagram in the name of a container,
@@ -233,13 +259,13 @@ func TestCutConnectionsStayCut(t *testing.T) {
 // conntrack made of it: what the stranger sends then is no answer.
 func TestSeedsEndAtTheStart(t *testing.T) {
 	onEngines(t, []string{"20.10", "28.5"}, func(t *testing.T, engine string) {
-		l, web := cutLab(t, engine)
+		l, web := cutLab(t, engine, "nft")
 		l.Host("sysctl", "-qw", "net.netfilter.nf_conntrack_udp_timeout=120", "net.netfilter.nf_conntrack_udp_timeout_stream=120")
 		l.Host("iptables", "-I", "INPUT", "-m", "conntrack", "--ctstate", "NEW") // conntrack runs, as it does where Docker is
 		l.Host("ip6tables", "-I", "INPUT", "-m", "conntrack", "--ctstate", "NEW")
 		var lines []*line
 		for _, family := range []int{4, 6} {
-			x := newLine(l, web, family, 5000)
+			x := newLine(l, web, "six", family, 5000)
 			// As if the container's port 80 had sent to the stranger.
 			x.wan.Send(frame(x.toHost, x.server, x.client, 64, datagram(x.server, x.client), "seed")...)
 			lines = append(lines, x)

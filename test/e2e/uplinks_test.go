@@ -35,7 +35,7 @@ func TestCutByInterface(t *testing.T) {
 	onEngines(t, []string{"20.10", "28.5"}, func(t *testing.T, engine string) {
 		for via, want := range map[string]string{"eth0": "cut", "eth2": "ok"} {
 			t.Run(via, func(t *testing.T) {
-				l, _ := cutLab(t, engine)
+				l, _ := cutLab(t, engine, "nft")
 				l.Host("sysctl", "-qw", "net.netfilter.nf_conntrack_udp_timeout=30", "net.netfilter.nf_conntrack_udp_timeout_stream=30")
 				secondUplink(t, l)
 				l.Agentd(toAnybody)
