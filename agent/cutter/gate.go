@@ -158,13 +158,13 @@ func requests(v victim) hostnet.Direction {
 //   - Cut TCP: both, so that the connection does not go on under a later policy.
 //   - Cut UDP and others: the answers.
 //   - To be judged again: the answers, until the opener's next packet was allowed.
-//     A TCP connection that most likely comes by an allowed interface is not
-//     interrupted: it is closed to the interfaces that are not.
+//     A TCP connection that most likely comes by an allowed interface keeps its entry,
+//     and is not interrupted: it is closed to the interfaces that are not.
 func (k *knife) directions(v victim) []hostnet.Direction {
 	a := v.attempt
 	switch {
 	case keeps(a):
-		var ds []hostnet.Direction
+		ds := []hostnet.Direction{answers(v)}
 		for _, nic := range a.refused {
 			d := requests(v)
 			d.NIC = nic

@@ -62,6 +62,28 @@ func TestCutByInterface(t *testing.T) {
 	}
 }
 
+// The first packet that comes in by a denied interface ends the connection in both
+// directions: what the server sends does not reach the client either.
+func TestServerIsCutByInterface(t *testing.T) {
+	w := newRealTown(t)
+	w.secondUplink()
+	w.enforce()
+	x := w.pair("172.17.0.2:9000", "192.0.2.1:9000")
+	six := w.pair("[fd17::2]:9000", "[2001:db8:1::1]:9000")
+	w.policy.Published[0].Via = []*policy.Interfaces{{Name: "x", Names: []string{"eth0"}}}
+	w.cutForGood(w.enforce())
+	for _, p := range []*pair{x, six} {
+		_, err := p.client.Write([]byte("x"))
+		must(t, err)
+		time.Sleep(50 * time.Millisecond)
+		_, err = p.server.Write([]byte("x"))
+		must(t, err)
+		if hears(t, p.client, 500*time.Millisecond) {
+			t.Errorf("the client hears the server %s", p.client.RemoteAddr())
+		}
+	}
+}
+
 // With both uplinks in use, what is allowed is not interrupted: not even a
 // connection whose client is silent.
 func TestSilentClientGoesOn(t *testing.T) {
@@ -72,14 +94,14 @@ func TestSilentClientGoesOn(t *testing.T) {
 	x := w.pair("172.17.0.2:9000", "192.0.2.1:9000")
 	w.policy.Published[0].Via = []*policy.Interfaces{{Name: "x", Names: []string{"eth0"}}}
 	w.cutForGood(w.enforce())
-	if _, err := x.server.Write([]byte("x")); err != nil || !hears(t, x.client) {
+	if _, err := x.server.Write([]byte("x")); err != nil || !hears(t, x.client, 5*time.Second) {
 		t.Errorf("the server's byte does not reach the client (%v)", err)
 	}
 }
 
-func hears(t *testing.T, c net.Conn) bool {
+func hears(t *testing.T, c net.Conn, within time.Duration) bool {
 	t.Helper()
-	must(t, c.SetReadDeadline(time.Now().Add(5*time.Second)))
+	must(t, c.SetReadDeadline(time.Now().Add(within)))
 	_, err := c.Read(make([]byte, 1))
 	return err == nil
 }
@@ -124,7 +146,7 @@ func TestDirections(t *testing.T) {
 		{"udp", wanDNATUDP, false, deny, nil, 0, 1, nil},
 		{"udp to judge", wanDNATUDP, true, allow, []string{"eth0"}, 0, 1, nil},
 		{"tcp to judge", wanDNAT, true, deny, []string{"eth0"}, 0, 1, nil},
-		{"tcp that goes on", lanDNAT, true, allow, []string{"eth0", "tun0"}, 0, 0, []string{"eth0", "tun0"}},
+		{"tcp that goes on", lanDNAT, true, allow, []string{"eth0", "tun0"}, 0, 1, []string{"eth0", "tun0"}},
 	} {
 		f := flow(t, c.flow)
 		a, _ := k.flow(f)

@@ -36,6 +36,9 @@ const (
 	// firstRegister is NFT_REG32_00: keys are longer than the 16 bytes of the
 	// registers 1 to 4.
 	firstRegister = 8
+
+	// ctID is NFT_CT_ID (Linux 5.2): the number of the packet's conntrack entry.
+	ctID = expr.CtKey(23)
 )
 
 // Barrier keeps connections that were cut from coming back. A packet that has one
@@ -47,7 +50,11 @@ const (
 //
 // It needs nf_tables, whichever variant of iptables is in use. It works in the
 // network namespace of the calling thread.
-type Barrier struct{}
+type Barrier struct {
+	// noID: the kernel cannot tell connections apart by their number (before Linux
+	// 5.2). Then only the direction that has the NIC is closed.
+	noID bool
+}
 
 // closedSet is one of the table's sets.
 type closedSet struct {
@@ -61,14 +68,25 @@ func (b *Barrier) Close(ds []hostnet.Direction) error {
 	if errors.Is(err, unix.EEXIST) || errors.Is(err, unix.EINVAL) || errors.Is(err, unix.EBUSY) {
 		// A table of this name has sets of another kind: an earlier version of
 		// dockwall made it.
-		if err = b.Remove(); err == nil {
-			err = b.close(ds)
+		err = b.anew(ds)
+	}
+	if err != nil && !b.noID {
+		b.noID = true
+		if err = b.anew(ds); err != nil {
+			b.noID = false
 		}
 	}
 	if err != nil {
 		return fmt.Errorf("closing connections (nftables table inet %s): %w", BarrierTable, err)
 	}
 	return nil
+}
+
+func (b *Barrier) anew(ds []hostnet.Direction) error {
+	if err := b.Remove(); err != nil {
+		return err
+	}
+	return b.close(ds)
 }
 
 func (b *Barrier) close(ds []hostnet.Direction) error {
@@ -79,6 +97,11 @@ func (b *Barrier) close(ds []hostnet.Direction) error {
 	sets, err := writeBarrier(conn)
 	if err != nil {
 		return err
+	}
+	if slices.ContainsFunc(ds, func(d hostnet.Direction) bool { return d.NIC != "" }) {
+		if err := writeNICs(conn, sets, !b.noID); err != nil {
+			return err
+		}
 	}
 	for part := range slices.Chunk(ds, closeAtOnce) {
 		for _, s := range sets {
@@ -213,12 +236,12 @@ func barrierSets(t *nftables.Table) []closedSet {
 }
 
 // writeBarrier writes the table, whether or not it is there already. Its elements
-// stay.
+// stay, and so does the chain nics, which writeNICs fills.
 //
-//	prerouting ─► SYN? passes ─► established? ─► NIC closed to it? drop
-//	                              └► else ─► ends
-//	output     ─► SYN? passes ─► established? passes ─► ends
-//	ends       ─► closed? drop
+//	prerouting, output ─► SYN? passes ─► established? ─► nics
+//	                                     └► else ──────► ends
+//	ends ─► closed? drop
+//	nics ─► came by a closed NIC before? drop ─► NIC closed to it? drop, and remember
 func writeBarrier(conn *nftables.Conn) ([]closedSet, error) {
 	t := conn.AddTable(barrierTable())
 	sets := barrierSets(t)
@@ -235,24 +258,49 @@ func writeBarrier(conn *nftables.Conn) ([]closedSet, error) {
 	ends, nics := conn.AddChain(&nftables.Chain{Name: "ends", Table: t}), conn.AddChain(&nftables.Chain{Name: "nics", Table: t})
 	in, out := base("prerouting", nftables.ChainHookPrerouting), base("output", nftables.ChainHookOutput)
 	l := Latch{conn: conn, table: t}
-	for _, c := range []*nftables.Chain{ends, nics, in, out} {
+	for _, c := range []*nftables.Chain{ends, in, out} {
 		conn.FlushChain(c)
 	}
 	known := bits(expr.CtKeySTATE, expr.CtStateBitESTABLISHED|expr.CtStateBitRELATED, expr.CmpOpNeq)
-	l.add(in, syn(), ret())
-	l.add(in, known, goTo(nics))
-	l.add(in, goTo(ends))
-	l.add(out, syn(), ret())
-	l.add(out, known, ret())
-	l.add(out, goTo(ends))
+	for _, c := range []*nftables.Chain{in, out} {
+		l.add(c, syn(), ret())
+		l.add(c, known, goTo(nics))
+		l.add(c, goTo(ends))
+	}
 	for _, s := range sets {
-		if s.nics {
-			l.add(nics, s.has(), drop())
-		} else {
+		if !s.nics {
 			l.add(ends, s.has(), drop())
 		}
 	}
 	return sets, nil
+}
+
+// writeNICs writes the chain nics. Each packet of each connection goes through it, so
+// it stays empty until a NIC is closed.
+func writeNICs(conn *nftables.Conn, sets []closedSet, ids bool) error {
+	l := Latch{conn: conn, table: barrierTable()}
+	nics := &nftables.Chain{Name: "nics", Table: l.table}
+	conn.FlushChain(nics)
+	var remember []expr.Any
+	if ids {
+		gone := &nftables.Set{Table: l.table, Name: "gone", KeyType: nftables.TypeMark, Dynamic: true, HasTimeout: true, Timeout: closedFor, Size: maxClosed}
+		if err := conn.AddSet(gone, nil); err != nil {
+			return err
+		}
+		id, update := &expr.Ct{Key: ctID, Register: 1}, &expr.Dynset{SrcRegKey: 1, SetName: gone.Name, SetID: gone.ID, Operation: unix.NFT_DYNSET_OP_UPDATE, Timeout: closedFor}
+		l.add(nics, []expr.Any{id, &expr.Lookup{SourceRegister: 1, SetName: gone.Name, SetID: gone.ID}, update}, drop())
+		remember = []expr.Any{id, update}
+	}
+	for _, s := range sets {
+		if !s.nics {
+			continue
+		}
+		if ids {
+			l.add(nics, s.has(), remember) // a rule of its own: it ends where the set is full
+		}
+		l.add(nics, s.has(), drop())
+	}
+	return nil
 }
 
 // syn holds for TCP packets that open a connection.
