@@ -16,6 +16,7 @@ import (
 
 	"dockwall/agent/config"
 	"dockwall/agent/cutter"
+	"dockwall/agent/dataplane"
 	"dockwall/netinfo"
 	"dockwall/rules"
 	"dockwall/rules/compile"
@@ -52,14 +53,19 @@ func TestTightening(t *testing.T) {
 		if engine != "20.10" && engine != "28.5" {
 			continue
 		}
-		t.Run(engine, func(t *testing.T) {
-			l := lab.New(t, lab.Options{Engine: engine})
-			lines := open(t, l, loose)
-			for _, file := range []string{friends, noEgress} {
-				tighten(t, l, file, lines)
-				lines = slices.DeleteFunc(lines, func(x *line) bool { return x.fate != "" })
-			}
-		})
+		for name, c := range map[string]*cutter.Cutter{
+			engine:                     cutter.New(hclog.NewNullLogger()),
+			engine + ", with a barrier": cutter.New(hclog.NewNullLogger()).With(&dataplane.Barrier{}),
+		} {
+			t.Run(name, func(t *testing.T) {
+				l := lab.New(t, lab.Options{Engine: engine})
+				lines := open(t, l, loose)
+				for _, file := range []string{friends, noEgress} {
+					tighten(t, l, c, file, lines)
+					lines = slices.DeleteFunc(lines, func(x *line) bool { return x.fate != "" })
+				}
+			})
+		}
 	}
 }
 
@@ -72,7 +78,7 @@ func TestFirstPolicy(t *testing.T) {
 	rs, s := compiled(t, l)
 	apply(t, l)
 	applied := time.Now()
-	cut(t, l, rs, s)
+	cut(t, l, cutter.New(hclog.NewNullLogger()), rs, s)
 	stop := make(chan struct{})
 	close(stop)
 	for _, x := range lines {
@@ -164,7 +170,7 @@ func onHost(t *testing.T, l *lab.Lab, f func()) {
 }
 
 // tighten puts the file in force while every line is busy.
-func tighten(t *testing.T, l *lab.Lab, file string, lines []*line) {
+func tighten(t *testing.T, l *lab.Lab, c *cutter.Cutter, file string, lines []*line) {
 	t.Helper()
 	stop := make(chan struct{})
 	var busy sync.WaitGroup
@@ -175,7 +181,7 @@ func tighten(t *testing.T, l *lab.Lab, file string, lines []*line) {
 	rs, s := compiled(t, l)
 	apply(t, l)
 	applied := time.Now()
-	cut(t, l, rs, s)
+	cut(t, l, c, rs, s)
 	close(stop)
 	busy.Wait()
 	for _, x := range lines {
@@ -183,10 +189,10 @@ func tighten(t *testing.T, l *lab.Lab, file string, lines []*line) {
 	}
 }
 
-func cut(t *testing.T, l *lab.Lab, rs rules.Ruleset, s netinfo.Snapshot) {
+func cut(t *testing.T, l *lab.Lab, c *cutter.Cutter, rs rules.Ruleset, s netinfo.Snapshot) {
 	t.Helper()
 	onHost(t, l, func() {
-		r, err := cutter.New(hclog.NewNullLogger()).Cut(context.Background(), rs, s)
+		r, err := c.Cut(context.Background(), rs, s)
 		t.Logf("cut: %+v, %v", r, err)
 		if err != nil {
 			t.Error(err)
