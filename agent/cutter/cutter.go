@@ -103,6 +103,7 @@ func (c *Cutter) ask(a ask) {
 // Run does what is asked for until ctx ends.
 func (c *Cutter) Run(ctx context.Context) {
 	var left trail
+	first := false
 	for {
 		var a ask
 		select {
@@ -110,6 +111,9 @@ func (c *Cutter) Run(ctx context.Context) {
 			return
 		case a = <-c.asks:
 		}
+		// Until the engine's containers are known nothing is cut.
+		a.first = a.first || first
+		first = a.first && !a.s.Engine.Known
 		var looked time.Duration
 		left, looked = c.serve(ctx, a, left)
 		select {

@@ -54,7 +54,7 @@ func TestTightening(t *testing.T) {
 			continue
 		}
 		for name, c := range map[string]*cutter.Cutter{
-			engine:                     cutter.New(hclog.NewNullLogger()),
+			engine:                      cutter.New(hclog.NewNullLogger()),
 			engine + ", with a barrier": cutter.New(hclog.NewNullLogger()).With(&dataplane.Barrier{}),
 		} {
 			t.Run(name, func(t *testing.T) {

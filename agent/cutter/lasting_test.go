@@ -1,9 +1,11 @@
 package cutter
 
 import (
+	"context"
 	"net"
 	"net/netip"
 	"os/exec"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -11,6 +13,7 @@ import (
 	"github.com/gopacket/gopacket"
 	"github.com/gopacket/gopacket/layers"
 	"github.com/hashicorp/go-hclog"
+	"github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
 
 	"dockwall/agent/dataplane"
@@ -265,5 +268,61 @@ func TestSamePortAfterCut(t *testing.T) {
 	must(t, err)
 	if !w.chat(c, s).flows() {
 		t.Error("a new connection of the same addresses and ports does not work")
+	}
+}
+
+// The first cut after a time without rules ends what a false source may have made,
+// as soon as the containers are known; later ones do not.
+func TestFirstCutEndsSeeds(t *testing.T) {
+	w := newRealTown(t)
+	rs, s := w.enforce()
+	c := w.barred()
+	seed := func() {
+		table, err := hostnet.OpenFlowTable()
+		must(t, err)
+		defer table.Close()
+		// As a packet from outside in the name of the container makes it.
+		must(t, table.Divert(netinfo.UDP, netip.MustParseAddrPort("172.17.0.2:53"), netip.MustParseAddrPort("192.0.2.10:5000"), netip.MustParseAddrPort("192.0.2.1:53")))
+	}
+	left := func() (n int) {
+		must(t, hostnet.EachFlow(4, func(f hostnet.Flow) {
+			if f.Original.DstPort == 5000 {
+				n++
+			}
+		}))
+		return n
+	}
+	seed()
+	unknown := s
+	unknown.Engine.Known = false
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		runtime.LockOSThread() // not unlocked: the thread ends here
+		if err := netns.Set(w.host); err != nil {
+			t.Error(err)
+			return
+		}
+		c.Run(ctx)
+	}()
+	defer func() { stop(); <-done }()
+	c.AskFirst(rs, unknown)
+	time.Sleep(3 * calm)
+	if left() != 1 {
+		t.Error("the seed ended before the containers were known")
+	}
+	c.Ask(rs, s)
+	for deadline := time.Now().Add(5 * time.Second); left() > 0; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("the seed stays")
+		}
+	}
+	time.Sleep(3 * calm)
+	seed()
+	c.Ask(rs, s)
+	time.Sleep(5 * calm)
+	if left() != 1 {
+		t.Error("a later cut ended what may be a container's own")
 	}
 }

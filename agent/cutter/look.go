@@ -92,8 +92,11 @@ func (c *Cutter) cut(ctx context.Context, a ask, left trail, asks chan ask) (Res
 		first: a.first, loose: hostnet.TCPLoose(), rejudged: map[direction]bool{}}
 	maps.Copy(k.trail, left)
 	begun := time.Now()
-	if err := k.tend(); err != nil || a.reopen {
-		return k.result, left, err
+	if err := k.tend(); err != nil {
+		c.log.Warn("connections that are allowed again may stay cut for some days", "error", err)
+	}
+	if a.reopen {
+		return k.result, left, nil
 	}
 	again, err := k.looks(ctx, begun, asks)
 	k.result.Took = time.Since(begun)

@@ -27,8 +27,9 @@ const (
 	// closedFor is how long a direction stays closed after its last packet: the
 	// kernel's own time for an established TCP connection.
 	closedFor = 5 * 24 * time.Hour
-	// maxClosed is how many directions each set holds, some 10 MB at most.
-	maxClosed = 1 << 16
+	// maxClosed is how many directions each set holds: as many as the connection
+	// table has entries by default. An element takes some 130 bytes.
+	maxClosed = 1 << 18
 	// closeAtOnce is how many elements one message takes: an attribute holds 64 KiB.
 	closeAtOnce   = 512
 	barrierAnswer = 5 * time.Second
@@ -65,28 +66,23 @@ type closedSet struct {
 // Close closes the directions, some hundred in each transaction.
 func (b *Barrier) Close(ds []hostnet.Direction) error {
 	err := b.close(ds)
-	if errors.Is(err, unix.EEXIST) || errors.Is(err, unix.EINVAL) || errors.Is(err, unix.EBUSY) {
+	if !b.noID && (errors.Is(err, unix.EINVAL) || errors.Is(err, unix.EOPNOTSUPP)) {
+		b.noID = true
+		if err = b.close(ds); err != nil {
+			b.noID = false
+		}
+	}
+	if errors.Is(err, unix.EEXIST) {
 		// A table of this name has sets of another kind: an earlier version of
 		// dockwall made it.
-		err = b.anew(ds)
-	}
-	if err != nil && !b.noID {
-		b.noID = true
-		if err = b.anew(ds); err != nil {
-			b.noID = false
+		if err = b.Remove(); err == nil {
+			err = b.close(ds)
 		}
 	}
 	if err != nil {
 		return fmt.Errorf("closing connections (nftables table inet %s): %w", BarrierTable, err)
 	}
 	return nil
-}
-
-func (b *Barrier) anew(ds []hostnet.Direction) error {
-	if err := b.Remove(); err != nil {
-		return err
-	}
-	return b.close(ds)
 }
 
 func (b *Barrier) close(ds []hostnet.Direction) error {
