@@ -61,7 +61,7 @@ func (g *gate) remember(ds []hostnet.Direction, a attempt) {
 		g.closed = map[hostnet.Direction]closing{}
 	}
 	for _, d := range ds {
-		if len(g.closed) < maxRemembered {
+		if !d.Brief && len(g.closed) < maxRemembered {
 			c := closing{a, time.Now()}
 			g.closed[d] = c
 			if c.opens() {
@@ -102,6 +102,42 @@ func (k *knife) tend() error {
 		return g.barrier.Close(slices.Collect(maps.Keys(g.closed)))
 	}
 	return nil
+}
+
+// pruneAfter is how long what is to be judged again stays closed at least, though its
+// connection has ended.
+const pruneAfter = 10 * time.Minute
+
+// ended returns a function that is to see all flows, and one that then opens what was
+// closed for connections that have ended. A host may have thousands of short ones
+// that were only to be judged again. What was cut stays closed: its server may go on.
+func (k *knife) ended() (see func(hostnet.Flow), open func()) {
+	g := k.c.gate
+	stale := map[direction][]hostnet.Direction{}
+	for d, c := range g.closed {
+		if c.attempt.rejudge && time.Since(c.at) > pruneAfter {
+			of := direction{d.Proto, d.Tuple}
+			stale[of] = append(stale[of], d)
+		}
+	}
+	see = func(f hostnet.Flow) {
+		delete(stale, direction{f.Proto, f.Original})
+		delete(stale, direction{f.Proto, f.Reply})
+	}
+	open = func() {
+		ds := slices.Concat(slices.Collect(maps.Values(stale))...)
+		if g.barrier == nil || len(ds) == 0 {
+			return
+		}
+		if err := g.barrier.Open(ds); err != nil {
+			k.c.log.Debug("what was closed for connections that have ended stays closed for some days", "error", err)
+			return
+		}
+		for _, d := range ds {
+			delete(g.closed, d)
+		}
+	}
+	return see, open
 }
 
 // close closes what the victims may come back by, and reports whether it did.
@@ -174,7 +210,11 @@ func (k *knife) directions(v victim) []hostnet.Direction {
 	case a.proto == netinfo.TCP && !a.rejudge:
 		return []hostnet.Direction{answers(v), requests(v)}
 	}
-	return append(k.otherAnswers(a), answers(v))
+	ds := append(k.otherAnswers(a), answers(v))
+	for i := range ds {
+		ds[i].Brief = a.rejudge && a.proto != netinfo.TCP && !v.flow.Assured()
+	}
+	return ds
 }
 
 // keeps reports whether the connection's entry stays.

@@ -146,8 +146,10 @@ func (k *knife) look(i int) error {
 		k.result.Undecided = 0
 	}
 	var seeds []hostnet.Flow
+	see, open := k.ended()
 	for _, family := range []int{4, 6} {
 		err := hostnet.EachFlow(family, func(f hostnet.Flow) {
+			see(f)
 			if a, yes := k.condemned(f, full); yes {
 				victims = append(victims, victim{f, a})
 			} else if i == 0 && k.first && k.seeded(f) {
@@ -158,11 +160,12 @@ func (k *knife) look(i int) error {
 			return err
 		}
 	}
-	open, err := k.sockets(victims, i == 0)
+	open()
+	untracked, err := k.sockets(victims, i == 0)
 	if err != nil {
 		return err
 	}
-	closed := k.close(victims, open)
+	closed := k.close(victims, untracked)
 	var first error
 	for _, v := range victims {
 		// One that resists does not save the others.

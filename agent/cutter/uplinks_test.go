@@ -7,6 +7,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hashicorp/go-hclog"
+
+	"dockwall/netinfo/hostnet"
 	"dockwall/rules/policy"
 )
 
@@ -167,6 +170,50 @@ func TestDirections(t *testing.T) {
 		if forth != c.requests || back != c.back || len(nics) != len(c.nics) {
 			t.Errorf("%s: %d, %d, %v; want %d, %d, %v", c.name, forth, back, nics, c.requests, c.back, c.nics)
 		}
+	}
+}
+
+// opened notes what a barrier opens.
+type opened struct{ ds []hostnet.Direction }
+
+func (o *opened) Close([]hostnet.Direction) error   { return nil }
+func (o *opened) Open(ds []hostnet.Direction) error { o.ds = append(o.ds, ds...); return nil }
+func (o *opened) Stands() (bool, error)             { return true, nil }
+
+// What was closed for connections that have ended is opened after a while. What was
+// cut stays closed, and a datagram without a dialogue is not even remembered.
+func TestEnded(t *testing.T) {
+	s := town()
+	m, _ := machine(t, open(nil), s)
+	o := &opened{}
+	k := &knife{c: New(hclog.NewNullLogger()).With(o), judge: newJudge(m, s, routes)}
+	closing := func(text string, rejudge bool, age time.Duration) victim {
+		f := flow(t, text)
+		a, _ := k.flow(f)
+		a.rejudge, a.likely, a.refused = rejudge, allow, []string{"eth1"}
+		v := victim{f, a}
+		k.c.gate.remember(k.directions(v), a)
+		for d, c := range k.c.gate.closed {
+			if d.Tuple == f.Reply || d.Tuple == f.Original {
+				c.at = time.Now().Add(-age)
+				k.c.gate.closed[d] = c
+			}
+		}
+		return v
+	}
+	over := closing(wanDNAT, true, time.Hour)
+	lives := closing(lanDNAT, true, time.Hour)
+	closing(wanDNAT6, true, time.Minute)
+	closing(wanDNATUDP, false, time.Hour)
+	if before := len(k.c.gate.closed); before != 7 {
+		t.Fatalf("%d directions are closed, want 7", before)
+	}
+	closing("udp 192.0.2.10:4444 > 192.0.2.1:8080 < 172.17.0.2:80 > 192.0.2.10:4444 unreplied", true, time.Hour)
+	see, open := k.ended()
+	see(lives.flow)
+	open()
+	if len(o.ds) != 2 || len(k.c.gate.closed) != 5 {
+		t.Errorf("opened %v, %d stay closed; want those of %v", o.ds, len(k.c.gate.closed), over.flow)
 	}
 }
 

@@ -27,6 +27,9 @@ const (
 	// closedFor is how long a direction stays closed after its last packet: the
 	// kernel's own time for an established TCP connection.
 	closedFor = 5 * 24 * time.Hour
+	// brieflyFor is that of a direction that is Brief. The kernel keeps datagrams without
+	// a dialogue for 30 seconds.
+	brieflyFor = 2 * time.Minute
 	// maxClosed is how many directions each set holds: as many as the connection
 	// table has entries by default. An element takes some 130 bytes.
 	maxClosed = 1 << 18
@@ -349,7 +352,11 @@ func (s closedSet) elements(ds []hostnet.Direction) []nftables.SetElement {
 		}
 		if key := s.key(d); !seen[string(key)] {
 			seen[string(key)] = true
-			es = append(es, nftables.SetElement{Key: key, Timeout: closedFor})
+			e := nftables.SetElement{Key: key, Timeout: closedFor}
+			if d.Brief {
+				e.Timeout = brieflyFor
+			}
+			es = append(es, e)
 		}
 	}
 	return es

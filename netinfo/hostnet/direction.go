@@ -9,6 +9,8 @@ type Direction struct {
 	Tuple
 	// NIC limits it to packets that come in by this interface; empty: any.
 	NIC string
+	// Brief: the connection would end by itself after some seconds without packets.
+	Brief bool
 }
 
 // Forth is the direction of the flow's first packet.
