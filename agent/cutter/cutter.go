@@ -131,6 +131,9 @@ func (c *Cutter) serve(ctx context.Context, a ask, left trail) (trail, time.Dura
 	if err != nil && ctx.Err() == nil {
 		c.log.Error("connections that are no longer allowed may go on", "error", err)
 	}
+	if r.Rejudged > 0 && !r.Cut() {
+		c.log.Debug("the kernel judges the next packet of connections whose interface matters", "connections", r.Rejudged)
+	}
 	if r.Cut() {
 		c.log.Info("connections cut", "forwarded", r.Forwarded, "received", r.Received, "sockets", r.Sockets,
 			"rejudged", r.Rejudged, "seeded", r.Seeded, "undecided", r.Undecided, "within", r.Looked.Round(100*time.Microsecond))
