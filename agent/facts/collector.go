@@ -32,6 +32,8 @@ type Collector struct {
 	// scanner belongs to whoever looks at the sockets: who asked first for the
 	// facts, and watchSockets after that.
 	scanner *hostnet.Scanner
+	// warned is the trouble with the sockets that was logged last; scanner's owner's.
+	warned string
 	// first is the first look at the sockets and the neighbours.
 	first sync.Once
 	// look asks for another.
@@ -48,7 +50,7 @@ func New(host string, last netinfo.Snapshot, log hclog.Logger) (*Collector, erro
 		return nil, err
 	}
 	return &Collector{log: log, engine: engine, stale: true, memory: remember(last), sockets: recall(last), neighbors: neighbors{},
-		scanner: hostnet.NewScanner("/proc"), look: make(chan struct{}, 1)}, nil
+		scanner: hostnet.NewScanner("/proc").WithEngine(host), look: make(chan struct{}, 1)}, nil
 }
 
 // Run keeps the facts fresh until ctx ends. notify is called whenever Snapshot
@@ -117,11 +119,22 @@ func (c *Collector) askLater(wait time.Duration) {
 // such a look is done.
 func (c *Collector) lookFirst() {
 	c.first.Do(func() {
-		if _, _, err := c.lookAtSockets(); err != nil {
-			c.log.Warn("looking at the host's sockets", "error", err)
-		}
+		_, _, err := c.lookAtSockets()
+		c.warn(err)
 		c.readNeighbors()
 	})
+}
+
+// warn logs trouble with a look at the sockets once, until it changes.
+func (c *Collector) warn(err error) {
+	text := ""
+	if err != nil {
+		text = err.Error()
+	}
+	if text != "" && text != c.warned {
+		c.log.Warn("cannot read all of what the host's sockets and dockerd's settings say", "error", err)
+	}
+	c.warned = text
 }
 
 // Snapshot returns what is known now, and when the event happened that its

@@ -201,8 +201,8 @@ func fakeDockerd(t *testing.T) (proc string) {
 		t.Fatal("only a process of root is believed to be dockerd")
 	}
 	proc = t.TempDir()
-	for name, text := range map[string]string{"comm": "dockerd\n", "cmdline": "dockerd\x00-Htcp://0.0.0.0:4243\x00--config-file=" + proc + "/none\x00",
-		"status": "NSpid:\t7\n", "ns/net": "not to be read"} {
+	for name, text := range map[string]string{"cmdline": "dockerd\x00-Htcp://0.0.0.0:4243\x00--config-file=" + proc + "/none\x00",
+		"status": "Name:\tdockerd\nNSpid:\t7\n", "ns/net": "not to be read"} {
 		path := filepath.Join(proc, "7", name)
 		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(text), 0o644)); err != nil {
 			t.Fatal(err)

@@ -64,9 +64,7 @@ func (c *Collector) watchSockets(ctx context.Context, notify func(string)) {
 	more := 0
 	for {
 		changed, settling, err := c.lookAtSockets()
-		if err != nil {
-			c.log.Warn("looking at the host's sockets", "error", err)
-		}
+		c.warn(err)
 		if changed {
 			notify("listening sockets changed")
 		}

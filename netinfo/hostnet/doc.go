@@ -26,6 +26,10 @@
 //     does not use already; but for Packets, which loads nfnetlink_log, as the
 //     rules do whose packets it is told of.
 //  5. Lists are sorted, so that equal facts are equal values.
+//  6. A process counts as dockerd or docker-proxy by what it cannot choose: the
+//     engine's socket, its parent, its namespaces, cgroups, capabilities. Files
+//     whose path a process names are read within limits of size and time, if
+//     they are regular.
 //
 // Thread safety: functions may be called from any goroutine. A Scanner is for
 // one goroutine at a time.

@@ -43,9 +43,9 @@ func (s *Scanner) Dockerd(listeners []Socket) ([]netinfo.Listener, error) {
 	proxies := s.proxies()
 	var found []netip.AddrPort
 	var errs []error
-	for _, p := range s.of(dockerdRole) {
+	for _, p := range s.dockerds() {
 		settings := parseDaemonArgs(p.args)
-		errs = append(errs, settings.readFile(s.configFile))
+		errs = append(errs, settings.readFile(s.files, s.configFile))
 		found = append(found, settings.ports()...)
 		held := s.held(p.pid, listeners)
 		found = append(found, slices.DeleteFunc(held, func(a netip.AddrPort) bool { return proxied(proxies, a) })...)
@@ -58,8 +58,14 @@ func (s *Scanner) Dockerd(listeners []Socket) ([]netinfo.Listener, error) {
 	return ports, errors.Join(errs...)
 }
 
-// DockerdRuns tells whether Dockerd found a dockerd when it last looked.
-func (s *Scanner) DockerdRuns() bool { return len(s.of(dockerdRole)) > 0 }
+// DockerdRuns reports whether Dockerd found a dockerd when it last looked.
+func (s *Scanner) DockerdRuns() bool { return len(s.dockerds()) > 0 }
+
+// dockerds returns the processes whose arguments are dockerd's. The peer of the
+// engine's socket may also be another program, whose arguments mean other things.
+func (s *Scanner) dockerds() []*process {
+	return slices.DeleteFunc(s.of(dockerdRole), func(p *process) bool { return p.signs.name != "dockerd" })
+}
 
 // held gives the TCP listeners among the process's open files; none where we
 // may not see them.
@@ -147,8 +153,8 @@ func cutFlag(arg string) (name, value string, joined bool) {
 }
 
 // readFile adds what the configuration file says. A missing file says nothing.
-func (d *daemonSettings) readFile(defaultFile string) error {
-	b, err := os.ReadFile(cmp.Or(d.configFile, defaultFile))
+func (d *daemonSettings) readFile(files *configFiles, defaultFile string) error {
+	b, err := files.get(cmp.Or(d.configFile, defaultFile))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}

@@ -91,7 +91,7 @@ func TestBrokenConfigurationHidesNothingElse(t *testing.T) {
 func TestDockerdByItsOpenSockets(t *testing.T) {
 	p := newFakeProc(t)
 	p.process(10, "dockerd", "net:[1]", "/usr/bin/dockerd")
-	p.process(11, "docker-proxy", "net:[1]", proxyTCP)
+	p.child(10, 11, "docker-proxy", "net:[1]", proxyTCP)
 	p.link("10/fd/0", "/dev/null")
 	p.link("10/fd/3", "socket:[100]")
 	p.link("10/fd/4", "socket:[101]")

@@ -26,10 +26,9 @@ type Proxy struct {
 // errNotProxy carries no details: it is made for every other process.
 var errNotProxy = errors.New("not docker-proxy's arguments")
 
-// Proxies finds the docker-proxy processes of this network namespace, sorted.
-// Where a process's namespace may not be read, the process is included if it
-// is in the scanner's PID namespace. The error is about /proc as a whole;
-// processes that come and go meanwhile are none.
+// Proxies finds the docker-proxy processes of this network namespace that a
+// dockerd of this host started, sorted. The error is about /proc as a whole; a
+// process that ends during the scan is no error.
 func (s *Scanner) Proxies() ([]Proxy, error) {
 	if err := s.refresh(); err != nil {
 		return nil, err

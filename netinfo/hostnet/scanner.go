@@ -1,11 +1,8 @@
 package hostnet
 
 import (
-	"bytes"
 	"cmp"
-	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -23,30 +20,38 @@ const (
 	rereadAfter = time.Minute
 )
 
-// Scanner finds docker-proxy and dockerd processes. It keeps what it read of
-// each process, so that a scan costs one lstat(2) per process that it knows;
-// another process under a known PID is told by the inode and time of its
-// directory.
+// Scanner finds the dockerd and docker-proxy processes that this host's engines
+// started. It keeps what it read of each process, so that a scan costs one
+// lstat(2) per process that it knows; the inode and time of its directory show
+// whether another process has taken a known PID.
 //
-// It believes only processes of root, since anybody may call a process
-// docker-proxy and give it arguments.
+// A name and arguments prove nothing: every program may choose them, one in a
+// container on the host's network too. So a process counts as dockerd only if
+// it is the peer of the engine's control socket, or is called dockerd and shows
+// no sign of a container (see signs); and as docker-proxy only if a dockerd
+// started it. All of this can be read without ptrace rights, which a hardened
+// unit lacks.
 type Scanner struct {
 	root       string
 	configFile string // dockerd's, where its arguments name none
+	files      *configFiles
+	engine     engine
 	now        func() time.Time
 	known      map[int]*process
 }
 
-// process is what is kept of one.
+// process is what the scanner keeps of one process.
 type process struct {
 	pid       int
 	inode     uint64
 	ctime     syscall.Timespec
 	firstSeen time.Time
 	lastRead  time.Time
+	signs     signs
 	role      role
 	args      []string
-	alive     bool // seen by the refresh that is going on
+	argsRead  bool // since lastRead
+	alive     bool // seen by the current refresh
 }
 
 // role is what a process is to the agent.
@@ -58,9 +63,13 @@ const (
 	dockerdRole
 )
 
-// NewScanner scans the processes below root, which is /proc but in tests.
+// maxProxyDepth is how many processes may stand between dockerd and a
+// docker-proxy: the program of --userland-proxy-path may start another one.
+const maxProxyDepth = 3
+
+// NewScanner scans the processes below root, which is /proc except in tests.
 func NewScanner(root string) *Scanner {
-	return &Scanner{root: root, configFile: "/etc/docker/daemon.json", now: time.Now, known: map[int]*process{}}
+	return &Scanner{root: root, configFile: "/etc/docker/daemon.json", files: newConfigFiles(), now: time.Now, known: map[int]*process{}}
 }
 
 // refresh brings what is known of the processes up to date.
@@ -72,17 +81,74 @@ func (s *Scanner) refresh() error {
 	for _, p := range s.known {
 		p.alive = false
 	}
-	namespace := s.ownNamespace()
 	for _, pid := range pids {
-		if p := s.look(pid, namespace); p != nil {
+		if p := s.look(pid); p != nil {
 			p.alive = true
 		}
 	}
 	maps.DeleteFunc(s.known, func(_ int, p *process) bool { return !p.alive })
+	s.engine.refresh(s)
+	for _, p := range s.known {
+		s.findDockerd(p)
+	}
+	// After all of dockerd: a child counts through its parent.
+	for _, p := range s.known {
+		s.findProxy(p)
+	}
 	return nil
 }
 
-// of gives the processes of the role in the order of their PIDs.
+// findDockerd gives the process its role if it is a dockerd, and takes the role
+// away if it is none any more.
+func (s *Scanner) findDockerd(p *process) {
+	is := p.pid == s.engine.pid && s.onHost(p) || p.signs.name == "dockerd" && s.isHostsOwn(p)
+	switch {
+	case is:
+		p.role = dockerdRole
+		s.readArgs(p)
+	case p.role == dockerdRole:
+		p.role = stranger
+	}
+}
+
+// findProxy gives the process its role if it is a docker-proxy that a dockerd
+// started, and takes the role away if it is none any more.
+func (s *Scanner) findProxy(p *process) {
+	is := false
+	if p.pid != s.engine.pid && s.startedByDockerd(p, maxProxyDepth) {
+		s.readArgs(p)
+		is = proxyArguments(p.args)
+	}
+	switch {
+	case is:
+		p.role = proxyRole
+	case p.role == proxyRole:
+		p.role = stranger
+	}
+}
+
+// startedByDockerd reports whether the process may be a docker-proxy by its
+// ancestors. One that was a docker-proxy at an earlier scan stays one if dockerd
+// dies before it.
+func (s *Scanner) startedByDockerd(p *process, depth int) bool {
+	if p.role == proxyRole {
+		return s.onHost(p)
+	}
+	parent := s.known[p.signs.parent]
+	if parent == nil || parent == p || depth == 0 {
+		return false
+	}
+	if parent.role == dockerdRole {
+		return s.onHost(p)
+	}
+	if !s.startedByDockerd(parent, depth-1) {
+		return false
+	}
+	s.readArgs(parent)
+	return proxyArguments(parent.args) && s.onHost(p)
+}
+
+// of returns the processes of the role in the order of their PIDs.
 func (s *Scanner) of(want role) []*process {
 	var found []*process
 	for _, p := range s.known {
@@ -114,9 +180,9 @@ func (s *Scanner) pids() ([]int, error) {
 	return pids, nil
 }
 
-// look gives what is known of the process, reading it where that is nothing or
-// old; nil if there is no such process any more.
-func (s *Scanner) look(pid int, namespace string) *process {
+// look returns what is known of the process, and reads it if that is nothing or
+// old; nil if the process has ended.
+func (s *Scanner) look(pid int) *process {
 	var st syscall.Stat_t
 	if err := syscall.Lstat(s.path(pid), &st); err != nil {
 		return nil
@@ -130,80 +196,32 @@ func (s *Scanner) look(pid int, namespace string) *process {
 	if !p.lastRead.IsZero() && now.Sub(p.firstSeen) >= settleAfter && now.Sub(p.lastRead) < rereadAfter {
 		return p
 	}
+	p.lastRead, p.argsRead = now, false
+	p.signs = signs{}
 	// The directory of a process belongs to its effective user, whatever the
 	// process does to its dumpable flag (proc_pid(5)).
-	p.lastRead, p.role, p.args = now, stranger, nil
 	if st.Uid == 0 {
-		s.read(p, namespace)
+		p.signs = s.readSigns(pid)
 	}
 	return p
 }
 
-// read fills in role and args. A process that ends meanwhile is a stranger.
-func (s *Scanner) read(p *process, namespace string) {
-	comm, err := os.ReadFile(s.path(p.pid, "comm"))
-	if err != nil {
-		return
-	}
-	isDockerd := string(bytes.TrimSpace(comm)) == "dockerd"
-	// docker-proxy may be another program (--userland-proxy-path): it is known
-	// by what it is asked to do.
-	args := s.cmdline(p.pid)
-	isProxy := proxyArguments(args)
-	if !isDockerd && !isProxy || !s.isOurs(p.pid, namespace) {
-		return
-	}
-	p.args, p.role = args, proxyRole
-	if !isProxy {
-		p.role = dockerdRole
+// readArgs reads the arguments unless they are known. The kernel takes them from
+// the memory of the process, which may be on a file system that does not answer:
+// they are read only of processes that the engine vouches for.
+func (s *Scanner) readArgs(p *process) {
+	if !p.argsRead {
+		p.args, p.argsRead = s.cmdline(p.pid), true
 	}
 }
 
-// cmdline gives the arguments, without the program; nil if there are none.
+// cmdline returns the arguments, without the program; nil if there are none.
 func (s *Scanner) cmdline(pid int) []string {
-	b, err := os.ReadFile(s.path(pid, "cmdline"))
+	b, err := readAtMost(s.path(pid, "cmdline"), maxCmdline)
 	if err != nil || len(b) == 0 {
 		return nil
 	}
 	return strings.Split(strings.TrimSuffix(string(b), "\x00"), "\x00")[1:]
-}
-
-// isOurs tells that the process is in our network namespace. Where the kernel
-// does not let us see (a hardened unit has no ptrace rights), a process of our
-// own PID namespace is believed: one inside a container could be anything.
-func (s *Scanner) isOurs(pid int, namespace string) bool {
-	its, err := os.Readlink(s.path(pid, "ns/net"))
-	switch {
-	case err == nil && namespace != "":
-		return its == namespace
-	case errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ESRCH):
-		return false
-	}
-	return s.inOwnPIDNamespace(pid)
-}
-
-// inOwnPIDNamespace reads NSpid of /proc/PID/status: the process's number in
-// each PID namespace from that of this /proc inwards.
-func (s *Scanner) inOwnPIDNamespace(pid int) bool {
-	status, err := os.ReadFile(s.path(pid, "status"))
-	if err != nil {
-		return false
-	}
-	for line := range strings.Lines(string(status)) {
-		if numbers, ok := strings.CutPrefix(line, "NSpid:"); ok {
-			return len(strings.Fields(numbers)) == 1
-		}
-	}
-	return true // a kernel without PID namespaces
-}
-
-// ownNamespace is this thread's network namespace, as a link's text.
-func (s *Scanner) ownNamespace() string {
-	ns, err := os.Readlink(filepath.Join(s.root, "thread-self/ns/net"))
-	if err != nil {
-		return ""
-	}
-	return ns
 }
 
 func (s *Scanner) path(pid int, name ...string) string {

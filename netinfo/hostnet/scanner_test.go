@@ -1,11 +1,13 @@
 package hostnet
 
 import (
+	"bufio"
 	"fmt"
 	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -31,6 +33,7 @@ func newFakeProc(t *testing.T) fakeProc {
 	needRoot(t)
 	p := fakeProc{t, t.TempDir()}
 	p.link("thread-self/ns/net", "net:[1]")
+	p.process(1, "systemd", "net:[1]", "/sbin/init")
 	p.write("version", "not a process")
 	return p
 }
@@ -49,20 +52,38 @@ func (p fakeProc) link(name, target string) {
 	must(p.t, os.Symlink(target, path))
 }
 
-// process adds one, in network namespace ns; "" stands for one that may not be
-// read.
+// hostRoot is the mountinfo of a process on the host's own file system.
+const hostRoot = "22 1 254:0 / / rw,relatime - ext4 /dev/vda rw\n23 22 0:21 / /proc rw - proc proc rw\n"
+
+// process adds one of the host's own, started by process 1, in network namespace
+// ns; "" stands for one that may not be read.
 func (p fakeProc) process(pid int, comm, ns, cmdline string) {
 	p.t.Helper()
+	p.child(1, pid, comm, ns, cmdline)
+}
+
+// child is process for one that another process started.
+func (p fakeProc) child(parent, pid int, comm, ns, cmdline string) {
+	p.t.Helper()
 	dir := fmt.Sprint(pid)
-	p.write(dir+"/comm", comm+"\n")
 	p.write(dir+"/cmdline", strings.ReplaceAll(cmdline, " ", "\x00")+"\x00")
-	p.write(dir+"/status", fmt.Sprintf("Name:\t%s\nNSpid:\t%d\nThreads:\t1\n", comm, pid))
+	p.status(pid, fmt.Sprintf("Name:\t%s\nPPid:\t%d\nNSpid:\t%d\nCapEff:\t000001ffffffffff\n", comm, parent, pid))
+	p.write(dir+"/cgroup", "0::/system.slice/docker.service\n")
+	p.write(dir+"/mountinfo", hostRoot)
 	if ns == "" {
 		p.write(dir+"/ns/net", "a file, not a link: reading the link fails")
 	} else {
 		p.link(dir+"/ns/net", ns)
 	}
 }
+
+func (p fakeProc) status(pid int, text string) {
+	p.t.Helper()
+	p.write(fmt.Sprintf("%d/status", pid), text)
+}
+
+// dockerd adds the one that starts the proxies of these tests.
+func (p fakeProc) dockerd(pid int) { p.process(pid, "dockerd", "net:[1]", "/usr/bin/dockerd") }
 
 func (p fakeProc) remove(pid int) {
 	p.t.Helper()
@@ -92,14 +113,15 @@ func checkProxies(t *testing.T, s *Scanner, want ...Proxy) {
 
 func TestProxiesOfThisNamespace(t *testing.T) {
 	p := newFakeProc(t)
-	p.process(10, "docker-proxy", "net:[1]", proxyTCP)
-	p.process(11, "own-proxy", "net:[1]", proxyUDP)
-	p.process(12, "docker-proxy", "net:[2]", strings.Replace(proxyTCP, "8080", "8082", 1))
-	p.process(13, "docker-proxy", "", strings.Replace(proxyTCP, "8080", "8083", 1))
-	p.process(14, "docker-proxy", "net:[1]", "docker-proxy -proto tcp -host-ip 0.0.0.0 -host-port 99999 -container-ip 172.17.0.2 -container-port 80")
-	p.process(15, "docker-proxy", "net:[1]", "docker-proxy --version")
-	p.process(16, "sh", "net:[1]", "sh -c docker-proxy")
-	p.write("17/comm", "kthreadd\n")
+	p.dockerd(9)
+	p.child(9, 10, "docker-proxy", "net:[1]", proxyTCP)
+	p.child(9, 11, "own-proxy", "net:[1]", proxyUDP)
+	p.child(9, 12, "docker-proxy", "net:[2]", strings.Replace(proxyTCP, "8080", "8082", 1))
+	p.child(9, 13, "docker-proxy", "", strings.Replace(proxyTCP, "8080", "8083", 1))
+	p.child(9, 14, "docker-proxy", "net:[1]", "docker-proxy -proto tcp -host-ip 0.0.0.0 -host-port 99999 -container-ip 172.17.0.2 -container-port 80")
+	p.child(9, 15, "docker-proxy", "net:[1]", "docker-proxy --version")
+	p.child(9, 16, "sh", "net:[1]", "sh -c docker-proxy")
+	p.write("17/status", "Name:\tkthreadd\nPPid:\t0\n")
 	p.write("17/cmdline", "")
 	unreadable := wantTCP(13)
 	unreadable.HostPort = 8083
@@ -110,28 +132,17 @@ func TestProxiesOfThisNamespace(t *testing.T) {
 	checkProxies(t, NewScanner(p.root), wantTCP(10), unreadable, udp)
 }
 
-// Anybody may give a process docker-proxy's arguments, which would then close
-// or open that port: a user without root, or root in a container whose
-// namespaces a hardened agent may not read.
-func TestProxiesOfOthersAreNotBelieved(t *testing.T) {
-	p := newFakeProc(t)
-	p.process(10, "docker-proxy", "net:[1]", proxyTCP)
-	must(t, os.Chown(filepath.Join(p.root, "10"), 1000, 1000))
-	p.process(11, "docker-proxy", "", proxyTCP)
-	p.write("11/status", "Name:\tdocker-proxy\nNSpid:\t11\t7\n")
-	checkProxies(t, NewScanner(p.root))
-}
-
 func TestProxiesComeAndGo(t *testing.T) {
 	p := newFakeProc(t)
 	s := NewScanner(p.root)
+	p.dockerd(9)
 	checkProxies(t, s)
-	p.process(10, "docker-proxy", "net:[1]", proxyTCP)
+	p.child(9, 10, "docker-proxy", "net:[1]", proxyTCP)
 	checkProxies(t, s, wantTCP(10))
 	p.remove(10)
 	checkProxies(t, s)
-	if len(s.known) != 0 {
-		t.Errorf("the scanner still keeps %d processes", len(s.known))
+	if len(s.known) != 2 {
+		t.Errorf("the scanner keeps %d processes, want those that run, 1 and 9", len(s.known))
 	}
 }
 
@@ -148,9 +159,10 @@ func TestProcessThatExecsAfterItWasSeen(t *testing.T) {
 	p := newFakeProc(t)
 	s := NewScanner(p.root)
 	now := clock(s)
-	p.process(10, "dockerd", "net:[1]", "/usr/bin/dockerd -H fd://")
+	p.dockerd(9)
+	p.child(9, 10, "dockerd", "net:[1]", "/usr/bin/dockerd -H fd://")
 	checkProxies(t, s)
-	p.write("10/comm", "docker-proxy\n")
+	p.status(10, "Name:\tdocker-proxy\nPPid:\t9\nNSpid:\t10\n")
 	p.write("10/cmdline", strings.ReplaceAll(proxyTCP, " ", "\x00")+"\x00")
 	checkProxies(t, s, wantTCP(10))
 
@@ -166,14 +178,15 @@ func TestReusedPIDIsReadAgain(t *testing.T) {
 	p := newFakeProc(t)
 	s := NewScanner(p.root)
 	now := clock(s)
-	p.process(10, "docker-proxy", "net:[1]", proxyTCP)
+	p.dockerd(9)
+	p.child(9, 10, "docker-proxy", "net:[1]", proxyTCP)
 	checkProxies(t, s, wantTCP(10))
 	*now = now.Add(settleAfter)
 	checkProxies(t, s, wantTCP(10))
 	var before syscall.Stat_t
 	must(t, syscall.Lstat(filepath.Join(p.root, "10"), &before))
 	p.remove(10)
-	p.process(10, "sleep", "net:[1]", "sleep 9")
+	p.child(9, 10, "sleep", "net:[1]", "sleep 9")
 	checkProxies(t, s)
 }
 
@@ -187,17 +200,26 @@ func TestScanWithoutProcIsAnError(t *testing.T) {
 	}
 }
 
-// The real /proc, with a process that calls itself what docker-proxy is.
+// The real /proc, with a process that calls itself dockerd, and one that it starts
+// as dockerd starts docker-proxy.
 func TestScannerReadsTheRealProc(t *testing.T) {
 	ns := newNetNS(t)
 	s := NewScanner("/proc")
-	cmd := exec.Command("sleep", "1000")
-	cmd.Path, cmd.Args = "/bin/sh", []string{"docker-proxy", "-c", "read x", "-proto", "tcp", "-host-ip", "127.0.0.1",
-		"-host-port", "8080", "-container-ip", "172.17.0.2", "-container-port", "80"}
+	shell, err := os.ReadFile("/bin/sh")
+	must(t, err)
+	dockerd := filepath.Join(t.TempDir(), "dockerd")
+	must(t, os.WriteFile(dockerd, shell, 0o755))
+	cmd := exec.Command(dockerd, "-c", `sh -c 'echo $$; read x' -proto tcp -host-ip 127.0.0.1 -host-port 8080 -container-ip 172.17.0.2 -container-port 80; true`)
 	stdin, err := cmd.StdinPipe()
 	must(t, err)
+	stdout, err := cmd.StdoutPipe()
+	must(t, err)
 	must(t, cmd.Start())
-	want := wantTCP(cmd.Process.Pid)
+	line, err := bufio.NewReader(stdout).ReadString('\n')
+	must(t, err)
+	pid, err := strconv.Atoi(strings.TrimSpace(line))
+	must(t, err)
+	want := wantTCP(pid)
 	want.HostAddr = netip.MustParseAddr("127.0.0.1")
 	checkProxies(t, s, want)
 	addNetNS(t)

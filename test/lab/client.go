@@ -150,3 +150,6 @@ func (c *Client) Serve(name, listen string) {
 		return fmt.Errorf("it says %q", out)
 	})
 }
+
+// Responder is the path of the responder, inside and outside the host.
+func (l *Lab) Responder() string { return l.bin.path("responder") }

@@ -8,6 +8,7 @@
 //	responder stream  -proto tcp ADDR:PORT          lines from stdin, echoed by the server
 //	responder flood   -proto tcp -for 2s ADDR:PORT  as many connections as it can
 //	responder probe   -count 20 -every 5ms ADDR:PORT [ADDR:PORT...]
+//	responder pose    -as dockerd -listen tcp:22 -- ARG...   serve under another program's name and arguments
 //	responder hold                                  pid 1 of a lab host
 //
 // Invariants:

@@ -10,6 +10,9 @@ import (
 
 func main() {
 	started := time.Now()
+	if listen, ok := os.LookupEnv(poseEnv); ok {
+		os.Exit(posing(os.Args[0], listen, os.Stdout, os.Stderr))
+	}
 	os.Exit(run(started, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }
 
@@ -30,6 +33,8 @@ func run(started time.Time, args []string, in io.Reader, out, errs io.Writer) in
 		return flood(args, out, errs)
 	case "probe":
 		return probe(started, args, out, errs)
+	case "pose":
+		return pose(args, errs)
 	case "hold":
 		return hold(in, out)
 	}

@@ -23,6 +23,9 @@ func serve(args []string, out, errs io.Writer) int {
 		return exitUsage
 	}
 	for spec := range strings.SplitSeq(*listen, ",") {
+		if spec == "" {
+			continue
+		}
 		if err := start(spec, *name); err != nil {
 			fmt.Fprintf(errs, "responder: %v\n", err)
 			return exitOther
