@@ -23,7 +23,9 @@ type Collector struct {
 	stale   bool
 	links   []netinfo.Link
 	sockets sockets
-	memory  memory
+	// wanted are the ports that containers which do not run would publish.
+	wanted *portSet
+	memory memory
 	// neighbors are the addresses in use on every link.
 	neighbors neighbors
 	// told tells of an address that came into use; nil before Run.
@@ -137,6 +139,16 @@ func (c *Collector) warn(err error) {
 	c.warned = text
 }
 
+// want notes the ports that containers which do not run would publish. The first
+// of them has the sockets looked at more often. c.mu is held.
+func (c *Collector) want(ports *portSet) {
+	before := c.wanted.any()
+	c.wanted = ports
+	if ports.any() && !before {
+		c.poke()
+	}
+}
+
 // Snapshot returns what is known now, and when the event happened that its
 // latest change in Docker came from (zero: none).
 func (c *Collector) Snapshot() (netinfo.Snapshot, time.Time, error) {
@@ -158,7 +170,7 @@ func (c *Collector) Snapshot() (netinfo.Snapshot, time.Time, error) {
 	f := c.engine.Facts()
 	s, ask := c.memory.assemble(f, c.links, time.Now())
 	c.askLater(ask)
-	c.sockets.into(&s)
+	c.want(c.sockets.into(&s))
 	c.neighbors.into(&s, time.Now())
 	normalizeAdded(&s)
 	return s, f.Event, nil

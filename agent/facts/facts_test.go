@@ -172,15 +172,23 @@ func TestEarlierBootLeavesPortsAndNoAddresses(t *testing.T) {
 	}
 }
 
-func TestHostServiceIsBelievedOnlyAfterAWhile(t *testing.T) {
+// listening are TCP listeners on these ports of every IPv4 address.
+func listening(owner hostnet.Owner, ports ...uint16) (open []owned) {
+	for _, port := range ports {
+		open = append(open, owned{hostnet.Socket{Addr: addr("0.0.0.0"), Proto: netinfo.TCP, Port: port}, owner})
+	}
+	return open
+}
+
+func TestUnknownListenerIsTheHostsOnlyAfterAWhile(t *testing.T) {
 	stopped := answer(true).Containers
 	stopped[0].Endpoints = nil
-	open := []hostnet.Socket{{Addr: addr("0.0.0.0"), Proto: netinfo.TCP, Port: 80}, {Addr: addr("0.0.0.0"), Proto: netinfo.TCP, Port: 22}}
+	open := listening(hostnet.OwnerUnknown, 80, 22)
 	at := time.Now().Add(-time.Hour)
 	var s sockets
 	s.listeners = s.see(open, nil, nil, at)
 	if got := s.settled(at); len(got) != 0 {
-		t.Errorf("believed at once: %v", got)
+		t.Errorf("the host's own at once: %v", got)
 	}
 	s.listeners = s.see(open, nil, nil, at.Add(settleTime))
 	snap := netinfo.Snapshot{Containers: stopped}
@@ -191,6 +199,48 @@ func TestHostServiceIsBelievedOnlyAfterAWhile(t *testing.T) {
 	proxy := []hostnet.Proxy{{Proto: netinfo.TCP, HostAddr: addr("0.0.0.0"), HostPort: 80, ContainerAddr: addr("172.18.0.2"), ContainerPort: 80}}
 	if got := s.see(open[:1], nil, proxy, at); len(got) != 0 {
 		t.Errorf("docker-proxy is taken for a service: %v", got)
+	}
+}
+
+// A service that starts on a port which a created container wants is the host's
+// at once if its process is known to be none of dockerd's.
+func TestListenerOfTheHostCountsAtOnce(t *testing.T) {
+	now := time.Now()
+	var s sockets
+	if got := (sockets{listeners: s.see(listening(hostnet.OwnerHost, 22), nil, nil, now)}).settled(now); len(got) != 1 {
+		t.Errorf("the host's own listeners are %v, want port 22", got)
+	}
+	if got := s.see(listening(hostnet.OwnerEngine, 22), nil, nil, now.Add(-time.Hour)); len(got) != 0 {
+		t.Errorf("a socket that dockerd holds is taken for a service: %v", got)
+	}
+	proxy := []hostnet.Proxy{{Proto: netinfo.TCP, HostAddr: addr("0.0.0.0"), HostPort: 22, ContainerAddr: addr("172.18.0.2"), ContainerPort: 80}}
+	if got := s.see(listening(hostnet.OwnerHost, 22), nil, proxy, now); len(got) != 0 {
+		t.Errorf("docker-proxy is taken for a service: %v", got)
+	}
+}
+
+func TestPortsThatContainersWant(t *testing.T) {
+	port := func(lo, hi uint16, proto netinfo.Protocol) netinfo.PublishedPort {
+		return netinfo.PublishedPort{HostPort: lo, HostPortEnd: hi, Proto: proto, ContainerPort: 80}
+	}
+	running := answer(true).Containers[0]
+	all := netinfo.Container{Ports: []netinfo.PublishedPort{port(1, 65535, netinfo.UDP), port(22, 22, netinfo.TCP), port(0, 0, netinfo.TCP)}}
+	none := netinfo.Container{HostNetwork: true, Ports: []netinfo.PublishedPort{port(25, 25, netinfo.TCP)}}
+	wanted, published := publishes([]netinfo.Container{running, all, none})
+	for _, x := range []struct {
+		proto             netinfo.Protocol
+		port              uint16
+		wanted, published bool
+	}{
+		{netinfo.TCP, 80, false, true}, {netinfo.TCP, 22, true, true}, {netinfo.UDP, 1, true, true}, {netinfo.UDP, 65535, true, true},
+		{netinfo.UDP, 0, false, false}, {netinfo.TCP, 25, false, true}, {netinfo.SCTP, 22, false, false}, {netinfo.ICMP, 22, false, false},
+	} {
+		if w, p := wanted.has(x.proto, x.port), published.has(x.proto, x.port); w != x.wanted || p != x.published {
+			t.Errorf("%v %d is wanted %v and published %v, want %v and %v", x.proto, x.port, w, p, x.wanted, x.published)
+		}
+	}
+	if wanted, _ := publishes([]netinfo.Container{running}); wanted.any() {
+		t.Error("a running container wants a port")
 	}
 }
 

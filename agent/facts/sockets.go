@@ -11,7 +11,8 @@ import (
 )
 
 // Sockets have no notifications. They are looked at soon after Docker did
-// something, and every lookInterval besides.
+// something, soon after a listener came or went on a port that matters, and every
+// lookInterval besides.
 const (
 	lookInterval = 20 * time.Second
 	// lookPause is the least time between two looks.
@@ -20,10 +21,14 @@ const (
 	// docker-proxy comes some milliseconds after Docker's rules for the port.
 	lookAgain = 15 * time.Millisecond
 	looks     = 6
-	// settleTime is how long a listener must have been there before it is
-	// believed to be the host's own: docker-proxy's socket is bound before its
-	// process can be seen.
+	// settleTime is how long a listener must have been there before it counts as
+	// the host's own if its process is not known: dockerd opens the sockets of
+	// published ports itself (28 and later), before docker-proxy gets them.
 	settleTime = 2 * time.Second
+	// waitTime is how often the listeners are compared with those of the last look
+	// while a container that does not run would publish ports: such a port is
+	// closed, and a service of the host's own that starts there must not be.
+	waitTime = 100 * time.Millisecond
 	// returnTime is how long a dockerd that came back has to listen where the one
 	// before it did.
 	returnTime = 10 * time.Second
@@ -33,6 +38,8 @@ const (
 type sockets struct {
 	proxies   []hostnet.Proxy
 	listeners []sighting
+	// open are all listeners that were there, sorted.
+	open []hostnet.Socket
 	// looked: this run has looked at them. Before, there is what an earlier run
 	// knew of dockerd's.
 	looked bool
@@ -54,6 +61,16 @@ func recall(last netinfo.Snapshot) (s sockets) {
 type sighting struct {
 	l     netinfo.Listener
 	since time.Time
+	// hosts says that its process is known to be none of the engine's.
+	hosts bool
+}
+
+func (g sighting) settled(now time.Time) bool { return g.hosts || now.Sub(g.since) >= settleTime }
+
+// owned is a listening socket and what is known of its process.
+type owned struct {
+	hostnet.Socket
+	owner hostnet.Owner
 }
 
 // watchSockets looks at the sockets until ctx ends.
@@ -81,35 +98,80 @@ func (c *Collector) watchSockets(ctx context.Context, notify func(string)) {
 		case settling:
 			again = time.After(settleTime)
 		}
-		select {
-		case <-ctx.Done():
+		if poked, ok := c.waitForListeners(ctx, tick.C, again); !ok {
 			return
-		case <-tick.C:
-		case <-c.look:
+		} else if poked {
 			more = looks
-		case <-again:
 		}
 	}
 }
 
-// lookAtSockets reads listeners before processes: a docker-proxy that listens
-// in the one is then found in the other.
-func (c *Collector) lookAtSockets() (changed, settling bool, err error) {
+// waitForListeners returns when the sockets are to be looked at, and whether
+// something happened that more looks must follow; ok is false if ctx has ended.
+func (c *Collector) waitForListeners(ctx context.Context, tick, again <-chan time.Time) (poked, ok bool) {
+	for {
+		var wait <-chan time.Time
+		if c.anyWanted() {
+			wait = time.After(waitTime)
+		}
+		select {
+		case <-ctx.Done():
+			return false, false
+		case <-tick:
+			return false, true
+		case <-c.look:
+			return true, true
+		case <-again:
+			return false, true
+		case <-wait:
+			if c.listenersChanged() {
+				return false, true
+			}
+		}
+	}
+}
+
+// anyWanted reports whether a container that does not run would publish ports.
+func (c *Collector) anyWanted() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.wanted.any()
+}
+
+// listenersChanged reports whether a listener came or went on a port that a
+// container which does not run would publish. It costs four questions to the
+// kernel, and reads no process.
+func (c *Collector) listenersChanged() bool {
 	open, err := hostnet.Listeners()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return err != nil || !slices.Equal(c.wanted.of(open), c.wanted.of(c.sockets.open))
+}
+
+// lookAtSockets reads listeners before processes: a docker-proxy that listens
+// in the one is then found in the other. It reads what dockerd holds before it
+// looks for docker-proxy: a socket that dockerd has handed over in between is then
+// found with docker-proxy.
+func (c *Collector) lookAtSockets() (changed, settling bool, err error) {
+	listening, err := hostnet.Listeners()
 	if err != nil {
 		return false, false, err
 	}
-	proxies, err := c.scanner.Proxies()
-	if err != nil {
-		return false, false, err
+	engine, err := c.scanner.Dockerd(listening)
+	proxies, proxiesErr := c.scanner.Proxies()
+	if proxiesErr != nil {
+		return false, false, proxiesErr
 	}
-	engine, err := c.scanner.Dockerd(open)
+	open, openErr := c.owners(listening)
+	if openErr != nil {
+		return false, false, openErr
+	}
 	now := time.Now()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	old := c.sockets
 	before := old.settled(now)
-	next := sockets{proxies: proxies, looked: true}
+	next := sockets{proxies: proxies, open: listening, looked: true}
 	if c.scanner.DockerdRuns() {
 		next.engineSince = cmp.Or(old.engineSince, now)
 	}
@@ -128,6 +190,28 @@ func (c *Collector) lookAtSockets() (changed, settling bool, err error) {
 	return changed || !slices.Equal(before, after), settling, err
 }
 
+// owners tells the host's own listeners from dockerd's. One that has gone since
+// may have been a docker-proxy's that ended before it was recognised.
+func (c *Collector) owners(listening []hostnet.Socket) ([]owned, error) {
+	still, err := hostnet.Listeners()
+	if err != nil {
+		return nil, err
+	}
+	there := make(map[uint64]bool, len(still))
+	for _, s := range still {
+		there[s.Inode] = true
+	}
+	open := make([]owned, 0, len(listening))
+	for _, s := range listening {
+		o := owned{Socket: s}
+		if there[s.Inode] {
+			o.owner = c.scanner.Owner(s)
+		}
+		open = append(open, o)
+	}
+	return open, nil
+}
+
 // engines are dockerd's ports. While it is away they stay so, whoever listens
 // there meanwhile: it listens again some time before anybody can see that, and
 // systemd may do so for it. One that came back gives up those that it does not
@@ -141,44 +225,44 @@ func (s sockets) returning(now time.Time) bool {
 	return !s.engineSince.IsZero() && now.Sub(s.engineSince) < returnTime
 }
 
-// see turns the listeners into sightings: dockerd's as such, docker-proxy's not
-// at all, everybody else's as the host's own.
-func (s sockets) see(open []hostnet.Socket, engine []netinfo.Listener, proxies []hostnet.Proxy, now time.Time) []sighting {
-	var ls []netinfo.Listener
+// see turns the listeners into sightings: dockerd's as such, docker-proxy's and
+// those that dockerd holds for published ports not at all, all others as the
+// host's own.
+func (s sockets) see(open []owned, engine []netinfo.Listener, proxies []hostnet.Proxy, now time.Time) []sighting {
+	var seen []sighting
 	for _, o := range open {
 		l := netinfo.Listener{Addr: o.Addr, Proto: o.Proto, Port: o.Port}
 		proxied := slices.ContainsFunc(proxies, func(p hostnet.Proxy) bool { return p.Proto == o.Proto && p.HostPort == o.Port })
 		engines := slices.ContainsFunc(engine, func(e netinfo.Listener) bool { return e.Proto == l.Proto && e.Port == l.Port })
-		if !proxied && !engines {
-			ls = append(ls, l)
+		if !proxied && !engines && o.owner != hostnet.OwnerEngine {
+			seen = append(seen, sighting{l: l, since: now, hosts: o.owner == hostnet.OwnerHost})
 		}
 	}
 	for _, e := range engine {
-		if !slices.Contains(ls, e) {
-			ls = append(ls, e)
-		}
-	}
-	seen := make([]sighting, 0, len(ls))
-	for _, l := range ls {
-		since := now
-		if !s.looked && l.Dockerd {
+		g := sighting{l: e, since: now}
+		if !s.looked {
 			// At the first look there is nothing to wait for: what dockerd
 			// listens on was there before us.
-			since = now.Add(-settleTime)
+			g.since = now.Add(-settleTime)
 		}
-		if i := slices.IndexFunc(s.listeners, func(o sighting) bool { return o.l == l }); i >= 0 {
-			since = s.listeners[i].since
+		if !slices.ContainsFunc(seen, func(o sighting) bool { return o.l == e }) {
+			seen = append(seen, g)
 		}
-		seen = append(seen, sighting{l, since})
+	}
+	for n := range seen {
+		if i := slices.IndexFunc(s.listeners, func(o sighting) bool { return o.l == seen[n].l }); i >= 0 {
+			seen[n].since = s.listeners[i].since
+		}
 	}
 	return seen
 }
 
-// settled returns the listeners that have been there long enough.
+// settled returns the listeners whose process is known, or that have been there
+// long enough.
 func (s sockets) settled(now time.Time) []netinfo.Listener {
 	var ls []netinfo.Listener
 	for _, g := range s.listeners {
-		if now.Sub(g.since) >= settleTime {
+		if g.settled(now) {
 			ls = append(ls, g.l)
 		}
 	}
@@ -187,57 +271,25 @@ func (s sockets) settled(now time.Time) []netinfo.Listener {
 
 // into adds to the snapshot what matters to policy: what docker-proxy serves,
 // the engine's own ports, and the host's services on ports that a container
-// which has no address now would publish.
-func (s sockets) into(snap *netinfo.Snapshot) {
+// which has no address now would publish. It returns those ports.
+func (s sockets) into(snap *netinfo.Snapshot) (wanted *portSet) {
 	for _, p := range s.proxies {
 		snap.Proxies = append(snap.Proxies, netinfo.PublishedPort{HostAddr: p.HostAddr, HostPort: p.HostPort,
 			HostPortEnd: p.HostPort, Proto: p.Proto, ContainerPort: p.ContainerPort})
 	}
 	for _, g := range s.listeners {
-		// A socket that dockerd has just opened is a port that it is about to
-		// publish, as far as anybody can tell.
+		// A socket that dockerd has just opened may be for a port that it is
+		// about to publish.
 		if g.l.Dockerd && time.Since(g.since) < settleTime {
 			snap.Proxies = append(snap.Proxies, netinfo.PublishedPort{HostAddr: g.l.Addr, HostPort: g.l.Port,
 				HostPortEnd: g.l.Port, Proto: g.l.Proto})
 		}
 	}
-	settled := s.settled(time.Now())
-	wanted, published := publishes(snap.Containers, settled)
-	for i, l := range settled {
-		if l.Dockerd && !published[i] || !l.Dockerd && wanted[i] {
+	wanted, published := publishes(snap.Containers)
+	for _, l := range s.settled(time.Now()) {
+		if l.Dockerd && !published.has(l.Proto, l.Port) || !l.Dockerd && wanted.has(l.Proto, l.Port) {
 			snap.Listeners = append(snap.Listeners, l)
 		}
 	}
-}
-
-// publishes tells for each listener whether a container without an address would
-// publish its port, and whether any container does: where dockerd holds
-// published ports itself (userland-proxy=false) they are not its own.
-func publishes(cs []netinfo.Container, ls []netinfo.Listener) (wanted, published []bool) {
-	wanted, published = make([]bool, len(ls)), make([]bool, len(ls))
-	if len(ls) == 0 {
-		return wanted, published
-	}
-	// A port takes a look at the listeners' lowest and highest before it is
-	// compared with each: nearly none is a listener's.
-	lo, hi := uint16(1<<16-1), uint16(0)
-	for _, l := range ls {
-		lo, hi = min(lo, l.Port), max(hi, l.Port)
-	}
-	for at := range cs {
-		c := &cs[at] // a copy of each costs more than all the rest
-		for _, p := range c.Ports {
-			last := max(p.HostPort, p.HostPortEnd)
-			if p.HostPort == 0 || p.HostPort > hi || last < lo {
-				continue
-			}
-			for i, l := range ls {
-				if p.Proto == l.Proto && p.HostPort <= l.Port && l.Port <= last {
-					published[i] = true
-					wanted[i] = wanted[i] || len(c.Endpoints) == 0
-				}
-			}
-		}
-	}
-	return wanted, published
+	return wanted
 }

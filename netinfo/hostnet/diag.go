@@ -19,6 +19,7 @@ const (
 	diagIDSize       = 48 // struct inet_diag_sockid
 	diagMsgSize      = 72 // struct inet_diag_msg
 	diagV6Only       = 11 // INET_DIAG_SKV6ONLY
+	diagCgroupID     = 21 // INET_DIAG_CGROUP_ID
 )
 
 // TCP states (net/tcp_states.h); UDP and SCTP sockets use the same numbers.
@@ -42,6 +43,7 @@ type diagSocket struct {
 	uid           uint32
 	inode         uint64
 	v6Only        bool
+	cgroup        uint64
 }
 
 // dialDiag opens a sock_diag socket with a deadline.
@@ -110,8 +112,11 @@ func parseDiag(b []byte) (diagSocket, error) {
 		return diagSocket{}, err
 	}
 	for ad.Next() {
-		if ad.Type() == diagV6Only {
+		switch ad.Type() {
+		case diagV6Only:
 			s.v6Only = ad.Uint8() != 0
+		case diagCgroupID:
+			s.cgroup = ad.Uint64()
 		}
 	}
 	return s, ad.Err()

@@ -9,10 +9,7 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
-	"os"
-	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 
 	"dockwall/netinfo"
@@ -40,6 +37,7 @@ func (s *Scanner) Dockerd(listeners []Socket) ([]netinfo.Listener, error) {
 	if err := s.refresh(); err != nil {
 		return nil, err
 	}
+	s.readHoldings()
 	proxies := s.proxies()
 	var found []netip.AddrPort
 	var errs []error
@@ -67,28 +65,12 @@ func (s *Scanner) dockerds() []*process {
 	return slices.DeleteFunc(s.of(dockerdRole), func(p *process) bool { return p.signs.name != "dockerd" })
 }
 
-// held gives the TCP listeners among the process's open files; none where we
-// may not see them.
+// held returns the TCP listeners among the process's open files; none if these
+// may not be read.
 func (s *Scanner) held(pid int, listeners []Socket) []netip.AddrPort {
-	dir := s.path(pid, "fd")
-	fds, err := os.ReadDir(dir)
-	if err != nil {
-		return nil
-	}
-	inodes := make(map[uint64]bool, len(fds))
-	for _, fd := range fds {
-		target, err := os.Readlink(filepath.Join(dir, fd.Name()))
-		number, ok := strings.CutPrefix(target, "socket:[")
-		if err != nil || !ok {
-			continue
-		}
-		if inode, err := strconv.ParseUint(strings.TrimSuffix(number, "]"), 10, 64); err == nil {
-			inodes[inode] = true
-		}
-	}
 	var held []netip.AddrPort
 	for _, l := range listeners {
-		if l.Proto == netinfo.TCP && inodes[l.Inode] {
+		if l.Proto == netinfo.TCP && s.holdings.inodes[l.Inode] == pid {
 			held = append(held, netip.AddrPortFrom(l.Addr, l.Port))
 		}
 	}

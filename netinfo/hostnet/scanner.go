@@ -38,6 +38,10 @@ type Scanner struct {
 	engine     engine
 	now        func() time.Time
 	known      map[int]*process
+	holdings   holdings
+	// ending: a child of dockerd's was first seen when it ended, and may have been a
+	// docker-proxy.
+	ending bool
 }
 
 // process is what the scanner keeps of one process.
@@ -92,6 +96,7 @@ func (s *Scanner) refresh() error {
 		s.findDockerd(p)
 	}
 	// After all of dockerd: a child counts through its parent.
+	s.ending = false
 	for _, p := range s.known {
 		s.findProxy(p)
 	}
@@ -118,6 +123,7 @@ func (s *Scanner) findProxy(p *process) {
 	if p.pid != s.engine.pid && s.startedByDockerd(p, maxProxyDepth) {
 		s.readArgs(p)
 		is = proxyArguments(p.args)
+		s.ending = s.ending || p.args == nil
 	}
 	switch {
 	case is:
@@ -210,8 +216,13 @@ func (s *Scanner) look(pid int) *process {
 // the memory of the process, which may be on a file system that does not answer:
 // they are read only of processes that the engine vouches for.
 func (s *Scanner) readArgs(p *process) {
-	if !p.argsRead {
-		p.args, p.argsRead = s.cmdline(p.pid), true
+	if p.argsRead {
+		return
+	}
+	p.argsRead = true
+	// A process that ends loses its arguments before its sockets.
+	if args := s.cmdline(p.pid); args != nil {
+		p.args = args
 	}
 }
 

@@ -28,6 +28,9 @@ type Socket struct {
 	// Inode is the number in the socket:[…] that /proc/PID/fd shows.
 	Inode uint64
 	UID   uint32
+	// Cgroup is the ID of the cgroup v2 that the socket was made in; 0: unknown
+	// (Linux before 5.8 does not tell).
+	Cgroup uint64
 }
 
 // Listeners lists the listening sockets of this network namespace, sorted. The
@@ -81,7 +84,7 @@ func listeners(conn *netlink.Conn, family uint8, proto netinfo.Protocol) ([]Sock
 	for _, s := range found {
 		sockets = append(sockets, Socket{
 			Addr: s.local.Addr(), Proto: proto, Port: s.local.Port(), V6Only: s.v6Only,
-			Link: s.link, Inode: s.inode, UID: s.uid,
+			Link: s.link, Inode: s.inode, UID: s.uid, Cgroup: s.cgroup,
 		})
 	}
 	return sockets, nil

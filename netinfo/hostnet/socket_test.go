@@ -53,14 +53,14 @@ func TestListenersShowWhatCanBeReached(t *testing.T) {
 			t.Errorf("%+v has no inode", s)
 		}
 	}
-	ignore := cmpopts.IgnoreFields(Socket{}, "Inode")
+	ignore := cmpopts.IgnoreFields(Socket{}, "Inode", "Cgroup")
 	if diff := cmp.Diff(want, got, ignore, cmpopts.EquateComparable(netip.Addr{})); diff != "" {
 		t.Errorf("listeners (-want +got):\n%s", diff)
 	}
 }
 
-// Where the kernel lacks sock_diag, /proc/net shows the same but for V6Only
-// and the bound link.
+// Where the kernel lacks sock_diag, /proc/net shows the same except V6Only, the
+// bound link and the cgroup.
 func TestProcNetShowsTheSameListeners(t *testing.T) {
 	newNetNS(t)
 	openSockets(t)
@@ -75,7 +75,7 @@ func TestProcNetShowsTheSameListeners(t *testing.T) {
 		}
 	}
 	slices.SortFunc(got, compareSockets)
-	ignore := cmpopts.IgnoreFields(Socket{}, "V6Only", "Link")
+	ignore := cmpopts.IgnoreFields(Socket{}, "V6Only", "Link", "Cgroup")
 	if diff := cmp.Diff(want, got, ignore, cmpopts.EquateComparable(netip.Addr{})); diff != "" {
 		t.Errorf("/proc/net (-sock_diag +proc):\n%s", diff)
 	}

@@ -77,8 +77,8 @@ const publishedPortsKind = "h"
 var publishedPortsSet = rules.PurposeName(publishedPortsKind)
 
 // publishedPorts is the set of every port that a container publishes, or will
-// when it starts: closed before docker-proxy listens. What a stopped container
-// would publish is left out where a service of the host has the port.
+// when it starts: closed before docker-proxy listens. Ports that a stopped
+// container would publish are left out if a service of the host has them.
 func (b *builder) publishedPorts() rules.InSet { return b.publishedPortsNamed() }
 
 // publishedPortsNamed is publishedPorts as the set that words distinguish from
@@ -88,7 +88,31 @@ func (b *builder) publishedPortsNamed(words ...string) rules.InSet {
 	for _, p := range b.s.Proxies {
 		served = append(served, b.hostMembers(netinfo.Container{}, p)...)
 	}
-	return b.portSet(publishedPortsKind, words, b.closing, rules.Origin{Policy: "published"}, served...)
+	set := b.portSet(publishedPortsKind, words, b.closing, rules.Origin{Policy: "published"}, served...)
+	b.listening(set.Set, func(ports map[hostPort]bool) (ms []rules.Member) {
+		for _, c := range b.s.Containers {
+			c.Ports = slices.DeleteFunc(slices.Clone(c.Ports), func(p netinfo.PublishedPort) bool { return !covers(p, ports) })
+			ms = append(ms, b.closing(c)...)
+		}
+		return slices.DeleteFunc(ms, func(m rules.Member) bool { return !ports[hostPort{m.Proto, m.Port}] })
+	})
+	return set
+}
+
+// covers reports whether the published port may be one of the ports.
+func covers(p netinfo.PublishedPort, ports map[hostPort]bool) bool {
+	if p.HostPort == 0 {
+		return false
+	}
+	if exact(p) {
+		return ports[hostPort{p.Proto, p.HostPort}]
+	}
+	for at := range ports {
+		if at.proto == p.Proto && p.HostPort <= at.port && at.port <= p.HostPortEnd {
+			return true
+		}
+	}
+	return false
 }
 
 // closing is the container's portion of publishedPorts.
@@ -99,25 +123,12 @@ func (b *builder) closing(c netinfo.Container) []rules.Member {
 	}
 	for _, p := range c.Ports {
 		for _, m := range b.hostMembers(c, p) {
-			if active(c) && exact(p) || !b.hostServes(m) {
+			if active(c) && exact(p) || !b.hosts.at(m) {
 				ms = append(ms, m)
 			}
 		}
 	}
 	return ms
-}
-
-// hostServes tells that a service of the host's own has the port on an address
-// that the member covers.
-func (b *builder) hostServes(m rules.Member) bool {
-	return slices.ContainsFunc(b.s.Listeners, func(l netinfo.Listener) bool {
-		if l.Dockerd || l.Proto != m.Proto || l.Port != m.Port {
-			return false
-		}
-		// A socket on :: serves IPv4 as well.
-		all := l.Addr.IsUnspecified() && (l.Addr.Is6() || m.Prefix.Addr().Is4())
-		return all || m.Prefix.Contains(l.Addr)
-	})
 }
 
 // proxied returns the host addresses and ports behind which a container that

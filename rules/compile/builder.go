@@ -18,6 +18,8 @@ type builder struct {
 	chains   []*chain
 	sets     []rules.Set
 	problems []Problem
+	// hosts are the services of the host itself.
+	hosts services
 	// named are the names of sets; gathered are those that containers are in.
 	named    map[string]bool
 	gathered []gathered
@@ -31,7 +33,7 @@ type builder struct {
 
 func newBuilder(p policy.Policy, s netinfo.Snapshot) *builder {
 	b := &builder{p: p, s: s, top: newTopology(s), own: newOwn(s), networks: make(map[string]netinfo.Network, len(s.Networks)),
-		named: map[string]bool{}, lists: lists{}}
+		hosts: servicesOf(s.Listeners), named: map[string]bool{}, lists: lists{}}
 	for _, n := range s.Networks {
 		b.networks[n.ID] = n
 	}

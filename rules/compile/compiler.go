@@ -59,8 +59,8 @@ func (c *Compiler) Problems() func() []Problem {
 	return func() []Problem { return sortProblems(append(found, findProblems(p, s, top)...)) }
 }
 
-// Follow takes a snapshot that differs from the last one in containers only,
-// which is most of what happens on a host, and returns what that changes in the
+// Follow takes a snapshot that differs from the last one in containers only, or in
+// the host's own services only, which is most of what happens on a host, and returns what that changes in the
 // rules, and whether anything differs at all. Not ok: something else differs, or
 // the rules themselves go by a container that changed; then nothing was done, and
 // Compile is to be asked.
@@ -69,6 +69,12 @@ func (c *Compiler) Follow(s netinfo.Snapshot) (moves []rules.Move, differs, ok b
 		return nil, false, false
 	}
 	old, now := changedContainers(c.b.s.Containers, s.Containers)
+	if ports := changedPorts(c.b.s.Listeners, s.Listeners); len(ports) > 0 {
+		if len(old)+len(now) > 0 {
+			return nil, false, false
+		}
+		return c.followListeners(s, ports), true, true
+	}
 	for _, shapes := range c.b.shaping {
 		if slices.ContainsFunc(old, shapes) || slices.ContainsFunc(now, shapes) {
 			return nil, false, false
@@ -86,6 +92,27 @@ func (c *Compiler) Follow(s netinfo.Snapshot) (moves []rules.Move, differs, ok b
 	return moves, true, true
 }
 
+// followListeners changes the sets that depend on which ports the host's own
+// services have.
+func (c *Compiler) followListeners(s netinfo.Snapshot, ports map[hostPort]bool) (moves []rules.Move) {
+	less := make([][]rules.Member, len(c.b.gathered))
+	for i, g := range c.b.gathered {
+		if g.listening != nil {
+			less[i] = g.listening(ports)
+		}
+	}
+	c.b.s = s
+	c.b.hosts = servicesOf(s.Listeners)
+	for i := range c.b.gathered {
+		if g := &c.b.gathered[i]; g.listening != nil {
+			if m := c.exchange(g, less[i], g.listening(ports)); len(m.Gone)+len(m.Come) > 0 {
+				moves = append(moves, m)
+			}
+		}
+	}
+	return moves
+}
+
 // move takes what the old ones add out of the set, and what the new ones add
 // in.
 func (c *Compiler) move(g *gathered, old, now []netinfo.Container) rules.Move {
@@ -96,6 +123,12 @@ func (c *Compiler) move(g *gathered, old, now []netinfo.Container) rules.Move {
 	for _, ct := range now {
 		more = append(more, g.portion(ct)...)
 	}
+	return c.exchange(g, less, more)
+}
+
+// exchange takes less out of the set, and more in. A member may be in either
+// more than once: each is for one reason to have it in the set.
+func (c *Compiler) exchange(g *gathered, less, more []rules.Member) rules.Move {
 	less, more = withoutCommon(less, more)
 	if len(less)+len(more) == 0 {
 		return rules.Move{}
@@ -162,10 +195,11 @@ func withoutCommon(less, more []rules.Member) (l, m []rules.Member) {
 	return append(l, less[i:]...), append(m, more[j:]...)
 }
 
-// sameSurroundings tells that the snapshot differs from the builder's at most in
-// containers, as far as rules go by it.
+// sameSurroundings reports whether the snapshot differs from the builder's at most
+// in containers and in listeners that are not dockerd's, as far as rules depend on
+// it.
 func (b *builder) sameSurroundings(s netinfo.Snapshot) bool {
-	return b.s.Engine == s.Engine && slices.Equal(b.s.Listeners, s.Listeners) && slices.Equal(b.s.Proxies, s.Proxies) &&
+	return b.s.Engine == s.Engine && slices.Equal(dockerds(b.s.Listeners), dockerds(s.Listeners)) && slices.Equal(b.s.Proxies, s.Proxies) &&
 		slices.Equal(b.s.Strangers, s.Strangers) && slices.EqualFunc(b.s.Networks, s.Networks, netinfo.Network.Equal) &&
 		(slices.EqualFunc(b.s.Links, s.Links, netinfo.Link.Equal) || b.sameRoads(s))
 }

@@ -30,7 +30,11 @@ func TestFollowIsCompile(t *testing.T) {
 		c.Compile(p, s)
 		for range rapid.IntRange(1, 6).Draw(t, "steps") {
 			next := s
-			next.Containers = changed(t, s.Containers, policytest.Snapshot(t).Containers)
+			if other := policytest.Snapshot(t); rapid.IntRange(0, 2).Draw(t, "services") == 0 {
+				next.Listeners = services(s.Listeners, other.Listeners)
+			} else {
+				next.Containers = changed(t, s.Containers, other.Containers)
+			}
 			next.Normalize()
 			before := c.Ruleset()
 			kept := contents(before)
@@ -63,6 +67,46 @@ func TestFollowIsCompile(t *testing.T) {
 	})
 	if followed < 50 || moved < 50 {
 		t.Errorf("followed %d times, with %d moves: this test shows nothing", followed, moved)
+	}
+}
+
+// services are dockerd's own listeners of the one, and the others of the other.
+func services(dockerds, others []netinfo.Listener) (ls []netinfo.Listener) {
+	for _, l := range dockerds {
+		if l.Dockerd {
+			ls = append(ls, l)
+		}
+	}
+	for _, l := range others {
+		if !l.Dockerd {
+			ls = append(ls, l)
+		}
+	}
+	return ls
+}
+
+// A service that starts on a port which a created container wants moves the members
+// of that port alone, of a set that has all ports.
+func TestFollowListeners(t *testing.T) {
+	var p policy.Policy
+	all := netinfo.Container{ID: "c", Name: "all", State: "created"}
+	for port := 1; port < 1<<16; port++ {
+		all.Ports = append(all.Ports, netinfo.PublishedPort{HostPort: uint16(port), HostPortEnd: uint16(port), Proto: netinfo.TCP, ContainerPort: uint16(port)})
+	}
+	s := netinfo.Snapshot{Containers: []netinfo.Container{all}}
+	sshd := s
+	sshd.Listeners = []netinfo.Listener{{Addr: netip.IPv6Unspecified(), Proto: netinfo.TCP, Port: 22}}
+	var c compile.Compiler
+	c.Compile(p, s)
+	for _, next := range []netinfo.Snapshot{sshd, s} {
+		moves, differs, ok := c.Follow(next)
+		if !ok || !differs || len(moves) != 1 || len(moves[0].Gone)+len(moves[0].Come) != 2 {
+			t.Fatalf("moves are %v, %v, %v, want two members of one set", moves, differs, ok)
+		}
+		want, _ := compile.Compile(p, next)
+		if d := cmp.Diff(want, c.Ruleset(), exactly...); d != "" {
+			t.Fatalf("-compiled +followed\n%s", d)
+		}
 	}
 }
 

@@ -30,6 +30,9 @@ type gathered struct {
 	// extra counts the members that there is more than one reason for, less
 	// that one.
 	extra map[rules.Member]int
+	// listening returns the members at these ports, as often as there are reasons
+	// for each; nil if the set does not depend on the host's own services.
+	listening func(ports map[hostPort]bool) []rules.Member
 }
 
 // anyContainer tells whether it holds for one. The rules may go by that.
@@ -58,6 +61,15 @@ func (b *builder) gather(s rules.Set, p portion, rest ...rules.Member) {
 	s.Members = slices.Compact(ms)
 	b.gathered = append(b.gathered, g)
 	b.addSet(s)
+}
+
+// listening says that the set, which is made, depends on the host's own services.
+func (b *builder) listening(set string, f func(ports map[hostPort]bool) []rules.Member) {
+	for i := range b.gathered {
+		if b.gathered[i].set == set {
+			b.gathered[i].listening = f
+		}
+	}
 }
 
 // addresses returns the matches that hold for addresses of the list on that

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -135,12 +136,33 @@ func (l *Lab) DialAll(asks []Ask) []Result {
 // Serve answers on listeners such as "tcp:7000,udp6:53" in the client's
 // namespace until the lab ends; name is the first word of the answers.
 func (c *Client) Serve(name, listen string) {
+	c.lab.t.Helper()
+	c.Service(name, listen)
+}
+
+// Service is a responder that a test can stop.
+type Service struct {
+	lab     *Lab
+	process *process
+}
+
+// Stop ends the responder.
+func (s *Service) Stop() {
+	s.lab.t.Helper()
+	if err := s.process.signal(syscall.SIGTERM, true); err != nil {
+		s.lab.t.Fatalf("stopping a responder: %v", err)
+	}
+}
+
+// Service is Serve with something to stop it by.
+func (c *Client) Service(name, listen string) *Service {
 	l := c.lab
 	l.t.Helper()
 	out := &output{}
 	cmd := c.lasting("serve", "-name", name, "-listen", listen)
 	cmd.Stdout, cmd.Stderr = out, out
-	if _, err := startProcess(cmd, false); err != nil {
+	p, err := startProcess(cmd, false)
+	if err != nil {
 		l.t.Fatalf("serving %s: %v", listen, err)
 	}
 	l.until(10*time.Second, "a responder on "+listen, func() error {
@@ -149,6 +171,7 @@ func (c *Client) Serve(name, listen string) {
 		}
 		return fmt.Errorf("it says %q", out)
 	})
+	return &Service{l, p}
 }
 
 // Responder is the path of the responder, inside and outside the host.
