@@ -15,8 +15,8 @@ type Snapshot struct {
 	Networks   []Network   `json:"networks"`
 	Containers []Container `json:"containers"`
 	// Listeners are the host's own listening sockets that matter to policy:
-	// dockerd's TCP sockets, and host services on a port that a container
-	// which is not running would publish.
+	// dockerd's TCP sockets, and services on a port that a container which is not
+	// running would publish, or that a block opens for a container.
 	Listeners []Listener `json:"listeners,omitempty"`
 	// Proxies are the ports that docker-proxy processes serve now, whichever
 	// container they belong to: a port that Docker picked itself is seen here
@@ -55,6 +55,9 @@ type Listener struct {
 	// Dockerd tells that the engine itself holds the socket, and that it is
 	// not a container's published port.
 	Dockerd bool `json:"dockerd,omitempty"`
+	// Container says that a process in a container holds the socket: one on the
+	// host's network.
+	Container bool `json:"container,omitempty"`
 }
 
 // Normalize sorts everything in place, so that equal facts are equal values.

@@ -11,6 +11,7 @@ import (
 	"dockwall/netinfo"
 	"dockwall/netinfo/docker"
 	"dockwall/netinfo/hostnet"
+	"dockwall/rules/policy"
 )
 
 // Collector keeps the facts of this host.
@@ -25,6 +26,8 @@ type Collector struct {
 	sockets sockets
 	// wanted are the ports that containers which do not run would publish.
 	wanted *portSet
+	// minded are the ports that the policy names for containers; nil: none.
+	minded *portSet
 	memory memory
 	// neighbors are the addresses in use on every link.
 	neighbors neighbors
@@ -34,6 +37,9 @@ type Collector struct {
 	// scanner belongs to whoever looks at the sockets: who asked first for the
 	// facts, and watchSockets after that.
 	scanner *hostnet.Scanner
+	// homes are where the processes behind listeners on minded ports run, by the
+	// socket's inode; scanner's owner's.
+	homes map[uint64]hostnet.Home
 	// warned is the trouble with the sockets that was logged last; scanner's owner's.
 	warned string
 	// first is the first look at the sockets and the neighbours.
@@ -139,6 +145,34 @@ func (c *Collector) warn(err error) {
 	c.warned = text
 }
 
+// Mind has the facts tell which services of the host have the ports that published
+// blocks name for containers: these are closed before such a container starts, and
+// its own services are to be spared.
+func (c *Collector) Mind(p policy.Policy) {
+	minded := new(portSet)
+	for _, b := range p.Published {
+		for _, r := range b.Ports {
+			if len(b.To) > 0 {
+				minded.add(netinfo.PublishedPort{Proto: r.Proto, HostPort: r.Lo, HostPortEnd: r.Hi})
+			}
+		}
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.minded == nil || *c.minded != *minded {
+		c.minded = minded
+		c.poke()
+	}
+}
+
+// mindAll is Mind for those who do not know the policy.
+func (c *Collector) mindAll() {
+	c.minded = new(portSet)
+	for _, proto := range []netinfo.Protocol{netinfo.TCP, netinfo.UDP, netinfo.SCTP} {
+		c.minded.add(netinfo.PublishedPort{Proto: proto, HostPort: 1, HostPortEnd: 1<<16 - 1})
+	}
+}
+
 // want notes the ports that containers which do not run would publish. The first
 // of them has the sockets looked at more often. c.mu is held.
 func (c *Collector) want(ports *portSet) {
@@ -170,7 +204,7 @@ func (c *Collector) Snapshot() (netinfo.Snapshot, time.Time, error) {
 	f := c.engine.Facts()
 	s, ask := c.memory.assemble(f, c.links, time.Now())
 	c.askLater(ask)
-	c.want(c.sockets.into(&s))
+	c.want(c.sockets.into(&s, c.minded))
 	c.neighbors.into(&s, time.Now())
 	normalizeAdded(&s)
 	return s, f.Event, nil

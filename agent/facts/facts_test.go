@@ -175,7 +175,7 @@ func TestEarlierBootLeavesPortsAndNoAddresses(t *testing.T) {
 // listening are TCP listeners on these ports of every IPv4 address.
 func listening(owner hostnet.Owner, ports ...uint16) (open []owned) {
 	for _, port := range ports {
-		open = append(open, owned{hostnet.Socket{Addr: addr("0.0.0.0"), Proto: netinfo.TCP, Port: port}, owner})
+		open = append(open, owned{Socket: hostnet.Socket{Addr: addr("0.0.0.0"), Proto: netinfo.TCP, Port: port}, owner: owner})
 	}
 	return open
 }
@@ -192,7 +192,7 @@ func TestUnknownListenerIsTheHostsOnlyAfterAWhile(t *testing.T) {
 	}
 	s.listeners = s.see(open, nil, nil, at.Add(settleTime))
 	snap := netinfo.Snapshot{Containers: stopped}
-	s.into(&snap)
+	s.into(&snap, nil)
 	if len(snap.Listeners) != 1 || snap.Listeners[0].Port != 80 {
 		t.Errorf("listeners are %v, want port 80, which a stopped container would publish", snap.Listeners)
 	}
@@ -216,6 +216,37 @@ func TestListenerOfTheHostCountsAtOnce(t *testing.T) {
 	proxy := []hostnet.Proxy{{Proto: netinfo.TCP, HostAddr: addr("0.0.0.0"), HostPort: 22, ContainerAddr: addr("172.18.0.2"), ContainerPort: 80}}
 	if got := s.see(listening(hostnet.OwnerHost, 22), nil, proxy, now); len(got) != 0 {
 		t.Errorf("docker-proxy is taken for a service: %v", got)
+	}
+}
+
+// On a port that a policy names for a container, a listener is the host's at once
+// only if its process is known to be in no container.
+func TestListenersOnMindedPorts(t *testing.T) {
+	var s sockets
+	now := time.Now()
+	for _, x := range []struct {
+		owner            hostnet.Owner
+		home             hostnet.Home
+		settled, contain bool
+	}{
+		{hostnet.OwnerHost, hostnet.HomeHost, true, false},
+		{hostnet.OwnerUnknown, hostnet.HomeHost, true, false},
+		{hostnet.OwnerHost, hostnet.HomeContainer, true, true},
+		{hostnet.OwnerHost, hostnet.HomeUnknown, false, false},
+		{hostnet.OwnerUnknown, hostnet.HomeUnknown, false, false},
+	} {
+		open := listening(x.owner, 8443)
+		open[0].minded, open[0].home = true, x.home
+		next := sockets{listeners: s.see(open, nil, nil, now)}
+		if got := next.settled(now); (len(got) == 1) != x.settled || x.settled && got[0].Container != x.contain {
+			t.Errorf("%+v: listeners are %+v", x, got)
+		}
+		minded := new(portSet)
+		minded.add(netinfo.PublishedPort{Proto: netinfo.TCP, HostPort: 8443})
+		var snap netinfo.Snapshot
+		if next.into(&snap, minded); (len(snap.Listeners) == 1) != x.settled {
+			t.Errorf("%+v: the snapshot has %+v", x, snap.Listeners)
+		}
 	}
 }
 
@@ -358,7 +389,7 @@ func TestDockerdPortsThatAreContainersAreNotItsOwn(t *testing.T) {
 	var s sockets
 	s.listeners = s.see(nil, engine, nil, time.Now())
 	snap := netinfo.Snapshot{Containers: answer(true).Containers}
-	s.into(&snap)
+	s.into(&snap, nil)
 	if len(snap.Listeners) != 1 || snap.Listeners[0].Port != 4243 {
 		t.Errorf("dockerd's own are %v, want 4243", snap.Listeners)
 	}

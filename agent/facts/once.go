@@ -22,6 +22,7 @@ func Once(ctx context.Context, s config.Settings, timeout time.Duration, log hcl
 	if err != nil {
 		return netinfo.Snapshot{}, err
 	}
+	c.mindAll()
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	answered := make(chan struct{}, 1)

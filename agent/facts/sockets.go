@@ -3,6 +3,7 @@ package facts
 import (
 	"cmp"
 	"context"
+	"maps"
 	"slices"
 	"time"
 
@@ -67,10 +68,25 @@ type sighting struct {
 
 func (g sighting) settled(now time.Time) bool { return g.hosts || now.Sub(g.since) >= settleTime }
 
-// owned is a listening socket and what is known of its process.
+// owned is a listening socket and what is known of its process. The home is asked
+// for only on ports that a policy names.
 type owned struct {
 	hostnet.Socket
-	owner hostnet.Owner
+	owner  hostnet.Owner
+	minded bool
+	home   hostnet.Home
+}
+
+// hosts reports whether its process is known to be none of the engine's, and, on a
+// port that a policy names for a container, in no container.
+func (o owned) hosts() bool {
+	switch {
+	case o.minded && o.home == hostnet.HomeUnknown:
+		return false
+	case o.minded && o.owner == hostnet.OwnerUnknown:
+		return true // its process is known, and is not an engine's
+	}
+	return o.owner == hostnet.OwnerHost
 }
 
 // watchSockets looks at the sockets until ctx ends.
@@ -131,21 +147,27 @@ func (c *Collector) waitForListeners(ctx context.Context, tick, again <-chan tim
 	}
 }
 
-// anyWanted reports whether a container that does not run would publish ports.
+// anyWanted reports whether a container that does not run would publish ports, or a
+// policy names some.
 func (c *Collector) anyWanted() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.wanted.any()
+	return c.wanted.any() || c.minded.any()
 }
 
 // listenersChanged reports whether a listener came or went on a port that a
-// container which does not run would publish. It costs four questions to the
-// kernel, and reads no process.
+// container which does not run would publish, or that a policy names. It costs four
+// questions to the kernel, and reads no process.
 func (c *Collector) listenersChanged() bool {
 	open, err := hostnet.Listeners()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return err != nil || !slices.Equal(c.wanted.of(open), c.wanted.of(c.sockets.open))
+	of := func(all []hostnet.Socket) []hostnet.Socket {
+		return slices.DeleteFunc(slices.Clone(all), func(s hostnet.Socket) bool {
+			return !c.wanted.has(s.Proto, s.Port) && !c.minded.has(s.Proto, s.Port)
+		})
+	}
+	return err != nil || !slices.Equal(of(open), of(c.sockets.open))
 }
 
 // lookAtSockets reads listeners before processes: a docker-proxy that listens
@@ -201,15 +223,40 @@ func (c *Collector) owners(listening []hostnet.Socket) ([]owned, error) {
 	for _, s := range still {
 		there[s.Inode] = true
 	}
+	c.findHomes(listening)
 	open := make([]owned, 0, len(listening))
 	for _, s := range listening {
 		o := owned{Socket: s}
-		if there[s.Inode] {
+		if o.home, o.minded = c.homes[s.Inode]; there[s.Inode] {
 			o.owner = c.scanner.Owner(s)
 		}
 		open = append(open, o)
 	}
 	return open, nil
+}
+
+// findHomes finds where the processes of listeners run that came on ports which a
+// policy names, and forgets those that have gone.
+func (c *Collector) findHomes(listening []hostnet.Socket) {
+	c.mu.Lock()
+	minded := c.minded
+	c.mu.Unlock()
+	var new []hostnet.Socket
+	homes := map[uint64]hostnet.Home{}
+	for _, s := range listening {
+		if !minded.has(s.Proto, s.Port) {
+			continue
+		}
+		if home, known := c.homes[s.Inode]; known && s.Inode != 0 {
+			homes[s.Inode] = home
+		} else {
+			new = append(new, s)
+		}
+	}
+	if len(new) > 0 {
+		maps.Copy(homes, c.scanner.Homes(new))
+	}
+	c.homes = homes
 }
 
 // engines are dockerd's ports. While it is away they stay so, whoever listens
@@ -231,11 +278,11 @@ func (s sockets) returning(now time.Time) bool {
 func (s sockets) see(open []owned, engine []netinfo.Listener, proxies []hostnet.Proxy, now time.Time) []sighting {
 	var seen []sighting
 	for _, o := range open {
-		l := netinfo.Listener{Addr: o.Addr, Proto: o.Proto, Port: o.Port}
+		l := netinfo.Listener{Addr: o.Addr, Proto: o.Proto, Port: o.Port, Container: o.home == hostnet.HomeContainer}
 		proxied := slices.ContainsFunc(proxies, func(p hostnet.Proxy) bool { return p.Proto == o.Proto && p.HostPort == o.Port })
 		engines := slices.ContainsFunc(engine, func(e netinfo.Listener) bool { return e.Proto == l.Proto && e.Port == l.Port })
 		if !proxied && !engines && o.owner != hostnet.OwnerEngine {
-			seen = append(seen, sighting{l: l, since: now, hosts: o.owner == hostnet.OwnerHost})
+			seen = append(seen, sighting{l: l, since: now, hosts: o.hosts()})
 		}
 	}
 	for _, e := range engine {
@@ -271,8 +318,9 @@ func (s sockets) settled(now time.Time) []netinfo.Listener {
 
 // into adds to the snapshot what matters to policy: what docker-proxy serves,
 // the engine's own ports, and the host's services on ports that a container
-// which has no address now would publish. It returns those ports.
-func (s sockets) into(snap *netinfo.Snapshot) (wanted *portSet) {
+// which has no address now would publish, and on the minded ones. It returns the
+// ports that such containers want.
+func (s sockets) into(snap *netinfo.Snapshot, minded *portSet) (wanted *portSet) {
 	for _, p := range s.proxies {
 		snap.Proxies = append(snap.Proxies, netinfo.PublishedPort{HostAddr: p.HostAddr, HostPort: p.HostPort,
 			HostPortEnd: p.HostPort, Proto: p.Proto, ContainerPort: p.ContainerPort})
@@ -287,7 +335,7 @@ func (s sockets) into(snap *netinfo.Snapshot) (wanted *portSet) {
 	}
 	wanted, published := publishes(snap.Containers)
 	for _, l := range s.settled(time.Now()) {
-		if l.Dockerd && !published.has(l.Proto, l.Port) || !l.Dockerd && wanted.has(l.Proto, l.Port) {
+		if l.Dockerd && !published.has(l.Proto, l.Port) || !l.Dockerd && (wanted.has(l.Proto, l.Port) || minded.has(l.Proto, l.Port)) {
 			snap.Listeners = append(snap.Listeners, l)
 		}
 	}

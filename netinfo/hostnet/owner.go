@@ -130,3 +130,52 @@ func (s *Scanner) cgroupID(pid int) uint64 {
 	}
 	return 0
 }
+
+// Home is where the process behind a socket runs.
+type Home int
+
+// The homes.
+const (
+	HomeUnknown Home = iota
+	HomeHost
+	HomeContainer
+)
+
+// Homes returns where the processes behind the sockets run, by inode. A socket of
+// several processes is a container's if one of them is. It looks through the open
+// files of every process, or, where these may not be read, through the cgroups:
+// only for sockets that are new. An engine's processes have none: what their
+// sockets are for is not known.
+func (s *Scanner) Homes(sockets []Socket) map[uint64]Home {
+	byInode, byCgroup := map[uint64]Home{}, map[uint64]Home{}
+	for _, o := range sockets {
+		byInode[o.Inode] = HomeUnknown
+	}
+	for _, p := range s.known {
+		if p.signs.name == "dockerd" || p.signs.name == "docker-proxy" || p.role != stranger {
+			continue
+		}
+		home := HomeHost
+		if p.signs.ownPIDs || s.inContainerCgroup(p.pid) {
+			home = HomeContainer
+		}
+		if id := s.cgroupID(p.pid); id != 0 {
+			byCgroup[id] = max(byCgroup[id], home)
+		}
+		inodes, _ := s.sockets(p.pid)
+		for _, inode := range inodes {
+			if at, wanted := byInode[inode]; wanted {
+				byInode[inode] = max(at, home)
+			}
+		}
+	}
+	for _, o := range sockets {
+		switch {
+		case o.Inode == 0:
+			byInode[0] = HomeHost // the kernel's own, such as WireGuard's
+		case byInode[o.Inode] == HomeUnknown && o.Cgroup != 0:
+			byInode[o.Inode] = byCgroup[o.Cgroup]
+		}
+	}
+	return byInode
+}

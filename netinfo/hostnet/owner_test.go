@@ -63,3 +63,24 @@ func TestOwnerByCgroup(t *testing.T) {
 		t.Errorf("a dockerd in no known cgroup: the owner is %d", got)
 	}
 }
+
+func TestHomesOfSockets(t *testing.T) {
+	p := newFakeProc(t)
+	p.process(10, "sshd", "net:[1]", "sshd")
+	p.link("10/fd/3", "socket:[100]")
+	p.link("10/fd/4", "socket:[102]")
+	p.process(11, "nginx", "net:[1]", "nginx")
+	p.write("11/cgroup", "0::/docker/"+aContainer+"\n")
+	p.link("11/fd/3", "socket:[101]")
+	p.link("11/fd/4", "socket:[102]")
+	p.dockerd(12)
+	p.link("12/fd/3", "socket:[103]")
+	s := NewScanner(p.root)
+	must(t, s.refresh())
+	got := s.Homes([]Socket{{Inode: 0}, {Inode: 100}, {Inode: 101}, {Inode: 102}, {Inode: 103}, {Inode: 104}})
+	for inode, want := range map[uint64]Home{0: HomeHost, 100: HomeHost, 101: HomeContainer, 102: HomeContainer, 103: HomeUnknown, 104: HomeUnknown} {
+		if got[inode] != want {
+			t.Errorf("socket %d: home %d, want %d", inode, got[inode], want)
+		}
+	}
+}

@@ -50,6 +50,8 @@ const (
 	chainAPI         = "DOCKWALL-API"
 	chainProxy       = "DOCKWALL-PROXY"
 	chainHostNet     = "DOCKWALL-HOSTNET"
+	chainHostNetNext = "DOCKWALL-HOSTNET-NEXT"
+	chainMaybeNext   = "DOCKWALL-HOSTNET-MAYBE"
 	chainBlockSent   = "DOCKWALL-BLOCK-SENT"
 	chainBlocked     = "DOCKWALL-BLOCKED-" // and the block's number
 	chainOutput      = "DOCKWALL-OUTPUT"
@@ -373,5 +375,7 @@ func (b *builder) fromOutside() {
 		}
 		b.toPublished(c, chainProxy)
 	}
+	b.hostNetworkNext(outside, chainHostNetNext, rules.Verdict{Kind: rules.Return})
+	b.hostNetworkNext(maybe, chainMaybeNext, rules.Verdict{Kind: rules.Goto, Chain: chainServices})
 	maybe.add(b.goTo(chainServices, byDispatch))
 }

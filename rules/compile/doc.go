@@ -14,6 +14,7 @@
 //	                       to a Docker bridge, or to                          Docker API ports ─► DOCKWALL-API
 //	                       nobody knows where:                                published ports ─► DOCKWALL-PROXY
 //	                       ─► DOCKWALL-PUBLISHED                              host-network ports ─► DOCKWALL-HOSTNET
+//	                                                                          those of containers to come ─► DOCKWALL-HOSTNET-NEXT
 //
 // OUTPUT ─► DOCKWALL-OUTPUT holds docker-proxy back from containers that are not
 // known (output.go).

@@ -138,38 +138,6 @@ func (b *builder) servingAll(m matter) rules.InSet {
 	return b.portSet("p", []string{"serving", strconv.FormatBool(strict)}, ms, rules.Origin{Policy: "published"})
 }
 
-// hostNetwork returns the rules that send the ports on which a block names a
-// container of the host's own network to the chain that judges them. Nothing
-// else of such containers can be told from the host's own services.
-func (b *builder) hostNetwork() (named []rules.Rule) {
-	hn := b.chain(chainHostNet)
-	for _, p := range b.p.Published {
-		if !b.anyContainer(func(ct netinfo.Container) bool { return names(p.To, ct) }) {
-			continue
-		}
-		for _, r := range p.Ports {
-			port := []rules.Match{rules.Proto{Proto: r.Proto}, rules.DestPort{Lo: r.Lo, Hi: r.Hi}}
-			named = append(named, b.goTo(chainHostNet, p.Origin, port...))
-			for _, src := range b.sources(p.From, p.Except, p.Via, p.Origin) {
-				hn.add(b.ret(p.Origin, concat(src, port)...))
-			}
-		}
-	}
-	m := b.matterPublished()
-	o := m.origin()
-	for _, d := range b.networkDefaults(m) {
-		if d.name == hostNetwork {
-			o = d.origin
-		}
-	}
-	if b.effective(hostNetwork, m) == policy.Deny {
-		hn.deny(o)
-	} else {
-		hn.add(b.ret(o))
-	}
-	return named
-}
-
 // sources returns the alternatives of from, except and via: one list of
 // matches for each NIC that via comes to. None: nothing can match.
 func (b *builder) sources(from, except policy.AddressList, via []*policy.Interfaces, o rules.Origin) [][]rules.Match {

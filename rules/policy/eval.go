@@ -110,6 +110,9 @@ func (e eval) outsideToHost() Answer {
 	case len(stopped) > 0:
 		return e.p.byDefault(published, "", ClassPublished)
 	}
+	if next := e.nextHostNetwork(); len(next) > 0 && !serviceListens(e.s, e.q) {
+		return e.hostNetwork(next)
+	}
 	return answer(true, ByNobody, rules.Origin{}, ClassService)
 }
 
@@ -177,24 +180,48 @@ func (e eval) lets(b *Published) bool {
 // namedHostNetwork are the published blocks that name a host-network container
 // and the dialled port. Left-out attributes name nothing: the ports of such a
 // container are not known, and every other service of the host would be shut.
-func (e eval) namedHostNetwork() []*Published {
-	var named []*Published
+func (e eval) namedHostNetwork() (named []*Published) {
 	for _, b := range e.p.Published {
-		if len(b.To) == 0 || !hasPort(b.Ports, e.q.Proto, e.q.Port) {
-			continue
-		}
-		found := false
-		for i := range e.s.Containers {
-			c := &e.s.Containers[i]
-			if c.HostNetwork && c.SharesWith == "" && covers(b.To, Place{Network: hostNetworkName, Container: c}) {
-				found = true
-			}
-		}
-		if found {
+		if len(b.To) > 0 && hasPort(b.Ports, e.q.Proto, e.q.Port) && e.namesHostNetwork(b) {
 			named = append(named, b)
 		}
 	}
 	return named
+}
+
+// nextHostNetwork are the published blocks that name the dialled port, and a
+// container that is not there: it may start on the host's network at any moment,
+// and then has the port before anybody knows of it.
+func (e eval) nextHostNetwork() (next []*Published) {
+	for _, b := range e.p.Published {
+		if mayBeOnHost(b.To) && hasPort(b.Ports, e.q.Proto, e.q.Port) && !e.namesHostNetwork(b) {
+			next = append(next, b)
+		}
+	}
+	return next
+}
+
+// mayBeOnHost reports whether a selector can choose a container on the host's
+// network.
+func mayBeOnHost(list []*Selector) bool {
+	for _, sel := range list {
+		if len(sel.Networks) == 0 || sel.OnNetwork(hostNetworkName) {
+			return true
+		}
+	}
+	return false
+}
+
+// namesHostNetwork reports whether the block names a host-network container that
+// is there.
+func (e eval) namesHostNetwork(b *Published) bool {
+	for i := range e.s.Containers {
+		c := &e.s.Containers[i]
+		if c.HostNetwork && c.SharesWith == "" && covers(b.To, Place{Network: hostNetworkName, Container: c}) {
+			return true
+		}
+	}
+	return false
 }
 
 // hostNetworkName is what Docker calls the host's own network.

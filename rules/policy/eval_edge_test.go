@@ -66,10 +66,26 @@ func TestHostNetworkEdges(t *testing.T) {
 		container(s, "node").State = "exited"
 		s.Listeners = append(s.Listeners, netinfo.Listener{Addr: ip("0.0.0.0"), Proto: netinfo.TCP, Port: 9100})
 	}
+	inContainer := func(s *netinfo.Snapshot) {
+		s.Listeners = append(s.Listeners, netinfo.Listener{Addr: ip("0.0.0.0"), Proto: netinfo.TCP, Port: 9100, Container: true})
+	}
 	runEdges(t, []edgeCase{
-		{"who shares the host's network by another has that one's policy", shared,
+		{"a port named for a container that is not on the host's network is closed for it beforehand", shared,
 			publish(Published{Name: "x", To: named("side"), Ports: named9100, From: list("198.51.100.0/24")}),
+			"eth0 203.0.113.7 > 192.0.2.1:9100", false, "defaults.published"},
+		{"the same, and the block allows", shared,
+			publish(Published{Name: "x", To: named("side"), Ports: named9100, From: list("198.51.100.0/24")}),
+			"eth0 198.51.100.7 > 192.0.2.1:9100", true, "published.x"},
+		{"a container that is not there", asIs, publish(Published{Name: "x", To: named("later"), Ports: named9100, From: list("198.51.100.0/24")}),
+			"eth0 203.0.113.7 > 192.0.2.1:9100", false, "defaults.published"},
+		{"a container that is not there, and a service of the host has the port", stopped,
+			publish(Published{Name: "x", To: named("later"), Ports: named9100, From: list("198.51.100.0/24")}),
 			"eth0 203.0.113.7 > 192.0.2.1:9100", true, ByNobody},
+		{"a container that is not there, and another container on the host's network has the port", inContainer,
+			publish(Published{Name: "x", To: named("later"), Ports: named9100, From: list("198.51.100.0/24")}),
+			"eth0 203.0.113.7 > 192.0.2.1:9100", false, "defaults.published"},
+		{"a container that is not there, and another port", asIs, publish(Published{Name: "x", To: named("later"), Ports: named9100, From: list("198.51.100.0/24")}),
+			"eth0 203.0.113.7 > 192.0.2.1:9101", true, ByNobody},
 		{"every container names none", asIs, publish(Published{Name: "x", Ports: named9100, From: list("198.51.100.0/24")}),
 			"eth0 203.0.113.7 > 192.0.2.1:9100", true, ByNobody},
 		{"stopped, and something else has the port that the block names", stopped,

@@ -211,3 +211,18 @@ func publishes(c *netinfo.Container, proto rules.Protocol, port uint16) bool {
 	}
 	return false
 }
+
+// serviceListens reports whether a service of the host's own, and not a container
+// on its network, has the dialled address and port.
+func serviceListens(s netinfo.Snapshot, q Question) bool {
+	for _, l := range s.Listeners {
+		if l.Dockerd || l.Container || l.Proto != q.Proto || l.Port != q.Port {
+			continue
+		}
+		everywhere := l.Addr.IsUnspecified() && (l.Addr.Is6() || q.Dest.Is4())
+		if everywhere || l.Addr == q.Dest {
+			return true
+		}
+	}
+	return false
+}

@@ -109,7 +109,7 @@ func (a *agent) assemble(f flags, doc *config.Document) error {
 	a.metrics = a.newMetrics()
 	a.saver = newSaver(a.log.Named("state"), kept, lastgood.Path(f.state, a.socket.Path()))
 	a.loop = reconcile.New(reconcile.Options{
-		Log: a.log.Named("loop"), Load: a.loader.load, Facts: a.collector, Kernel: a.kernel, Backend: a.kernel,
+		Log: a.log.Named("loop"), Load: a.load, Facts: a.collector, Kernel: a.kernel, Backend: a.kernel,
 		Bridges: a.bridges, Cutter: a.cutter, Latch: a.latch, Path: f.config, Observer: observers{a.systemd, a.saver, a.metrics}, Loaded: a.loaded,
 		Trial: a.trials.Status, Busy: a.kernel.Busy,
 	})
@@ -118,6 +118,16 @@ func (a *agent) assemble(f flags, doc *config.Document) error {
 	a.loader.loaded = a.saver.keep
 	a.loader.again = func() { a.loop.Poke(reconcile.DueFile, "the file has errors") }
 	return nil
+}
+
+// load is the loop's Load. The facts are asked for what the policy needs before the
+// loop reads them.
+func (a *agent) load() (*config.Document, config.Diagnostics) {
+	doc, diags := a.loader.load()
+	if doc != nil {
+		a.collector.Mind(doc.Policy)
+	}
+	return doc, diags
 }
 
 // observers tells several of each pass.

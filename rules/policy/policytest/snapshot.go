@@ -145,7 +145,8 @@ func listeners(t *rapid.T) []netinfo.Listener {
 	}
 	if rapid.Bool().Draw(t, "service listens") {
 		ls = append(ls, netinfo.Listener{Addr: rapid.SampledFrom([]netip.Addr{netip.IPv4Unspecified(), netip.IPv6Unspecified(),
-			netip.MustParseAddr("192.0.2.1")}).Draw(t, "on"), Proto: netinfo.TCP, Port: pick(t, "port", hostPorts())})
+			netip.MustParseAddr("192.0.2.1")}).Draw(t, "on"), Proto: netinfo.TCP, Port: pick(t, "port", hostPorts()),
+			Container: seldom(t, "in a container")})
 	}
 	return ls
 }
