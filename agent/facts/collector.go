@@ -34,13 +34,14 @@ type Collector struct {
 	// told tells of an address that came into use; nil before Run.
 	told func()
 
-	// scanner belongs to whoever looks at the sockets: who asked first for the
-	// facts, and watchSockets after that.
+	// looking is held by the goroutine that looks at the sockets: scanner, homes and
+	// warned are its own.
+	looking sync.Mutex
 	scanner *hostnet.Scanner
 	// homes are where the processes behind listeners on minded ports run, by the
-	// socket's inode; scanner's owner's.
+	// socket's inode.
 	homes map[uint64]hostnet.Home
-	// warned is the trouble with the sockets that was logged last; scanner's owner's.
+	// warned is the trouble with the sockets that was logged last.
 	warned string
 	// first is the first look at the sockets and the neighbours.
 	first sync.Once
@@ -126,15 +127,19 @@ func (c *Collector) askLater(wait time.Duration) {
 // that somebody else uses for its container's; the engine may well answer before
 // such a look is done.
 func (c *Collector) lookFirst() {
-	c.first.Do(func() {
-		_, _, err := c.lookAtSockets()
-		c.warn(err)
-		c.readNeighbors()
-	})
+	c.first.Do(c.firstLook)
+}
+
+func (c *Collector) firstLook() {
+	_, _, err := c.lookAtSockets()
+	c.warn(err)
+	c.readNeighbors()
 }
 
 // warn logs trouble with a look at the sockets once, until it changes.
 func (c *Collector) warn(err error) {
+	c.looking.Lock()
+	defer c.looking.Unlock()
 	text := ""
 	if err != nil {
 		text = err.Error()
@@ -146,8 +151,8 @@ func (c *Collector) warn(err error) {
 }
 
 // Mind has the facts tell which services of the host have the ports that published
-// blocks name for containers: these are closed before such a container starts, and
-// its own services are to be spared.
+// blocks name for containers: these ports are closed before such a container starts,
+// except for those services. It returns when the sockets were looked at with that.
 func (c *Collector) Mind(p policy.Policy) {
 	minded := new(portSet)
 	for _, b := range p.Published {
@@ -158,11 +163,22 @@ func (c *Collector) Mind(p policy.Policy) {
 		}
 	}
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.minded == nil || *c.minded != *minded {
-		c.minded = minded
-		c.poke()
+	same := c.minded != nil && *c.minded == *minded
+	c.minded = minded
+	c.mu.Unlock()
+	if same {
+		return
 	}
+	first := false
+	c.first.Do(func() {
+		first = true
+		c.firstLook()
+	})
+	if !first {
+		_, _, err := c.lookAtSockets()
+		c.warn(err)
+	}
+	c.poke()
 }
 
 // mindAll is Mind for those who do not know the policy.

@@ -2,6 +2,7 @@ package facts
 
 import (
 	"errors"
+	"net"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -18,6 +19,7 @@ import (
 	"dockwall/netinfo"
 	"dockwall/netinfo/docker"
 	"dockwall/netinfo/hostnet"
+	"dockwall/rules/policy"
 )
 
 func addr(s string) netip.Addr { return netip.MustParseAddr(s) }
@@ -247,6 +249,38 @@ func TestListenersOnMindedPorts(t *testing.T) {
 		if next.into(&snap, minded); (len(snap.Listeners) == 1) != x.settled {
 			t.Errorf("%+v: the snapshot has %+v", x, snap.Listeners)
 		}
+	}
+}
+
+// What the first facts say of a service on a port that the policy names is known
+// when Mind returns.
+func TestMindLooksAtOnce(t *testing.T) {
+	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	port := uint16(l.Addr().(*net.TCPAddr).Port)
+	named := func(port uint16) policy.Policy {
+		return policy.Policy{Published: []*policy.Published{{To: []*policy.Selector{{Names: []string{"late"}}},
+			Ports: []policy.Ports{{Proto: netinfo.TCP, Lo: port, Hi: port}}}}}
+	}
+	c := collectorOf(t, "/proc", netinfo.Snapshot{})
+	services := func(p policy.Policy) []netinfo.Listener {
+		t.Helper()
+		c.Mind(p)
+		s, _, err := c.Snapshot()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return slices.DeleteFunc(s.Listeners, func(l netinfo.Listener) bool { return l.Port != port })
+	}
+	if got := services(named(1)); len(got) != 0 {
+		t.Errorf("services are %v, want none: no policy names the port", got)
+	}
+	want := netinfo.Listener{Addr: addr("127.0.0.1"), Proto: netinfo.TCP, Port: port}
+	if got := services(named(port)); len(got) != 1 || got[0] != want {
+		t.Errorf("services are %v, want %v", got, want)
 	}
 }
 

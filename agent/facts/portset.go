@@ -1,9 +1,6 @@
 package facts
 
-import (
-	"dockwall/netinfo"
-	"dockwall/netinfo/hostnet"
-)
+import "dockwall/netinfo"
 
 // portSet is a set of ports of the protocols that Docker publishes. A container
 // may publish all of them. The nil set is empty.
@@ -14,16 +11,6 @@ type portSet struct {
 
 // ports has a bit for each port.
 type ports [1 << 16 / 64]uint64
-
-func (s *portSet) of(open []hostnet.Socket) []hostnet.Socket {
-	var in []hostnet.Socket
-	for _, o := range open {
-		if s.has(o.Proto, o.Port) {
-			in = append(in, o)
-		}
-	}
-	return in
-}
 
 func (s *portSet) any() bool { return s != nil && s.some }
 

@@ -175,6 +175,8 @@ func (c *Collector) listenersChanged() bool {
 // looks for docker-proxy: a socket that dockerd has handed over in between is then
 // found with docker-proxy.
 func (c *Collector) lookAtSockets() (changed, settling bool, err error) {
+	c.looking.Lock()
+	defer c.looking.Unlock()
 	listening, err := hostnet.Listeners()
 	if err != nil {
 		return false, false, err

@@ -57,7 +57,7 @@ func TestHostNetworkStartsWhileTheAgentIsAway(t *testing.T) {
 				}
 				reach(wan2, 22, "sshd")
 				sshd.Stop()
-				sshd = l.Client("host").Service("sshd", "tcp:22")
+				l.Client("host").Serve("sshd", "tcp:22")
 				reach(wan2, 22, "sshd")
 				l.RunContainer(lab.Spec{Name: "other", Publish: []string{"8090:80"}})
 				reach(wan2, 8090, "other")
