@@ -27,6 +27,11 @@ type Link struct {
 	// Unplaced tells that the engine has not been asked since the link came
 	// whether it is one of its bridges. Such a link is treated as if it were.
 	Unplaced bool `json:"unplaced,omitempty"`
+	// Peer is the Ethernet address (02:42:ac:11:00:02) that the other end of this
+	// veth had when a container's network got it. It never changes afterwards, even
+	// if the container gives its end another address. Empty: the link is no veth
+	// into another network namespace, or two ports of one bridge claim the address.
+	Peer string `json:"peer,omitempty"`
 }
 
 func (l *Link) normalize() {

@@ -25,6 +25,10 @@ type Snapshot struct {
 	// Strangers are addresses seen on Docker bridges that belong to no
 	// container the engine knows, such as an image build's.
 	Strangers []Addr `json:"strangers,omitempty"`
+	// Sightings are the addresses that packets were seen to come from, by the
+	// bridge port they came in by, except those that the engine gave to the
+	// container behind that port.
+	Sightings []Place `json:"sightings,omitempty"`
 }
 
 // Engine is what is known of the Docker engine behind the snapshot.
@@ -87,6 +91,8 @@ func (s *Snapshot) Normalize() {
 	sortPorts(&s.Proxies)
 	slices.SortFunc(s.Strangers, Addr.Compare)
 	s.Strangers = slices.Compact(s.Strangers)
+	slices.SortFunc(s.Sightings, Place.Compare)
+	s.Sightings = slices.Compact(s.Sightings)
 }
 
 // Network returns the network with this ID, and whether there is one.

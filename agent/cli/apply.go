@@ -212,7 +212,27 @@ func (a *app) applyHere(ctx context.Context, doc *config.Document, f applyFlags)
 	if err := a.put(ctx, w, o, way, nil); err != nil {
 		return plan.Plan{}, nil, fmt.Errorf("the kernel could not be made as %s says: %w", a.config, err)
 	}
+	if err := a.putFrames(w); err != nil {
+		return plan.Plan{}, nil, err
+	}
 	return way.plan, nil, errors.Join(a.removeOther(ctx, o.Variant), bridges.Settle())
+}
+
+// putFrames writes what the bridges let pass, except which container is behind
+// which port: with no agent to follow them, a container that is restarted gets
+// another port, and would be cut off.
+func (a *app) putFrames(w wanted) error {
+	if a.env.Host.PutFrames == nil {
+		return nil
+	}
+	f := compile.Frames(w.doc.Policy, w.snapshot)
+	f.Places, f.Seen, f.Hold = nil, nil, false
+	err := a.env.Host.PutFrames(f)
+	if errors.Is(err, rules.ErrNoFrames) {
+		a.note("%v. Frames with a VLAN tag pass from container to container whatever between says", err)
+		return nil
+	}
+	return err
 }
 
 // way is the way to what is wanted.

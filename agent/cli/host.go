@@ -15,6 +15,7 @@ import (
 	"dockwall/agent/trial"
 	"dockwall/netinfo"
 	"dockwall/netinfo/hostnet"
+	"dockwall/rules"
 	"dockwall/rules/iptables"
 	"dockwall/rules/plan"
 )
@@ -30,6 +31,8 @@ type Host struct {
 	// Bridges returns the host's bridges; switched is the file that keeps which
 	// of them were switched.
 	Bridges func(switched string) Bridges
+	// PutFrames makes the table of the bridges so.
+	PutFrames func(rules.Frames) error
 	// State is the folder where agentd keeps what outlives a reboot; empty:
 	// there is none.
 	State string
@@ -82,7 +85,11 @@ func System(version string) Env {
 		Meaning:    Mean,
 		Host: Host{Facts: facts.Once, Seer: kernel, Writer: kernel, Peers: hostnet.Peers,
 			Bridges: func(switched string) Bridges { return kernel.Bridges(switched) },
-			State:   facts.StateDir, Clock: trial.SystemClock(), Await: await, Session: session},
+			PutFrames: func(f rules.Frames) error {
+				_, err := kernel.Frames().Put(f, false)
+				return err
+			},
+			State: facts.StateDir, Clock: trial.SystemClock(), Await: await, Session: session},
 	}
 }
 

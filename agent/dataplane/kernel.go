@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -48,8 +49,15 @@ func New(log hclog.Logger) *Kernel {
 }
 
 // Own tells whether the process is a command that was started here, and runs or
-// ended a moment ago.
-func (k *Kernel) Own(pid int) bool { return k.children.has(pid) }
+// ended a moment ago, or a thread of this process.
+func (k *Kernel) Own(pid int) bool {
+	if k.children.has(pid) {
+		return true
+	}
+	// What is written by netlink is written by a thread of this process.
+	_, err := os.Stat(filepath.Join(k.proc, "self/task", strconv.Itoa(pid)))
+	return err == nil
+}
 
 // minVersion is the oldest iptables whose two variants are what they are
 // taken for here (1.8.0 brought them).

@@ -257,8 +257,8 @@ func failedLine(stderr string) int {
 }
 
 // RemoveAll takes every owned chain, rule, jump and set away, in both variants,
-// and the barrier, and tells whether there was any. The sets, which both variants' rules may
-// use, go last.
+// the table of the bridges and the barrier, and tells whether there was any. The
+// sets, which both variants' rules may use, go last.
 func (k *Kernel) RemoveAll(ctx context.Context) (changed bool, err error) {
 	var errs []error
 	remove := func(st backend.State) error {
@@ -289,7 +289,9 @@ func (k *Kernel) RemoveAll(ctx context.Context) (changed bool, err error) {
 	}))
 	there, err := removeBarrier()
 	errs = append(errs, err)
-	return changed || there, errors.Join(errs...)
+	framed, err := k.Frames().Remove()
+	errs = append(errs, err)
+	return changed || there || framed, errors.Join(errs...)
 }
 
 const (

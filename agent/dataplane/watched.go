@@ -14,6 +14,9 @@ var bases = []string{"FORWARD", "INPUT", "OUTPUT", "DOCKER-USER"}
 // commits a dozen transactions for each container that it starts, and none of
 // them is.
 func Watched(p hostnet.Place) bool {
+	if p.Family == hostnet.BridgeFamily {
+		return p.Table == FrameTable
+	}
 	if p.Family == 0 || !slices.Contains(ownTables, p.Table) {
 		return false
 	}

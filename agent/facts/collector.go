@@ -23,6 +23,7 @@ type Collector struct {
 	// stale says that the links have changed since they were read.
 	stale   bool
 	links   []netinfo.Link
+	ports   bridgePorts
 	sockets sockets
 	// wanted are the ports that containers which do not run would publish.
 	wanted *portSet
@@ -58,7 +59,7 @@ func New(host string, last netinfo.Snapshot, log hclog.Logger) (*Collector, erro
 	if err != nil {
 		return nil, err
 	}
-	return &Collector{log: log, engine: engine, stale: true, memory: remember(last), sockets: recall(last), neighbors: neighbors{},
+	return &Collector{log: log, engine: engine, stale: true, memory: remember(last), ports: rememberPorts(last), sockets: recall(last), neighbors: neighbors{},
 		scanner: hostnet.NewScanner("/proc").WithEngine(host), look: make(chan struct{}, 1)}, nil
 }
 
@@ -208,11 +209,12 @@ func (c *Collector) Snapshot() (netinfo.Snapshot, time.Time, error) {
 	if c.stale {
 		// Cleared first: a change while reading must be seen by the next call.
 		c.stale = false
-		links, err := hostnet.Links()
+		links, veths, err := hostnet.LinksAndVeths()
 		if err != nil {
 			c.stale = true
 			return netinfo.Snapshot{}, time.Time{}, fmt.Errorf("reading the network interfaces: %w", err)
 		}
+		c.ports.into(links, veths, hostnet.Veth.PeerMAC)
 		sorted := netinfo.Snapshot{Links: links}
 		sorted.Normalize()
 		c.links = sorted.Links

@@ -61,6 +61,10 @@ type cycle struct {
 	tight bool
 	// contestedSince is when others got in the way; zero: they are not.
 	contestedSince time.Time
+	// framed is what the bridges were made for last; frameless is why they were
+	// not, and nil where they were.
+	framed    *rules.Frames
+	frameless error
 	// loose is why the latch is not shut, as of looseAt; nil: it is, or there is none.
 	loose   error
 	looseAt time.Time
@@ -175,6 +179,9 @@ func (c *cycle) do(ctx context.Context, due Due, r *result) error {
 	}
 	if done, err := c.follow(ctx, due, r); done || err != nil {
 		c.tryLatch()
+		if err == nil {
+			err = c.frame(due)
+		}
 		return err
 	}
 	c.catchUp()
@@ -189,7 +196,7 @@ func (c *cycle) do(ctx context.Context, due Due, r *result) error {
 	}
 	c.settleBridges()
 	c.shut()
-	return nil
+	return c.frame(due)
 }
 
 // load reads the file. One with an error leaves the policy in force as it is.

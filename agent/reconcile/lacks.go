@@ -20,6 +20,9 @@ func (c *cycle) withLacks(problems []compile.Problem) []compile.Problem {
 		problems = append(problems, compile.Problem{Code: "not_reported",
 			Message: "refused packets are not reported, and agentctl denied shows none: load the kernel's module xt_NFLOG and reload dockwall, or write log_denied = false"})
 	}
+	if c.frameless != nil {
+		problems = append(problems, compile.Problem{Code: "no_frames", Message: framesMissing})
+	}
 	if c.loose != nil || slices.Contains(c.without, rules.Stamp) {
 		problems = append(problems, compile.Problem{Code: "no_latch",
 			Message: "if another program flushes all tables, what is published is open until the rules are back: to be closed meanwhile it takes Linux 5.12 with nf_tables, and the kernel's module xt_CLASSIFY"})

@@ -77,6 +77,13 @@ type Cutter interface {
 	Ask(rs rules.Ruleset, s netinfo.Snapshot)
 }
 
+// Frames writes what the bridges let pass. With look it reads first what the
+// kernel holds, and reports whether it had to be repaired. The error is
+// rules.ErrNoFrames where the kernel cannot do it.
+type Frames interface {
+	Put(want rules.Frames, look bool) (repaired bool, err error)
+}
+
 // Options are what a Loop is made of.
 type Options struct {
 	Log     hclog.Logger
@@ -88,6 +95,8 @@ type Options struct {
 	// Cutter is asked after each change that may have tightened something; nil:
 	// connections live on.
 	Cutter Cutter
+	// Frames is the bridges' side of the policy; nil: there is none.
+	Frames Frames
 	// Latch is shut while the rules are in force; nil: there is none.
 	Latch Latch
 	// Path is agent.hcl's, for status.

@@ -34,9 +34,12 @@ type Generation struct {
 // Place is where something of nftables changed. Chain is empty where a whole
 // table came or went.
 type Place struct {
-	Family       int // 4 or 6; 0: another one
+	Family       int // 4, 6 or BridgeFamily; 0: another one
 	Table, Chain string
 }
+
+// BridgeFamily is the Family of nftables' own tables for bridges.
+const BridgeFamily = unix.NFPROTO_BRIDGE
 
 // CurrentGeneration asks the kernel for the generation. It starts no process
 // and takes some ten microseconds. The error is ErrNoNFTables where there is
@@ -128,7 +131,8 @@ func dialGenerations(buffer int) (*netlink.Conn, error) {
 }
 
 // parsePlace reads where a table, chain or rule came or went. Sets and their
-// elements are no place: a ruleset of iptables' has none.
+// elements are no place in iptables' tables, which have none; in those for bridges
+// the place of an element is its table.
 func parsePlace(m netlink.Message) (p Place, ok bool) {
 	if len(m.Data) < nfgenSize {
 		return p, false
@@ -138,6 +142,8 @@ func parsePlace(m netlink.Message) (p Place, ok bool) {
 		p.Family = 4
 	case unix.NFPROTO_IPV6:
 		p.Family = 6
+	case unix.NFPROTO_BRIDGE:
+		p.Family = BridgeFamily
 	}
 	chain := uint16(0)
 	switch m.Header.Type & 0xff {
@@ -146,6 +152,10 @@ func parsePlace(m netlink.Message) (p Place, ok bool) {
 		chain = unix.NFTA_CHAIN_NAME
 	case unix.NFT_MSG_NEWRULE, unix.NFT_MSG_DELRULE:
 		chain = unix.NFTA_RULE_CHAIN
+	case unix.NFT_MSG_NEWSET, unix.NFT_MSG_DELSET, unix.NFT_MSG_NEWSETELEM, unix.NFT_MSG_DELSETELEM:
+		if p.Family != BridgeFamily {
+			return p, false
+		}
 	default:
 		return p, false
 	}
@@ -155,10 +165,12 @@ func parsePlace(m netlink.Message) (p Place, ok bool) {
 	}
 	for ad.Next() {
 		switch ad.Type() {
-		case unix.NFTA_TABLE_NAME: // of chains and rules too
+		case unix.NFTA_TABLE_NAME: // of chains, rules, sets and elements too
 			p.Table = ad.String()
 		case chain:
-			p.Chain = ad.String()
+			if chain != 0 {
+				p.Chain = ad.String()
+			}
 		}
 	}
 	return p, true

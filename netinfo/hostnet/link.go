@@ -22,19 +22,30 @@ const dumpTries = 10
 // both families, link-local ones included, sorted by name. Links and addresses
 // are two questions to the kernel; what changes between them is told by Watch.
 func Links() ([]netinfo.Link, error) {
+	links, _, err := LinksAndVeths()
+	return links, err
+}
+
+// LinksAndVeths is Links, and those of the links that are one end of a veth whose
+// other end is in another network namespace.
+func LinksAndVeths() ([]netinfo.Link, []Veth, error) {
 	addrs, err := dump("addresses", func() ([]netlink.Addr, error) { return netlink.AddrList(nil, netlink.FAMILY_ALL) })
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	found, err := dump("links", netlink.LinkList)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
+	var veths []Veth
 	links := make([]netinfo.Link, 0, len(found))
 	place := make(map[int]int, len(found))
 	for _, l := range found {
 		place[l.Attrs().Index] = len(links)
 		links = append(links, link(l))
+		if v, ok := veth(l.Attrs(), l.Type()); ok {
+			veths = append(veths, v)
+		}
 	}
 	for _, a := range addrs {
 		i, ok := place[a.LinkIndex]
@@ -43,7 +54,7 @@ func Links() ([]netinfo.Link, error) {
 		}
 	}
 	sortLinks(links)
-	return links, nil
+	return links, veths, nil
 }
 
 func link(l netlink.Link) netinfo.Link {

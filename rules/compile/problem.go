@@ -17,8 +17,8 @@ import (
 type Problem struct {
 	// Code is stable, for tools: selector_matches_nothing, nic_missing,
 	// network_missing, not_covered, shares_network, no_common_network,
-	// unmatchable_interface; and the agent's own no_ipset and
-	// not_reported.
+	// unmatchable_interface; and the agent's own no_ipset,
+	// not_reported, no_latch and no_frames.
 	Code    string       `json:"code"`
 	Message string       `json:"message"`
 	Origin  rules.Origin `json:"origin"`

@@ -7,10 +7,12 @@ import (
 	"strings"
 )
 
+var frameLine = regexp.MustCompile(`^\s*(table|chain|set|type filter|.* (drop|return|goto|jump|accept)\b)`)
+
 var hashSize = regexp.MustCompile(` hashsize [0-9]+`)
 
 // Owned picks out of a Save what the agent keeps there: its chains and rules,
-// its sets, and its jumps with their places in the chains of others, so that a
+// its sets, its table of the bridges, and its jumps with their places in the chains of others, so that a
 // jump which was pushed down counts as changed. Of the jumps to DOCKER-USER the
 // first counts, whosever it is.
 func Owned(save string) string {
@@ -21,6 +23,13 @@ func Owned(save string) string {
 	for line := range strings.Lines(save) {
 		if strings.HasPrefix(line, "==") || strings.HasPrefix(line, "*") {
 			table, places, jumped = strings.TrimSpace(line), map[string]int{}, false
+			continue
+		}
+		if strings.HasSuffix(table, framesSave) {
+			// Of the table of the bridges the rules, not which ports there are.
+			if frameLine.MatchString(line) {
+				kept.WriteString(line)
+			}
 			continue
 		}
 		chain := ""
@@ -61,7 +70,7 @@ func Traces(save string) string {
 }
 
 func traced(line string) bool {
-	return strings.Contains(line, "DOCKWALL-") || strings.Contains(line, "dockwall")
+	return !strings.HasPrefix(line, "==") && (strings.Contains(line, "DOCKWALL-") || strings.Contains(line, "dockwall"))
 }
 
 // place says where in somebody else's chain a rule stands.

@@ -12,7 +12,11 @@ var saves = [...][]string{
 	{"iptables-nft-save"}, {"ip6tables-nft-save"},
 	{"iptables-legacy-save"}, {"ip6tables-legacy-save"},
 	{"ipset", "save"},
+	{"sh", "-c", framesSave},
 }
+
+// framesSave prints the table of the bridges if there is one.
+const framesSave = "nft list table bridge dockwall 2>/dev/null || true"
 
 // Save is the host's rules and sets, of both variants and families, in a form
 // that can be compared: without timestamps and counters, and without tables
@@ -52,10 +56,11 @@ func (l *Lab) Rules(family int) string {
 // the next: timestamps, counters, and tables that are there but empty.
 func Kept(text string) string {
 	counters := regexp.MustCompile(`\[[0-9]+:[0-9]+\]`)
+	counted := regexp.MustCompile(`counter packets [0-9]+ bytes [0-9]+`)
 	var kept, table strings.Builder
 	empty := true
 	for line := range strings.Lines(text) {
-		line = counters.ReplaceAllString(line, "[0:0]")
+		line = counted.ReplaceAllString(counters.ReplaceAllString(line, "[0:0]"), "counter")
 		switch {
 		case strings.HasPrefix(line, "#"):
 		case strings.HasPrefix(line, "*"):
@@ -85,7 +90,7 @@ func (l *Lab) dump() {
 	if l.init == nil || !l.init.running() {
 		return
 	}
-	for _, command := range [][]string{{"iptables-save", "-c"}, {"ip6tables-save", "-c"}, {"ipset", "list"}, {"ip", "-br", "addr"}} {
+	for _, command := range [][]string{{"iptables-save", "-c"}, {"ip6tables-save", "-c"}, {"ipset", "list"}, {"sh", "-c", framesSave}, {"ip", "-br", "addr"}} {
 		stdout, stderr, _ := l.TryHost(command...)
 		l.t.Logf("on the host, %s:\n%s%s", strings.Join(command, " "), stdout, stderr)
 	}

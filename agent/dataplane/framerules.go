@@ -1,0 +1,174 @@
+package dataplane
+
+import (
+	"encoding/binary"
+	"slices"
+
+	"github.com/google/nftables"
+	"github.com/google/nftables/binaryutil"
+	"github.com/google/nftables/expr"
+	"golang.org/x/sys/unix"
+
+	"dockwall/rules"
+)
+
+const (
+	// beforeBridgeNF is the priority of the chain that looks at what comes in: before
+	// ebtables' (-300) and br_netfilter (0), which shows packets to iptables.
+	beforeBridgeNF = -310
+	// afterEbtables is that of the other chains: after ebtables' filter (-200), and
+	// before br_netfilter is done with what leaves.
+	afterEbtables = -190
+)
+
+// Registers (enum nft_registers): the second and later words of the first one.
+const (
+	reg1   = unix.NFT_REG_1
+	reg1w1 = unix.NFT_REG32_01
+)
+
+// frameWriter puts one transaction together.
+type frameWriter struct {
+	conn  *nftables.Conn
+	table *nftables.Table
+	sets  map[string]*nftables.Set
+}
+
+func (w *frameWriter) addSet(s frameSet) error {
+	set := &nftables.Set{Table: w.table, Name: s.name, KeyType: s.key}
+	if s.key.Name == nftables.TypeIFIndex.Name {
+		set.KeyByteOrder = binaryutil.NativeEndian
+	}
+	w.sets[s.name] = set
+	if err := w.conn.AddSet(set, nil); err != nil {
+		return err
+	}
+	for part := range slices.Chunk(s.members, frameChunk) {
+		if err := w.conn.SetAddElements(set, elements(part)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// rules writes the chains.
+//
+//	prerouting  ─► from its own port? passes ─► foreign port? passes ─► a container's address? dropped
+//	forward     ─► tagged, between ports of containers that are kept apart? dropped
+//	postrouting ─► to its own port? passes   ─► foreign port? passes ─► a container's address? dropped
+func (w *frameWriter) rules(f rules.Frames) error {
+	accept := nftables.ChainPolicyAccept
+	base := func(name string, hook *nftables.ChainHook, priority nftables.ChainPriority) *nftables.Chain {
+		return w.conn.AddChain(&nftables.Chain{Name: name, Table: w.table, Type: nftables.ChainTypeFilter, Hooknum: hook,
+			Priority: nftables.ChainPriorityRef(priority), Policy: &accept})
+	}
+	w.prerouting(base("prerouting", nftables.ChainHookPrerouting, beforeBridgeNF))
+	w.postrouting(base("postrouting", nftables.ChainHookPostrouting, afterEbtables))
+	if f.NoTags {
+		w.forward(base("forward", nftables.ChainHookForward, afterEbtables))
+	}
+	return nil
+}
+
+func (w *frameWriter) prerouting(c *nftables.Chain) {
+	advertised := w.conn.AddChain(&nftables.Chain{Name: "advertised", Table: w.table})
+	in := meta(expr.MetaKeyIIF)
+	w.add(c, protocol(unix.ETH_P_IP), in, network(ip4Source, 4, reg1w1), w.found(setPlaces4), ret())
+	w.add(c, protocol(unix.ETH_P_IPV6), advertisement(), jump(advertised))
+	w.add(c, protocol(unix.ETH_P_IPV6), in, network(ip6Source, 16, reg1w1), w.found(setPlaces6), ret())
+	w.add(c, protocol(unix.ETH_P_ARP), in, network(arpSender, 4, reg1w1), w.found(setPlaces4), ret())
+	w.add(c, in, w.found(setForeign), ret())
+	w.add(c, protocol(unix.ETH_P_IP), network(ip4Source, 4, reg1), w.found(setKnown4), drop())
+	w.add(c, protocol(unix.ETH_P_IPV6), network(ip6Source, 16, reg1), w.found(setKnown6), drop())
+	w.add(c, protocol(unix.ETH_P_ARP), network(arpSender, 4, reg1), w.found(setKnown4), drop())
+	// Two tags of VLAN 0: the rules above see no IP packet, and the receiver takes
+	// both off. A single tag is kept beside the packet, which is IP then.
+	w.add(c, vlanZero(), protocol(unix.ETH_P_8021Q), drop())
+	w.add(c, vlanZero(), protocol(unix.ETH_P_8021AD), drop())
+
+	// A neighbour advertisement says who has its target, whatever its source is.
+	w.add(advertised, in, network(ndTarget, 16, reg1w1), w.found(setPlaces6), ret())
+	w.add(advertised, in, w.found(setForeign), ret())
+	w.add(advertised, network(ndTarget, 16, reg1), w.found(setKnown6), drop())
+}
+
+func (w *frameWriter) postrouting(c *nftables.Chain) {
+	out := meta(expr.MetaKeyOIF)
+	w.add(c, protocol(unix.ETH_P_IP), out, network(ip4Destination, 4, reg1w1), w.found(setPlaces4), ret())
+	w.add(c, protocol(unix.ETH_P_IPV6), out, network(ip6Destination, 16, reg1w1), w.found(setPlaces6), ret())
+	w.add(c, out, w.found(setForeign), ret())
+	w.add(c, protocol(unix.ETH_P_IP), network(ip4Destination, 4, reg1), w.found(setKnown4), drop())
+	w.add(c, protocol(unix.ETH_P_IPV6), network(ip6Destination, 16, reg1), w.found(setKnown6), drop())
+}
+
+// forward drops tagged frames between two ports. A port that is not known is
+// taken for a container's only if it has the name of one's: a virtual machine that
+// is started while no agent runs may use VLANs.
+func (w *frameWriter) forward(c *nftables.Chain) {
+	w.add(c, meta(expr.MetaKeyIIF), w.found(setForeign), ret())
+	w.add(c, meta(expr.MetaKeyIIF), w.found(setTagged), ret())
+	veth := []expr.Any{&expr.Meta{Key: expr.MetaKeyIIFNAME, Register: reg1}, equal([]byte("veth"))}
+	for _, tag := range []uint16{unix.ETH_P_8021Q, unix.ETH_P_8021AD} {
+		w.add(c, veth, etherType(tag), drop())
+	}
+}
+
+func (w *frameWriter) add(c *nftables.Chain, parts ...[]expr.Any) {
+	w.conn.AddRule(&nftables.Rule{Table: w.table, Chain: c, Exprs: slices.Concat(parts...)})
+}
+
+// found holds if what the registers hold is a member of the set.
+func (w *frameWriter) found(set string) []expr.Any {
+	return []expr.Any{&expr.Lookup{SourceRegister: reg1, SetName: set, SetID: w.sets[set].ID}}
+}
+
+func jump(c *nftables.Chain) []expr.Any {
+	return []expr.Any{&expr.Verdict{Kind: expr.VerdictJump, Chain: c.Name}}
+}
+
+func meta(key expr.MetaKey) []expr.Any { return []expr.Any{&expr.Meta{Key: key, Register: reg1}} }
+
+// protocol holds for frames whose payload, below a tag that the kernel has taken
+// off, is of this type.
+func protocol(etherType uint16) []expr.Any {
+	return []expr.Any{&expr.Meta{Key: expr.MetaKeyPROTOCOL, Register: reg1}, equal(binary.BigEndian.AppendUint16(nil, etherType))}
+}
+
+// Offsets in the network header.
+const (
+	ip4Source      = 12
+	ip4Destination = 16
+	ip6Next        = 6
+	ip6Source      = 8
+	ip6Destination = 24
+	icmp6Type      = 40
+	ndTarget       = 48
+	arpSender      = 14 // of ARP for Ethernet and IPv4
+	advertises     = 136
+)
+
+// network loads bytes of the network header.
+func network(offset, length, register uint32) []expr.Any {
+	return []expr.Any{&expr.Payload{DestRegister: register, Base: expr.PayloadBaseNetworkHeader, Offset: offset, Len: length}}
+}
+
+// advertisement holds for neighbour advertisements. Linux ignores those behind
+// extension headers that a host may not put there (RFC 6980 for fragments).
+func advertisement() []expr.Any {
+	return slices.Concat(network(ip6Next, 1, reg1), []expr.Any{equal([]byte{unix.IPPROTO_ICMPV6})},
+		network(icmp6Type, 1, reg1), []expr.Any{equal([]byte{advertises})})
+}
+
+// etherType holds for frames whose Ethernet header says so: a tag that the kernel
+// keeps beside the packet counts as if it were still there.
+func etherType(t uint16) []expr.Any {
+	return []expr.Any{&expr.Payload{DestRegister: reg1, Base: expr.PayloadBaseLLHeader, Offset: 12, Len: 2}, equal(binary.BigEndian.AppendUint16(nil, t))}
+}
+
+// vlanZero holds for frames with a priority tag: the 12 bits of the VLAN's number
+// are 0, in the tag that the kernel keeps beside the packet. It does so only for
+// frames that have one.
+func vlanZero() []expr.Any {
+	return []expr.Any{&expr.Payload{DestRegister: reg1, Base: expr.PayloadBaseLLHeader, Offset: 14, Len: 2},
+		&expr.Bitwise{SourceRegister: reg1, DestRegister: reg1, Len: 2, Mask: []byte{0x0f, 0xff}, Xor: []byte{0, 0}}, equal([]byte{0, 0})}
+}
