@@ -35,7 +35,8 @@ type Frames struct {
 	// block may restrict that container. What comes by a port that is no known
 	// container's is only reported.
 	Hold bool
-	// Group is the NFLOG group and Prefix the reports' prefix.
+	// Group is the NFLOG group, and Prefix the prefix of reports of packets that are
+	// dropped. Those that are not dropped have none.
 	Group  uint16
 	Prefix string
 	// Seen are further addresses that the agent knows of, for Hold. Sorted.

@@ -3,6 +3,7 @@ package dataplane
 import (
 	"encoding/binary"
 	"slices"
+	"time"
 
 	"github.com/google/nftables"
 	"github.com/google/nftables/binaryutil"
@@ -55,6 +56,7 @@ func (w *frameWriter) addSet(s frameSet) error {
 //
 //	prerouting  ─► from its own port? passes ─► foreign port? passes ─► a container's address? dropped
 //	forward     ─► tagged, between ports of containers that are kept apart? dropped
+//	input       ─► from a known place? passes ─► from a container's port? reported, dropped ─► reported
 //	postrouting ─► to its own port? passes   ─► foreign port? passes ─► a container's address? dropped
 func (w *frameWriter) rules(f rules.Frames) error {
 	accept := nftables.ChainPolicyAccept
@@ -64,6 +66,11 @@ func (w *frameWriter) rules(f rules.Frames) error {
 	}
 	w.prerouting(base("prerouting", nftables.ChainHookPrerouting, beforeBridgeNF))
 	w.postrouting(base("postrouting", nftables.ChainHookPostrouting, afterEbtables))
+	if f.Hold {
+		if err := w.hold(f, base("input", nftables.ChainHookInput, afterEbtables)); err != nil {
+			return err
+		}
+	}
 	if f.NoTags {
 		w.forward(base("forward", nftables.ChainHookForward, afterEbtables))
 	}
@@ -111,6 +118,62 @@ func (w *frameWriter) forward(c *nftables.Chain) {
 	for _, tag := range []uint16{unix.ETH_P_8021Q, unix.ETH_P_8021AD} {
 		w.add(c, veth, etherType(tag), drop())
 	}
+}
+
+const (
+	// setAsked are the ports that unknown addresses were reported of lately.
+	setAsked = "asked"
+	// askRate is how many packets of each port are reported a second, after a burst:
+	// a container that invents addresses takes no other's share.
+	askRate  = 20
+	askBurst = 200
+	askTime  = time.Minute
+	askSize  = 65535
+)
+
+// hold stops what a container sends to the host, or through it, from an address
+// that the agent has not seen at its port yet. What passes from one port to another
+// is not held.
+func (w *frameWriter) hold(f rules.Frames, c *nftables.Chain) error {
+	asked := &nftables.Set{Table: w.table, Name: setAsked, KeyType: nftables.TypeIFIndex, KeyByteOrder: binaryutil.NativeEndian,
+		Dynamic: true, HasTimeout: true, Timeout: askTime, Size: askSize}
+	w.sets[setAsked] = asked
+	if err := w.conn.AddSet(asked, nil); err != nil {
+		return err
+	}
+	in := meta(expr.MetaKeyIIF)
+	w.add(c, in, w.found(setForeign), ret())
+	for _, set := range []string{setPlaces4, setSeen4} {
+		w.add(c, protocol(unix.ETH_P_IP), in, network(ip4Source, 4, reg1w1), w.found(set), ret())
+	}
+	for _, set := range []string{setPlaces6, setSeen6} {
+		w.add(c, protocol(unix.ETH_P_IPV6), in, network(ip6Source, 16, reg1w1), w.found(set), ret())
+	}
+	// Who asks for an address by DHCP has none. Neighbour discovery, and reports of
+	// multicast groups (behind a hop-by-hop header), say nothing of who sends.
+	w.add(c, protocol(unix.ETH_P_IP), network(ip4Source, 4, reg1), []expr.Any{equal(make([]byte, 4))}, ret())
+	w.add(c, protocol(unix.ETH_P_IPV6), network(ip6Source, 16, reg1), []expr.Any{equal(make([]byte, 16))}, ret())
+	w.add(c, protocol(unix.ETH_P_IPV6), network(ip6Next, 1, reg1), []expr.Any{equal([]byte{unix.IPPROTO_HOPOPTS})},
+		network(ip6Destination, 1, reg1), []expr.Any{equal([]byte{0xff})}, ret())
+	w.add(c, protocol(unix.ETH_P_IPV6), network(ip6Next, 1, reg1), []expr.Any{equal([]byte{unix.IPPROTO_ICMPV6})},
+		network(icmp6Type, 1, reg1), []expr.Any{&expr.Range{Op: expr.CmpOpEq, Register: reg1, FromData: []byte{133}, ToData: []byte{137}}}, ret())
+	for _, kind := range []uint16{unix.ETH_P_IP, unix.ETH_P_IPV6} {
+		w.add(c, protocol(kind), in, w.found(setBound), w.report(f.Group, f.Prefix))
+		w.add(c, protocol(kind), in, w.found(setBound), drop())
+		w.add(c, protocol(kind), in, w.report(f.Group, ""))
+	}
+	return nil
+}
+
+// report reports some packets of each port, whose ifindex the register holds.
+func (w *frameWriter) report(group uint16, prefix string) []expr.Any {
+	log := &expr.Log{Key: 1 << unix.NFTA_LOG_GROUP, Group: group}
+	if prefix != "" {
+		log.Key |= 1 << unix.NFTA_LOG_PREFIX
+		log.Data = []byte(prefix)
+	}
+	limit := &expr.Limit{Type: expr.LimitTypePkts, Rate: askRate, Unit: expr.LimitTimeSecond, Burst: askBurst}
+	return []expr.Any{&expr.Dynset{SrcRegKey: reg1, SetName: setAsked, SetID: w.sets[setAsked].ID, Operation: uint32(unix.NFT_DYNSET_OP_UPDATE), Exprs: []expr.Any{limit}}, log}
 }
 
 func (w *frameWriter) add(c *nftables.Chain, parts ...[]expr.Any) {

@@ -226,7 +226,11 @@ func frameChains(conn *nftables.Conn, table *nftables.Table) (map[string]string,
 		}
 		for _, r := range rs {
 			for _, e := range r.Exprs {
-				if _, counts := e.(*expr.Counter); !counts {
+				switch e := e.(type) {
+				case *expr.Counter:
+				case *expr.Dynset: // what it adds is behind pointers
+					text += fmt.Sprintf("dynset%v%v", e.SetName, e.SrcRegKey)
+				default:
 					text += fmt.Sprintf("%T%+v", e, e)
 				}
 			}

@@ -64,6 +64,15 @@ func TestFrameTable(t *testing.T) {
 	if text := listed(t); !strings.Contains(text, "ether type 8021q") || !strings.Contains(text, "hook forward") {
 		t.Errorf("tags are not dropped:\n%s", text)
 	}
+	want.Hold, want.Group, want.Prefix = true, 4778, "dockwall:hold"
+	want.Seen = []netinfo.Place{{Port: 10, Addr: netip.MustParseAddr("10.8.0.6")}, {Port: 10, Addr: netip.MustParseAddr("fe80::6")}}
+	put(want, false, false)
+	put(want, true, false)
+	for _, line := range []string{"hook input", "10 . 10.8.0.6", "10 . fe80::6", `log prefix "dockwall:hold" group 4778`, "iif @bound counter drop"} {
+		if text := listed(t); !strings.Contains(text, line) {
+			t.Errorf("there is no %q in\n%s", line, text)
+		}
+	}
 	for _, there := range []bool{true, false} {
 		if changed, err := f.Remove(); err != nil || changed != there {
 			t.Fatalf("removing: %v, %v, want %v", changed, err, there)

@@ -157,10 +157,12 @@ func (f *Feed) add(d hostnet.Denied) {
 // hold takes in a packet whose sender nobody knows yet. The facts come first:
 // the sender waits for them.
 func (f *Feed) hold(d hostnet.Denied) {
-	if f.o.Held != nil && d.MAC != "" {
-		f.o.Held(hostnet.Neighbor{Link: d.In, Addr: d.Src, MAC: d.MAC})
+	if f.o.Held != nil && (d.MAC != "" || d.Port != 0) {
+		f.o.Held(hostnet.Neighbor{Link: d.In, Addr: d.Src, MAC: d.MAC, Port: d.Port})
 	}
-	f.add(d)
+	if d.Prefix != "" { // else the rule that reported it let it pass
+		f.add(d)
+	}
 }
 
 // groups are what is listened to.

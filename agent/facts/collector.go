@@ -32,6 +32,12 @@ type Collector struct {
 	memory memory
 	// neighbors are the addresses in use on every link.
 	neighbors neighbors
+	// sightings are the addresses in use on the ports of bridges, which count
+	// instead of neighbors while portsInForce reports true.
+	sightings    *sightings
+	portsInForce func() bool
+	// masters are the bridges of the ports.
+	masters map[int]int
 	// told tells of an address that came into use; nil before Run.
 	told func()
 
@@ -59,9 +65,16 @@ func New(host string, last netinfo.Snapshot, log hclog.Logger) (*Collector, erro
 	if err != nil {
 		return nil, err
 	}
-	return &Collector{log: log, engine: engine, stale: true, memory: remember(last), ports: rememberPorts(last), sockets: recall(last), neighbors: neighbors{},
+	return &Collector{log: log, engine: engine, stale: true, memory: remember(last), ports: rememberPorts(last), sockets: recall(last),
+		neighbors: neighbors{}, sightings: recallSightings(last),
 		scanner: hostnet.NewScanner("/proc").WithEngine(host), look: make(chan struct{}, 1)}, nil
 }
+
+// UsePorts has addresses that the engine did not give told by bridge port while
+// inForce reports true, and by Ethernet address while not. It is called before Run.
+func (c *Collector) UsePorts(inForce func() bool) { c.portsInForce = inForce }
+
+func (c *Collector) byPort() bool { return c.portsInForce != nil && c.portsInForce() }
 
 // Run keeps the facts fresh until ctx ends. notify is called whenever Snapshot
 // would return something new; it must not block.
@@ -103,9 +116,9 @@ func (c *Collector) poke() {
 // normalizeAdded sorts what was added to the engine's facts and the links, which
 // are sorted, shared, and many.
 func normalizeAdded(s *netinfo.Snapshot) {
-	added := netinfo.Snapshot{Listeners: s.Listeners, Proxies: s.Proxies, Strangers: s.Strangers}
+	added := netinfo.Snapshot{Listeners: s.Listeners, Proxies: s.Proxies, Strangers: s.Strangers, Sightings: s.Sightings}
 	added.Normalize()
-	s.Listeners, s.Proxies, s.Strangers = added.Listeners, added.Proxies, added.Strangers
+	s.Listeners, s.Proxies, s.Strangers, s.Sightings = added.Listeners, added.Proxies, added.Strangers, added.Sightings
 }
 
 // askLater has the engine asked which networks there are, once for all who want
@@ -217,13 +230,18 @@ func (c *Collector) Snapshot() (netinfo.Snapshot, time.Time, error) {
 		c.ports.into(links, veths, hostnet.Veth.PeerMAC)
 		sorted := netinfo.Snapshot{Links: links}
 		sorted.Normalize()
-		c.links = sorted.Links
+		c.links, c.masters = sorted.Links, masters(sorted.Links)
+		c.sightings.keep(c.masters)
 	}
 	f := c.engine.Facts()
 	s, ask := c.memory.assemble(f, c.links, time.Now())
 	c.askLater(ask)
 	c.want(c.sockets.into(&s, c.minded))
-	c.neighbors.into(&s, time.Now())
+	if c.byPort() {
+		c.sightings.into(&s, time.Now())
+	} else {
+		c.neighbors.into(&s, time.Now())
+	}
 	normalizeAdded(&s)
 	return s, f.Event, nil
 }

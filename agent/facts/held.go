@@ -21,14 +21,35 @@ const (
 // learns does: a container's further address, and an image build's, are known
 // by their first packet.
 //
+// Where the port is known that it came in by, only that counts: the sender
+// chooses address and MAC.
+//
 // It may be called from any goroutine, and before Run; it does not wait.
 func (c *Collector) Saw(n hostnet.Neighbor) {
+	if c.byPort() {
+		c.sawAt(n)
+		return
+	}
 	if !n.Addr.IsValid() || n.MAC == "" || n.Link == 0 {
 		return
 	}
 	now := time.Now()
 	c.mu.Lock()
 	news := belongs(c.links, n) && c.neighbors.hold(n, now)
+	told := c.told
+	c.mu.Unlock()
+	if news && told != nil {
+		told()
+	}
+}
+
+// sawAt notes the port.
+func (c *Collector) sawAt(n hostnet.Neighbor) {
+	if n.Port == 0 || !n.Addr.IsValid() || n.Addr.IsUnspecified() || n.Addr.IsMulticast() {
+		return
+	}
+	c.mu.Lock()
+	news := c.sightings.note(netinfo.Place{Port: n.Port, Addr: n.Addr.WithZone("")}, time.Now(), c.masters)
 	told := c.told
 	c.mu.Unlock()
 	if news && told != nil {

@@ -3,6 +3,7 @@ package facts
 import (
 	"context"
 	"slices"
+	"sync"
 	"time"
 
 	"dockwall/netinfo"
@@ -40,6 +41,18 @@ func (ns neighbors) note(n hostnet.Neighbor, now time.Time) bool {
 	}
 	ns[k] = user{mac: n.MAC, since: now}
 	return true
+}
+
+// neighborsKept is how many neighbours are kept altogether: by default the kernel
+// knows 1024 of each family. A container can make up any number.
+const neighborsKept = 4096
+
+// learn is note for what the kernel learnt.
+func (ns neighbors) learn(n hostnet.Neighbor, now time.Time) bool {
+	if _, known := ns[use{n.Link, n.Addr}]; !known && len(ns) >= neighborsKept {
+		return false
+	}
+	return ns.note(n, now)
 }
 
 // keep forgets what is in use no more.
@@ -89,12 +102,12 @@ func (ns neighbors) into(s *netinfo.Snapshot, now time.Time) {
 			found.change(holder, func(e *netinfo.Endpoint) { e.Disputed = withAddr(e.Disputed, k.addr) })
 			found.change(user, func(e *netinfo.Endpoint) { e.Seen = withAddr(e.Seen, k.addr) })
 			continue
+		case !found.mayLive(k.addr, network):
+			// A container claims an address that cannot be on its network.
 		case user != nil:
 			found.change(user, func(e *netinfo.Endpoint) { e.Seen = withAddr(e.Seen, k.addr) })
-			continue
-		}
-		// Somebody on another bridge may have the same link-local address.
-		if now.Sub(u.since) >= strangerTime && !k.addr.IsLinkLocalUnicast() {
+		case now.Sub(u.since) >= strangerTime && !k.addr.IsLinkLocalUnicast():
+			// A container on another bridge may have the same link-local address.
 			s.Strangers = append(s.Strangers, k.addr)
 		}
 	}
@@ -153,27 +166,85 @@ func (h *holders) change(p *place, f func(*netinfo.Endpoint)) {
 	f(&c.Endpoints[p.endpoint])
 }
 
-// watchNeighbors keeps the neighbours until ctx ends.
+// watchNeighbors keeps the neighbours until ctx ends. While ports are known they
+// are not listened to: a container can have the kernel tell of thousands.
 func (c *Collector) watchNeighbors(ctx context.Context, notify func(string)) {
-	told := func() {
+	told := coalesced(toldEvery, func() {
 		notify("an address came into use")
 		time.AfterFunc(strangerTime+time.Millisecond, func() {
 			if ctx.Err() == nil {
 				notify("an address is nobody's")
 			}
 		})
-	}
+	})
 	c.mu.Lock()
 	c.told = told
 	c.mu.Unlock()
+	for ctx.Err() == nil {
+		if c.byPort() {
+			wait(ctx, portLook)
+			continue
+		}
+		listening, stop := context.WithCancel(ctx)
+		go func() {
+			for !c.byPort() && listening.Err() == nil {
+				wait(listening, portLook)
+			}
+			stop()
+		}()
+		c.listenForNeighbors(listening, notify, told)
+		stop()
+		notify("the ports of containers are known")
+	}
+}
+
+func (c *Collector) listenForNeighbors(ctx context.Context, notify func(string), told func()) {
 	hostnet.WatchNeighbors(ctx, func() { c.readNeighbors(); notify("neighbours were read") }, func(n hostnet.Neighbor) {
 		c.mu.Lock()
-		news := c.neighbors.note(n, time.Now())
+		news := c.neighbors.learn(n, time.Now())
 		c.mu.Unlock()
 		if news {
 			told()
 		}
 	}, func(err error) { c.log.Warn("watching the neighbours", "error", err) })
+}
+
+// portLook is how often it is looked whether ports are known.
+const portLook = 500 * time.Millisecond
+
+func wait(ctx context.Context, d time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(d):
+	}
+}
+
+// coalesced returns a function that calls f at once, and again after every has
+// passed if it was called meanwhile.
+func coalesced(every time.Duration, f func()) func() {
+	var mu sync.Mutex
+	var last time.Time
+	waiting := false
+	return func() {
+		mu.Lock()
+		defer mu.Unlock()
+		left := every - time.Since(last)
+		if waiting {
+			return
+		}
+		if left <= 0 {
+			last = time.Now()
+			f()
+			return
+		}
+		waiting = true
+		time.AfterFunc(left, func() {
+			mu.Lock()
+			waiting, last = false, time.Now()
+			mu.Unlock()
+			f()
+		})
+	}
 }
 
 // readNeighbors reads all that the kernel knows, and forgets the rest.
@@ -186,7 +257,7 @@ func (c *Collector) readNeighbors() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, n := range all {
-		c.neighbors.note(n, time.Now())
+		c.neighbors.learn(n, time.Now())
 	}
 	c.neighbors.keep(all)
 }

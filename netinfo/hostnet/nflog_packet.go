@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/mdlayher/netlink"
+	"golang.org/x/sys/unix"
 
 	"dockwall/netinfo"
 )
@@ -24,6 +25,8 @@ type Denied struct {
 	// In and Out are the indexes of the interfaces it came in by and leaves by;
 	// 0: none. For bridged packets they are the bridge's.
 	In, Out int
+	// Port is the index of the bridge port it came in by; 0: by none, or not known.
+	Port int
 	// MAC is who sent it on the link it came in by: 02:42:ac:11:00:02; empty
 	// where the link has no Ethernet addresses.
 	MAC string
@@ -55,6 +58,7 @@ const (
 	nflogAttrTime    = 3
 	nflogAttrIn      = 4
 	nflogAttrOut     = 5
+	nflogAttrPort    = 6
 	nflogAttrHWAddr  = 8
 	nflogAttrPayload = 9
 	nflogAttrPrefix  = 10
@@ -81,6 +85,8 @@ func parseNFLog(m netlink.Message, now time.Time) (Denied, error) {
 			d.In = ifindex(b)
 		case nflogAttrOut:
 			d.Out = ifindex(b)
+		case nflogAttrPort:
+			d.Port = ifindex(b)
 		case nflogAttrHWAddr: // be16 length, u16 padding, 8 bytes
 			if len(b) >= 12 && binary.BigEndian.Uint16(b) == 6 {
 				d.MAC = net.HardwareAddr(b[4:10]).String()
@@ -93,6 +99,9 @@ func parseNFLog(m netlink.Message, now time.Time) (Denied, error) {
 	}
 	if err := ad.Err(); err != nil {
 		return Denied{}, err
+	}
+	if d.Port == 0 && m.Data[0] == unix.NFPROTO_BRIDGE {
+		d.Port = d.In // a kernel without br_netfilter knows no other interface there
 	}
 	return d, d.readIP(payload)
 }

@@ -14,6 +14,10 @@ func Frames(p policy.Policy, s netinfo.Snapshot) rules.Frames {
 	b := builder{p: p, s: s}
 	ports := s.Ports()
 	f := rules.Frames{NoTags: b.denies(b.matterBetween()), Places: places(s, ports), Foreign: foreignPorts(s)}
+	if len(p.Egress)+len(p.Host) > 0 {
+		f.Hold, f.Group, f.Prefix, f.Seen = true, HoldGroup, LogPrefix(HeldPolicy), slices.Clone(s.Sightings)
+		slices.SortFunc(f.Seen, netinfo.Place.Compare)
+	}
 	if f.NoTags {
 		f.Tagged = b.taggedPorts(ports)
 	}

@@ -4,6 +4,9 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
+	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -180,6 +183,224 @@ published "ann" {
 			l.RunContainer(lab.Spec{Name: "ann", Network: network, Args: fixed, Publish: []string{"8080:80"}})
 			for _, ask := range asks("ann") {
 				must(t, l, ask, "ann")
+			}
+		}
+	})
+}
+
+// bridgeOf is the name of the network's bridge, and bridgeMAC its address.
+func bridgeOf(l *lab.Lab, network string) string {
+	return "br-" + l.Docker("network", "inspect", "--format", "{{.ID}}", network)[:12]
+}
+
+func bridgeMAC(t *testing.T, l *lab.Lab, network string) net.HardwareAddr {
+	t.Helper()
+	mac, err := net.ParseMAC(strings.TrimSpace(l.Host("cat", "/sys/class/net/"+bridgeOf(l, network)+"/address")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return mac
+}
+
+// TestVLANTags: br_netfilter hides tagged frames from iptables, and the receiver
+// takes the tag of VLAN 0 off.
+func TestVLANTags(t *testing.T) {
+	onEngines(t, wanted[:], func(t *testing.T, engine string) {
+		l := lab.New(t, lab.Options{Engine: engine})
+		shut, open := six(l, 1), six(l, 2)
+		ann, web := wire(l, "ann", shut), wire(l, "web", shut)
+		xen, yan := wire(l, "xen", open), wire(l, "yan", open)
+		agent := l.Agentd(`network "net1" { between = "deny" }`)
+		stacks := [][]layers.EthernetType{{layers.EthernetTypeDot1Q}, {layers.EthernetTypeQinQ}, {layers.EthernetTypeDot1Q, layers.EthernetTypeDot1Q}, {layers.EthernetTypeQinQ, layers.EthernetTypeDot1Q}}
+		check := func(when string, by wired) {
+			inBothWays(func(name string, family int, tcp bool) {
+				for _, tags := range append(stacks, nil) {
+					f := forgery{from: by.Addr(shut, family), to: web.Addr(shut, family), fromMAC: by.MAC(), toMAC: web.MAC(), tcp: tcp, tags: tags}
+					if arrives(f, by.Wire, web.Wire, fmt.Sprint(when, name, tags)) {
+						t.Errorf("%s, %s: tags %v pass between containers that are kept apart", when, name, tags)
+					}
+				}
+			})
+		}
+		check("well", ann)
+		for _, tags := range stacks[:2] {
+			f := forgery{from: xen.Addr(open, 4), to: yan.Addr(open, 4), fromMAC: xen.MAC(), toMAC: yan.MAC(), tags: tags}
+			if !arrives(f, xen.Wire, yan.Wire, fmt.Sprint("open", tags)) {
+				t.Errorf("tags %v do not pass where containers may reach each other", tags)
+			}
+		}
+		agent.Kill()
+		check("dead", ann)
+		late := wire(l, "late", shut)
+		check("dead, and a new container", late)
+	})
+}
+
+// escaping is a policy that restricts bob, and nobody else.
+const escaping = `
+containers "bob" { names = ["bob"] }
+egress "bob" {
+  from  = [containers.bob]
+  to    = ["192.0.2.10"]
+  ports = ["7000/udp"]
+}
+`
+
+// TestRestrictedPretends: a container that a block restricts sends as nobody, from
+// an unused address and MAC, and as an image build. The build, whose port is no
+// container's, and honest containers with a second address go on working.
+func TestRestrictedPretends(t *testing.T) {
+	onEngines(t, wanted[:], func(t *testing.T, engine string) {
+		l := lab.New(t, lab.Options{Engine: engine})
+		network := six(l, 1)
+		bob, ann, web := wire(l, "bob", network), wire(l, "ann", network), wire(l, "web", network)
+		l.Agentd(escaping)
+		build := l.Plug("build", bridgeOf(l, network), netip.MustParsePrefix("172.30.1.99/24"), netip.MustParsePrefix("2001:db8:101::99/64"))
+		l.Host("sh", "-c", "ip netns exec build ip route replace default via 172.30.1.1; ip netns exec build ip -6 route replace default via 2001:db8:101::1")
+		l.Client("wan2").Serve("wan2", "tcp:7000")
+		wan2 := l.Client("wan2").Wire("eth0")
+		ask := func(c *lab.Client, family int) lab.Ask {
+			return lab.Ask{From: c, Proto: "tcp", Addr: l.ClientAddr("wan2", family), Port: 7000}
+		}
+		must(t, l, ask(build, 4), "wan2")
+		must(t, l, ask(build, 6), "wan2")
+		mac := bridgeMAC(t, l, network)
+		pretend := func(when string, from netip.Addr, as net.HardwareAddr) {
+			for _, tcp := range []bool{false, true} {
+				family := 4
+				if from.Is6() {
+					family = 6
+				}
+				f := forgery{from: from, to: l.ClientAddr("wan2", family), fromMAC: as, toMAC: mac, tcp: tcp}
+				for i := range 12 { // past the time after which a stranger is taken for a build
+					if payload := fmt.Sprint(when, from, tcp, i); arrives(f, bob.Wire, wan2, payload) {
+						t.Errorf("%s: bob gets out as %s (%s), TCP %v, in try %d", when, from, as, tcp, i)
+						break
+					}
+				}
+			}
+		}
+		nobody := net.HardwareAddr{2, 0, 0, 0, 0, 7}
+		for _, a := range []string{"172.30.1.200", "2001:db8:101::200", "10.99.0.1", "172.30.1.99", "2001:db8:101::99"} {
+			pretend("pretends", netip.MustParseAddr(a), nobody)
+		}
+		pretend("as ann", ann.Addr(network, 4), ann.MAC())
+		must(t, l, ask(build, 4), "wan2")
+		must(t, l, ask(build, 6), "wan2")
+		for _, c := range []wired{ann, web, ann} { // as keepalived moves it
+			l.Host("sh", "-c", fmt.Sprintf("nsenter -t $(docker -H unix://%s inspect -f '{{.State.Pid}}' %s) -n sh -c 'ip addr add 172.30.1.250/32 dev eth0; ip neigh flush dev eth0'", l.DockerSocket(), c.Name))
+			deadline := time.Now().Add(5 * time.Second)
+			for r := (lab.Result{}); r.Server() != "wan2"; {
+				if r = c.Client().DialFrom(netip.MustParseAddr("172.30.1.250"), "tcp", l.ClientAddr("wan2", 4), 7000); time.Now().After(deadline) {
+					t.Fatalf("%s with the further address: %s", c.Name, r)
+				}
+			}
+			l.Host("sh", "-c", fmt.Sprintf("nsenter -t $(docker -H unix://%s inspect -f '{{.State.Pid}}' %s) -n ip addr del 172.30.1.250/32 dev eth0", l.DockerSocket(), c.Name))
+		}
+	})
+}
+
+// claims sends an ARP request in the name of the address, and a neighbour
+// advertisement or a datagram that says the same.
+func claims(w *lab.Wire, a netip.Addr, mac net.HardwareAddr) {
+	broadcast := net.HardwareAddr{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}
+	if a.Is4() {
+		w.Send(&layers.Ethernet{SrcMAC: mac, DstMAC: broadcast, EthernetType: layers.EthernetTypeARP},
+			&layers.ARP{AddrType: layers.LinkTypeEthernet, Protocol: layers.EthernetTypeIPv4, HwAddressSize: 6, ProtAddressSize: 4, Operation: layers.ARPRequest,
+				SourceHwAddress: mac, SourceProtAddress: a.AsSlice(), DstHwAddress: make([]byte, 6), DstProtAddress: []byte{172, 30, 1, 1}})
+		return
+	}
+	all := netip.MustParseAddr("ff02::1")
+	ip := &layers.IPv6{Version: 6, HopLimit: 255, NextHeader: layers.IPProtocolICMPv6, SrcIP: a.AsSlice(), DstIP: all.AsSlice()}
+	w.Send(&layers.Ethernet{SrcMAC: mac, DstMAC: net.HardwareAddr{0x33, 0x33, 0, 0, 0, 1}, EthernetType: layers.EthernetTypeIPv6}, ip,
+		&layers.ICMPv6{TypeCode: layers.CreateICMPv6TypeCode(layers.ICMPv6TypeNeighborAdvertisement, 0)},
+		&layers.ICMPv6NeighborAdvertisement{Flags: 0x20, TargetAddress: a.AsSlice(), Options: layers.ICMPv6Options{{Type: layers.ICMPv6OptTargetAddress, Data: mac}}})
+}
+
+// TestClaimsAreNotBelieved: a restricted container claims the addresses of a
+// neighbour and of a container on another network, by ARP, by advertisements and
+// by packets. Neither is restricted, or cut off, by that.
+func TestClaimsAreNotBelieved(t *testing.T) {
+	onEngines(t, wanted[:], func(t *testing.T, engine string) {
+		l := lab.New(t, lab.Options{Engine: engine})
+		one, two := six(l, 1), six(l, 2)
+		bob, ann := wire(l, "bob", one), wire(l, "ann", one)
+		far := l.RunContainer(lab.Spec{Name: "far", Network: two})
+		l.Client("wan2").Serve("wan2", "tcp:7000")
+		l.Agentd(escaping)
+		mac := bridgeMAC(t, l, one)
+		for _, family := range []int{4, 6} {
+			victims := map[*lab.Container]netip.Addr{ann.Container: ann.Addr(one, family), far: far.Addr(two, family)}
+			for c := range victims {
+				must(t, l, lab.Ask{From: c.Client(), Proto: "tcp", Addr: l.ClientAddr("wan2", family), Port: 7000}, "wan2")
+			}
+			for c, a := range victims {
+				for range 3 {
+					claims(bob.Wire, a, bob.MAC())
+					forgery{from: a, to: l.ClientAddr("wan2", family), fromMAC: bob.MAC(), toMAC: mac}.send(bob.Wire, "claim")
+				}
+				deadline := time.Now().Add(1500 * time.Millisecond)
+				for time.Now().Before(deadline) {
+					if r := c.Client().Dial("tcp", l.ClientAddr("wan2", family), 7000); r.Server() != "wan2" {
+						t.Errorf("IPv%d: after bob claimed the address of %s: %s", family, c.Name, r)
+						break
+					}
+				}
+			}
+		}
+	})
+}
+
+// ticks is how many hundredths of a second of a processor the agent has used.
+func ticks(t *testing.T, a *lab.Agent) int {
+	t.Helper()
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", a.PID()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	fields := strings.Fields(string(stat))
+	user, errUser := strconv.Atoi(fields[13])
+	system, errSystem := strconv.Atoi(fields[14])
+	if errUser != nil || errSystem != nil {
+		t.Fatal(fields)
+	}
+	return user + system
+}
+
+// TestFloodOfAddresses: a container claims thousands of addresses, by ARP,
+// advertisements and packets. The agent stays idle, and others are served.
+func TestFloodOfAddresses(t *testing.T) {
+	onEngines(t, wanted[:], func(t *testing.T, engine string) {
+		l := lab.New(t, lab.Options{Engine: engine})
+		network := six(l, 1)
+		bob, ann := wire(l, "bob", network), wire(l, "ann", network)
+		l.Client("wan2").Serve("wan2", "tcp:7000")
+		agent := l.Agentd(escaping)
+		mac := bridgeMAC(t, l, network)
+		time.Sleep(time.Second)
+		before, begun := ticks(t, agent), time.Now()
+		v4, v6 := netip.MustParseAddr("172.30.64.0"), netip.MustParseAddr("2001:db8:101::1:0")
+		sent := 0
+		for ; time.Since(begun) < 6*time.Second; sent++ {
+			v4, v6 = v4.Next(), v6.Next()
+			claims(bob.Wire, v4, bob.MAC())
+			claims(bob.Wire, v6, bob.MAC())
+			forgery{from: v4, to: l.ClientAddr("wan2", 4), fromMAC: bob.MAC(), toMAC: mac}.send(bob.Wire, "flood")
+			forgery{from: v6, to: l.ClientAddr("wan2", 6), fromMAC: bob.MAC(), toMAC: mac}.send(bob.Wire, "flood")
+		}
+		busy := float64(ticks(t, agent)-before) / time.Since(begun).Seconds()
+		t.Logf("%d addresses of each family in %v: %.0f %% of a processor", sent, time.Since(begun), busy)
+		if busy > 15 {
+			t.Errorf("%.0f %% of a processor, want at most 15", busy)
+		}
+		for _, family := range []int{4, 6} {
+			must(t, l, lab.Ask{From: ann.Client(), Proto: "tcp", Addr: l.ClientAddr("wan2", family), Port: 7000}, "wan2")
+		}
+		l.Host("sh", "-c", fmt.Sprintf("nsenter -t $(docker -H unix://%s inspect -f '{{.State.Pid}}' ann) -n ip addr add 172.30.1.250/32 dev eth0", l.DockerSocket()))
+		deadline := time.Now().Add(5 * time.Second)
+		for r := (lab.Result{}); r.Server() != "wan2"; {
+			if r = ann.Client().DialFrom(netip.MustParseAddr("172.30.1.250"), "tcp", l.ClientAddr("wan2", 4), 7000); time.Now().After(deadline) {
+				t.Fatalf("a further address after the flood: %s", r)
 			}
 		}
 	})
