@@ -125,7 +125,7 @@ const (
 	setAsked = "asked"
 	// askRate is how many packets of each port are reported a second, after a burst:
 	// a container that invents addresses takes no other's share.
-	askRate  = 20
+	askRate  = 10
 	askBurst = 200
 	askTime  = time.Minute
 	askSize  = 65535

@@ -35,8 +35,10 @@ type Frames struct {
 	kernel *Kernel
 	// is is what was written last, and chains what the kernel made of it; nil: the
 	// kernel may hold anything.
-	is      *rules.Frames
-	chains  map[string]string
+	is     *rules.Frames
+	chains map[string]string
+	// socket is that of the last transaction.
+	socket  int
 	inForce atomic.Bool
 }
 
@@ -85,7 +87,7 @@ func (f *Frames) Put(want rules.Frames, look bool) (repaired bool, err error) {
 func (f *Frames) Remove() (changed bool, err error) {
 	f.is = nil
 	f.inForce.Store(false)
-	conn, err := frameConn()
+	conn, err := f.dial()
 	if err != nil {
 		return false, err
 	}
@@ -103,9 +105,12 @@ func (f *Frames) Remove() (changed bool, err error) {
 	return err == nil, nil
 }
 
-// frameConn returns a connection that dials for each transaction.
-func frameConn() (*nftables.Conn, error) {
+// dial returns a connection that opens a socket for each transaction.
+func (f *Frames) dial() (*nftables.Conn, error) {
 	return nftables.New(nftables.WithSockOptions(func(c *netlink.Conn) error {
+		f.socket = int(c.PID())
+		f.kernel.sockets.begun(f.socket, "nftables")
+		f.kernel.sockets.gone(f.socket)
 		return errors.Join(c.SetDeadline(time.Now().Add(frameAnswer)), c.SetWriteBuffer(frameBuffer), c.SetReadBuffer(frameBuffer))
 	}))
 }
@@ -113,7 +118,8 @@ func frameConn() (*nftables.Conn, error) {
 // flush commits, and counts the transaction: the probes compare the generation.
 func (f *Frames) flush(conn *nftables.Conn) error {
 	err := conn.Flush()
-	if err == nil && f.kernel != nil {
+	f.kernel.sockets.gone(f.socket)
+	if err == nil {
 		f.kernel.generation++
 	}
 	return err
@@ -121,7 +127,7 @@ func (f *Frames) flush(conn *nftables.Conn) error {
 
 // write makes the table anew. Packets meet the old one or the new one.
 func (f *Frames) write(want rules.Frames) error {
-	conn, err := frameConn()
+	conn, err := f.dial()
 	if err != nil {
 		return err
 	}
@@ -147,7 +153,7 @@ func (f *Frames) write(want rules.Frames) error {
 
 // edit moves the members that differ.
 func (f *Frames) edit(want rules.Frames) error {
-	conn, err := frameConn()
+	conn, err := f.dial()
 	if err != nil {
 		return err
 	}
@@ -172,7 +178,7 @@ func (f *Frames) edit(want rules.Frames) error {
 
 // holds reports whether the kernel has the rules and members that were written.
 func (f *Frames) holds() (bool, error) {
-	conn, err := frameConn()
+	conn, err := f.dial()
 	if err != nil {
 		return false, err
 	}

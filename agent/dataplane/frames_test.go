@@ -1,15 +1,20 @@
 package dataplane
 
 import (
+	"context"
 	"fmt"
 	"net/netip"
+	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/hashicorp/go-hclog"
+	"github.com/vishvananda/netns"
 
 	"dockwall/netinfo"
+	"dockwall/netinfo/hostnet"
 	"dockwall/rules"
 )
 
@@ -136,4 +141,59 @@ func TestManyFrames(t *testing.T) {
 	if repaired, err := f.Put(rules.Frames{}, true); err != nil || repaired {
 		t.Errorf("with no member: repaired %v, %v", repaired, err)
 	}
+}
+
+// TestFramesAreOwn: what the agent writes to the table is told from what another
+// program does to it, which is what a repair starts with.
+func TestFramesAreOwn(t *testing.T) {
+	inNamespace(t)
+	k := New(hclog.NewNullLogger())
+	f := k.Frames()
+	seen := make(chan hostnet.Generation, 100)
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	ready := make(chan struct{})
+	ns, err := netns.Get()
+	must(t, err)
+	t.Cleanup(func() { ns.Close() })
+	go func() {
+		runtime.LockOSThread() // the thread ends with the goroutine
+		if err := netns.Set(ns); err != nil {
+			t.Error(err)
+		}
+		if err := hostnet.Generations(ctx, Watched, func(g hostnet.Generation) {
+			if g == (hostnet.Generation{}) {
+				close(ready)
+			} else {
+				seen <- g
+			}
+		}, func(err error) { t.Error(err) }); err != nil {
+			t.Error(err)
+		}
+	}()
+	select {
+	case <-ready:
+	case <-time.After(5 * time.Second):
+		t.Fatal("no notices")
+	}
+	expect := func(what string, own bool) {
+		t.Helper()
+		var g hostnet.Generation
+		select {
+		case g = <-seen:
+		case <-time.After(5 * time.Second):
+			t.Fatalf("%s: no notice", what)
+		}
+		if !g.Relevant || k.Own(g) != own {
+			t.Errorf("%s: %+v, own %v, want relevant and own %v", what, g, k.Own(g), own)
+		}
+	}
+	for _, n := range []int{3, 2} {
+		if _, err := f.Put(someFrames(n), false); err != nil {
+			t.Fatal(err)
+		}
+		expect("writing it", true)
+	}
+	sh(t, "nft flush set bridge dockwall known4")
+	expect("another program", false)
 }

@@ -25,6 +25,8 @@ type Kernel struct {
 	log      hclog.Logger
 	timeout  time.Duration
 	children children
+	// sockets are the netlink sockets that transactions are sent by.
+	sockets children
 	// proc is where /proc is mounted; tests put a tree of their own there.
 	proc string
 	// digest is legacyDigest as of just before the last Observe.
@@ -48,14 +50,15 @@ func New(log hclog.Logger) *Kernel {
 	return &Kernel{log: log, timeout: commandTimeout, proc: "/proc", digests: map[string]uint64{}, filled: map[string][]rules.Member{}, versions: map[asked][3]int{}}
 }
 
-// Own tells whether the process is a command that was started here, and runs or
-// ended a moment ago, or a thread of this process.
-func (k *Kernel) Own(pid int) bool {
-	if k.children.has(pid) {
+// Own reports whether the transaction is one of a command that was started here,
+// and runs or ended a moment ago, of a socket that was used here just now, or of a
+// thread of this process. A thread may have ended by the time of the question; a
+// socket's number is known for longer.
+func (k *Kernel) Own(g hostnet.Generation) bool {
+	if k.children.has(g.PID) || k.sockets.has(g.Socket) {
 		return true
 	}
-	// What is written by netlink is written by a thread of this process.
-	_, err := os.Stat(filepath.Join(k.proc, "self/task", strconv.Itoa(pid)))
+	_, err := os.Stat(filepath.Join(k.proc, "self/task", strconv.Itoa(g.PID)))
 	return err == nil
 }
 

@@ -169,13 +169,14 @@ func (h *holders) change(p *place, f func(*netinfo.Endpoint)) {
 // watchNeighbors keeps the neighbours until ctx ends. While ports are known they
 // are not listened to: a container can have the kernel tell of thousands.
 func (c *Collector) watchNeighbors(ctx context.Context, notify func(string)) {
+	stranger := coalesced(strangerTime, func() {
+		if ctx.Err() == nil {
+			notify("an address is nobody's")
+		}
+	})
 	told := coalesced(toldEvery, func() {
 		notify("an address came into use")
-		time.AfterFunc(strangerTime+time.Millisecond, func() {
-			if ctx.Err() == nil {
-				notify("an address is nobody's")
-			}
-		})
+		time.AfterFunc(strangerTime+time.Millisecond, stranger)
 	})
 	c.mu.Lock()
 	c.told = told

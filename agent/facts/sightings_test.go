@@ -34,7 +34,7 @@ func TestSightingsGoByPort(t *testing.T) {
 		port int
 		addr string
 	}{
-		{10, "172.18.0.250"}, {10, "10.8.0.6"}, {10, "fe80::9"}, {13, "172.18.0.77"}, 
+		{10, "172.18.0.250"}, {10, "10.8.0.6"}, {10, "fe80::9"}, {13, "172.18.0.77"},
 		// What cannot be there: another container's address, its own network's gateway,
 		// another network's container and a free address of that network.
 		{10, "172.18.0.3"}, {10, "172.18.0.1"}, {10, "172.19.0.2"}, {10, "172.19.0.9"}, {13, "172.18.0.2"},

@@ -27,6 +27,8 @@ type Generation struct {
 	// are the asking process itself, and mean nothing.
 	PID     int
 	Process string
+	// Socket is the address (nl_pid) of the netlink socket that it came by.
+	Socket int
 	// Relevant: something changed that the watcher said matters to it.
 	Relevant bool
 }
@@ -181,7 +183,7 @@ func parseGeneration(m netlink.Message) (Generation, error) {
 	if err != nil {
 		return Generation{}, err
 	}
-	var gen Generation
+	gen := Generation{Socket: int(m.Header.PID)}
 	for ad.Next() {
 		switch ad.Type() {
 		case unix.NFTA_GEN_ID:

@@ -217,7 +217,8 @@ func (b *builder) sameRoads(s netinfo.Snapshot) bool {
 		return slices.DeleteFunc(slices.Clone(ls), func(l netinfo.Link) bool { return !looksDocker(l) })
 	}
 	t := newTopology(s)
-	return slices.EqualFunc(bridges(b.s.Links), bridges(s.Links), netinfo.Link.Equal) && t.equal(&b.top) && b.own.equal(newOwn(s))
+	return slices.EqualFunc(bridges(b.s.Links), bridges(s.Links), netinfo.Link.Equal) && t.equal(&b.top) && b.own.equal(newOwn(s)) &&
+		slices.Equal(uncoveredBridges(b.s), uncoveredBridges(s))
 }
 
 // changedContainers compares two sorted lists: what the one has and the other

@@ -48,7 +48,8 @@ func findProblems(p policy.Policy, s netinfo.Snapshot, t topology) []Problem {
 	ps = append(ps, networkProblems(p, s)...)
 	ps = append(ps, betweenProblems(p, s)...)
 	ps = append(ps, hostNetworkProblems(p, s)...)
-	return append(ps, uncovered(s)...)
+	ps = append(ps, uncovered(s)...)
+	return append(ps, uncoveredBridges(s)...)
 }
 
 // unmatchable finds an interface whose name no rule can write.
@@ -61,6 +62,28 @@ func unmatchable(l netinfo.Link) (Problem, bool) {
 		p.Message = fmt.Sprintf("no rule can name exactly the interface %q: its rules are written for every interface that begins with %q", l.Name, named.name)
 	}
 	return p, true
+}
+
+// uncoveredBridges names the networks whose bridge has a port that is no
+// container's. What is behind it is inside to all rules: a NIC's whole LAN is.
+func uncoveredBridges(s netinfo.Snapshot) []Problem {
+	var ps []Problem
+	bridges := map[int]string{}
+	for _, l := range s.Links {
+		bridges[l.Index] = l.Name
+	}
+	for _, l := range s.Links {
+		if l.Master == 0 || isContainerVeth(l) {
+			continue
+		}
+		for _, n := range s.Networks {
+			if n.Bridge != "" && n.Bridge == bridges[l.Master] {
+				ps = append(ps, Problem{Code: "not_covered", Message: fmt.Sprintf("network %s: the interface %s is a port of its bridge %s, so whoever is behind %s is treated as a container of this network: "+
+					"published and direct do not keep them out. Take it out of the bridge (ip link set %s nomaster)", n.Name, l.Name, n.Bridge, l.Name, l.Name)})
+			}
+		}
+	}
+	return ps
 }
 
 func nicProblems(p policy.Policy, s netinfo.Snapshot) []Problem {

@@ -42,3 +42,32 @@ func TestHostNetworkSendersAreNotCovered(t *testing.T) {
 		t.Errorf("(-want +got):\n%s", d)
 	}
 }
+
+// TestNICInABridge: a NIC that is a port of a network's bridge is named, whatever
+// kind it is; containers' veths and other programs' bridges are not.
+func TestNICInABridge(t *testing.T) {
+	s := bridged()
+	codes := func() (found []string) {
+		_, problems := compile.Compile(policy.Policy{Defaults: allAllowed()}, s)
+		for _, p := range problems {
+			if p.Code == "not_covered" && strings.Contains(p.Message, "br-aaaaaaaaaaaa") {
+				found = append(found, p.Message)
+			}
+		}
+		return found
+	}
+	for i := range s.Links {
+		if s.Links[i].Master == 3 {
+			s.Links[i].Kind = "veth"
+		}
+	}
+	if got := codes(); len(got) > 0 {
+		t.Errorf("without a NIC: %q", got)
+	}
+	for _, kind := range []string{"", "vlan", "bond", "tun", "vxlan"} {
+		s.Links[0].Master, s.Links[0].Kind = 3, kind
+		if got := codes(); len(got) != 1 || !strings.Contains(got[0], "network open") || !strings.Contains(got[0], "eth0") {
+			t.Errorf("a port of kind %q: %q, want one that names network and NIC", kind, got)
+		}
+	}
+}

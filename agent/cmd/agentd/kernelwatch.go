@@ -28,7 +28,7 @@ func watchKernel(ctx context.Context, l *reconcile.Loop, k *dataplane.Kernel, c 
 		switch {
 		case g == hostnet.Generation{}:
 			l.Poke(reconcile.DueKernel, "something may have changed the kernel unseen")
-		case g.Relevant && !k.Own(g.PID):
+		case g.Relevant && !k.Own(g):
 			l.Poke(reconcile.DueKernel, fmt.Sprintf("%s changed the kernel's rules", g.Process))
 		}
 	}, func(err error) { log.Warn("watching the kernel's rules", "error", err) })
