@@ -3,9 +3,11 @@ package cli
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/spf13/cobra"
 
+	"dockwall/rules/compile"
 	"dockwall/rules/iptables"
 	"dockwall/rules/meaning"
 	"dockwall/rules/plan"
@@ -39,8 +41,10 @@ type diffResult struct {
 	MeaningLeftOut []string         `json:"meaning_left_out"`
 	Changes        []plan.Change    `json:"changes"`
 	Summary        tally            `json:"summary"`
-	path           string
-	full           bool
+	// NotCovered names what meets no rule, whatever differs.
+	NotCovered []compile.Problem `json:"not_covered,omitempty"`
+	path       string
+	full       bool
 }
 
 func (a *app) diff(ctx context.Context, snapshotFile string, full bool) (result, error) {
@@ -60,7 +64,8 @@ func (a *app) diff(ctx context.Context, snapshotFile string, full bool) (result,
 		return nil, fmt.Errorf("reading the kernel: %w", err)
 	}
 	p := iptables.Diff(w.rules, st, o)
-	r := &diffResult{Changed: !p.Empty(), Changes: changesOf(p), Summary: tallyOf(p), Meaning: []meaning.Change{}, MeaningLeftOut: []string{}, path: a.config, full: full}
+	r := &diffResult{Changed: !p.Empty(), Changes: changesOf(p), Summary: tallyOf(p), Meaning: []meaning.Change{}, MeaningLeftOut: []string{}, path: a.config, full: full,
+		NotCovered: notCovered(w.problems)}
 	if r.Changed && a.env.Meaning != nil {
 		m, err := a.env.Meaning(Before{st, o}, w.rules, w.snapshot)
 		if err != nil {
@@ -78,7 +83,16 @@ func (r *diffResult) code() int {
 	return exitSame
 }
 
+// notCovered are the problems that say that no rule holds for something, whatever
+// the difference is.
+func notCovered(ps []compile.Problem) []compile.Problem {
+	return slices.DeleteFunc(slices.Clone(ps), func(pr compile.Problem) bool { return pr.Code != "not_covered" })
+}
+
 func (r *diffResult) text(p *printer) {
+	for _, pr := range r.NotCovered {
+		p.problem(r.path, pr)
+	}
 	if !r.Changed {
 		p.printf("The kernel is as %s says: nothing to change.\n", printable(r.path))
 		return

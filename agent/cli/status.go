@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -171,7 +172,8 @@ func (r *statusResult) moment(t time.Time) string {
 
 func (r *statusResult) warnings(p *printer) {
 	problems := slices.DeleteFunc(slices.Clone(r.Problems), func(pr compile.Problem) bool {
-		return r.Overview != nil && pr.Code == "not_covered" // said already
+		// The overview says it of each container, but not of whole networks.
+		return r.Overview != nil && pr.Code == "not_covered" && !strings.HasPrefix(pr.Message, "network ")
 	})
 	if len(problems) == 0 {
 		return
