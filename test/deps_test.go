@@ -31,7 +31,7 @@ var keepers = []keeper{
 	{[]string{"github.com/vishvananda/netlink", "github.com/mdlayher/netlink"}, []string{"netinfo/hostnet", "agent/dataplane", "agent/cutter"}, true,
 		"the kernel is asked by netinfo/hostnet and changed by agent/dataplane (rules) and agent/cutter (connections)"},
 	{[]string{"github.com/google/nftables"}, []string{"agent/dataplane"}, false,
-		"the latch and the barrier are the only tables of nftables' own that dockwall writes"},
+		"only agent/dataplane writes nftables' own tables: the latch, the barrier and the table of the bridges"},
 	{[]string{"os/exec"}, []string{"agent/dataplane", "packaging", "test"}, true,
 		"programs are run by agent/dataplane, which knows how to retry and to report"},
 	{[]string{"github.com/coreos/go-iptables"}, []string{"agent/dataplane"}, false,

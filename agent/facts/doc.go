@@ -12,5 +12,10 @@
 //     its process is known to be none of the engine's, or if it was seen twice,
 //     settleTime apart.
 //
+//  4. A bridge port belongs to the container whose Ethernet address its other end
+//     had at first. While the table of the bridges is in force, an address that the
+//     engine did not give belongs to the port that frames from it came in by;
+//     neither ARP nor the frames' own addresses count.
+//
 // Thread safety: a Collector's methods may be called from any goroutine.
 package facts

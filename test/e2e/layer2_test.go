@@ -405,3 +405,36 @@ func TestFloodOfAddresses(t *testing.T) {
 		}
 	})
 }
+
+// TestOthersPortsStayOpen: virtual machines on a bridge of their own, which
+// br_netfilter shows to iptables too, use whatever addresses and tags they like; and
+// a container that is connected to a second network while it runs works on both.
+func TestOthersPortsStayOpen(t *testing.T) {
+	onEngines(t, wanted[:], func(t *testing.T, engine string) {
+		l := lab.New(t, lab.Options{Engine: engine})
+		shut, second := six(l, 1), six(l, 2)
+		ann, bob := wire(l, "ann", shut), l.RunContainer(lab.Spec{Name: "bob", Network: second})
+		l.Bridge("virbr0", netip.MustParsePrefix("192.168.122.1/24"))
+		vm1 := l.Plug("vm1", "virbr0", netip.MustParsePrefix("192.168.122.11/24")).Wire("eth0")
+		vm2 := l.Plug("vm2", "virbr0", netip.MustParsePrefix("192.168.122.12/24")).Wire("eth0")
+		agent := l.Agentd("network \"net1\" { between = \"deny\" }\n" + escaping)
+		l.Docker("network", "connect", second, "ann")
+		check := func(when string) {
+			for _, tags := range [][]layers.EthernetType{nil, {layers.EthernetTypeDot1Q}, {layers.EthernetTypeQinQ, layers.EthernetTypeDot1Q}} {
+				for _, from := range []string{"192.168.122.11", "10.9.9.9", ann.Addr(shut, 4).String()} {
+					f := forgery{from: netip.MustParseAddr(from), to: netip.MustParseAddr("192.168.122.12"), fromMAC: vm1.MAC(), toMAC: vm2.MAC(), tags: tags}
+					if !arrives(f, vm1, vm2, fmt.Sprint(when, from, tags)) {
+						t.Errorf("%s: a virtual machine's frame from %s with tags %v does not arrive", when, from, tags)
+					}
+				}
+			}
+			for _, family := range []int{4, 6} {
+				must(t, l, lab.Ask{From: ann.Client(), Proto: "tcp", Addr: bob.Addr(second, family), Port: 80}, "bob")
+				must(t, l, lab.Ask{From: bob.Client(), Proto: "udp", Addr: ann.Container.Addr(second, family), Port: 80}, "ann")
+			}
+		}
+		check("well")
+		agent.Kill()
+		check("dead")
+	})
+}
