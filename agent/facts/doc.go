@@ -7,7 +7,9 @@
 //
 //  1. While the engine is away its last answers stand, but for networks on
 //     whose bridge a new port appeared: somebody new may have an old address.
+//
 //  2. A bridge that came while the engine was away is marked unplaced.
+//
 //  3. A listener counts as a host service's, whose port is left alone, only if
 //     its process is known to be none of the engine's, or if it was seen twice,
 //     settleTime apart.
