@@ -167,6 +167,8 @@ func serveEngine(t *testing.T, answer bool) (socket string) {
 				return
 			}
 			if answer {
+				// As dockerd does: an answer before the question has no sender.
+				_, _ = c.Read(make([]byte, 512))
 				_, _ = c.Write([]byte("HTTP/1.1 200 OK\r\n\r\n"))
 			}
 		}

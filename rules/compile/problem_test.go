@@ -1,6 +1,7 @@
 package compile_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -59,12 +60,13 @@ func TestNICInABridge(t *testing.T) {
 	for i := range s.Links {
 		if s.Links[i].Master == 3 {
 			s.Links[i].Kind = "veth"
+			s.Links[i].Name = fmt.Sprintf("veth%07x", i) // as Docker names them
 		}
 	}
 	if got := codes(); len(got) > 0 {
 		t.Errorf("without a NIC: %q", got)
 	}
-	for _, kind := range []string{"", "vlan", "bond", "tun", "vxlan"} {
+	for _, kind := range []string{"", "vlan", "bond", "tun", "vxlan", "veth"} {
 		s.Links[0].Master, s.Links[0].Kind = 3, kind
 		if got := codes(); len(got) != 1 || !strings.Contains(got[0], "network open") || !strings.Contains(got[0], "eth0") {
 			t.Errorf("a port of kind %q: %q, want one that names network and NIC", kind, got)
