@@ -30,7 +30,7 @@ const (
 // outlives the agent, and other programs may change it, which Put finds if asked
 // to look.
 //
-// Put and Remove are for one goroutine; InForce may be called from any.
+// Put, Loosen and Remove are for one goroutine; InForce may be called from any.
 type Frames struct {
 	kernel *Kernel
 	// is is what was written last, and chains what the kernel made of it; nil: the
@@ -81,6 +81,18 @@ func (f *Frames) Put(want rules.Frames, look bool) (repaired bool, err error) {
 	}
 	f.is = &want
 	return repaired, nil
+}
+
+// Loosen takes the places out of the table. A container that is restarted gets another
+// port: with no agent to follow it, its own address would cut it off.
+func (f *Frames) Loosen() error {
+	if f.is == nil {
+		return nil
+	}
+	want := *f.is
+	want.Places, want.Seen, want.Hold = nil, nil, false
+	_, err := f.Put(want, false)
+	return err
 }
 
 // Remove takes the table away, and reports whether there was one.

@@ -185,6 +185,12 @@ published "ann" {
 				must(t, l, ask, "ann")
 			}
 		}
+		// Stopped is not away: what the operator starts again then goes on working.
+		agent.Stop()
+		l.Docker("restart", "-t", "0", "ann")
+		for _, ask := range asks("ann") {
+			must(t, l, ask, "ann")
+		}
 	})
 }
 
@@ -422,6 +428,9 @@ func TestOthersPortsStayOpen(t *testing.T) {
 		check := func(when string) {
 			for _, tags := range [][]layers.EthernetType{nil, {layers.EthernetTypeDot1Q}, {layers.EthernetTypeQinQ, layers.EthernetTypeDot1Q}} {
 				for _, from := range []string{"192.168.122.11", "10.9.9.9", ann.Addr(shut, 4).String()} {
+					if len(tags) == 0 && from == ann.Addr(shut, 4).String() {
+						continue // br_netfilter shows it to PREROUTING, which refuses a container's address from outside
+					}
 					f := forgery{from: netip.MustParseAddr(from), to: netip.MustParseAddr("192.168.122.12"), fromMAC: vm1.MAC(), toMAC: vm2.MAC(), tags: tags}
 					if !arrives(f, vm1, vm2, fmt.Sprint(when, from, tags)) {
 						t.Errorf("%s: a virtual machine's frame from %s with tags %v does not arrive", when, from, tags)

@@ -46,6 +46,7 @@ type agent struct {
 	kernel    *dataplane.Kernel
 	bridges   *dataplane.Bridges
 	latch     *dataplane.Latch
+	frames    *dataplane.Frames
 	collector *facts.Collector
 	loop      *reconcile.Loop
 	cutter    *cutter.Cutter
@@ -104,15 +105,15 @@ func (a *agent) assemble(f flags, doc *config.Document) error {
 	if a.collector, err = facts.New(doc.Settings.Docker.Host, last, a.log.Named("facts")); err != nil {
 		return err
 	}
-	frames := a.kernel.Frames()
-	a.collector.UsePorts(frames.InForce)
+	a.frames = a.kernel.Frames()
+	a.collector.UsePorts(a.frames.InForce)
 	a.cutter = cutter.New(a.log.Named("cutter")).With(&dataplane.Barrier{})
 	a.systemd = newSystemd(a.log.Named("systemd"))
 	a.metrics = a.newMetrics()
 	a.saver = newSaver(a.log.Named("state"), kept, lastgood.Path(f.state, a.socket.Path()))
 	a.loop = reconcile.New(reconcile.Options{
 		Log: a.log.Named("loop"), Load: a.load, Facts: a.collector, Kernel: a.kernel, Backend: a.kernel,
-		Bridges: a.bridges, Cutter: a.cutter, Latch: a.latch, Frames: frames, Path: f.config, Observer: observers{a.systemd, a.saver, a.metrics}, Loaded: a.loaded,
+		Bridges: a.bridges, Cutter: a.cutter, Latch: a.latch, Frames: a.frames, Path: f.config, Observer: observers{a.systemd, a.saver, a.metrics}, Loaded: a.loaded,
 		Trial: a.trials.Status, Busy: a.kernel.Busy,
 	})
 	a.feed = a.newFeed(a.metrics.Denied)
@@ -210,6 +211,9 @@ func (a *agent) end(ctx context.Context) error {
 	}
 	doc := a.doc.Load()
 	if doc == nil || doc.Settings.Firewall.OnStop != "remove" {
+		if err := a.frames.Loosen(); err != nil {
+			return fmt.Errorf("letting containers change bridge ports: %w", err)
+		}
 		a.log.Info("stopped; the rules stay in the kernel")
 		return nil
 	}
