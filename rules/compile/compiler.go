@@ -201,7 +201,7 @@ func withoutCommon(less, more []rules.Member) (l, m []rules.Member) {
 func (b *builder) sameSurroundings(s netinfo.Snapshot) bool {
 	return b.s.Engine == s.Engine && slices.Equal(dockerds(b.s.Listeners), dockerds(s.Listeners)) && slices.Equal(b.s.Proxies, s.Proxies) &&
 		slices.Equal(b.s.Strangers, s.Strangers) && slices.EqualFunc(b.s.Networks, s.Networks, netinfo.Network.Equal) &&
-		(slices.EqualFunc(b.s.Links, s.Links, netinfo.Link.Equal) || b.sameRoads(s))
+		(slices.EqualFunc(b.s.Links, s.Links, netinfo.Link.Equal) || sameButVeths(b.s.Links, s.Links) || b.sameRoads(s))
 }
 
 // sameRoads tells that the rules do not care how the links differ: with each

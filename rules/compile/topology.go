@@ -51,9 +51,6 @@ var brNames = link{name: "br-", prefix: true}
 // dockerShape matches exactly what Docker itself would pick.
 var dockerShape = regexp.MustCompile(`^(docker0|docker_gwbridge|br-[0-9a-f]{12})$`)
 
-// vethShape matches how Docker names the host's end of a container's link.
-var vethShape = regexp.MustCompile(`^veth[0-9a-f]{7}$`)
-
 // conventional are names that NICs, tunnels and other programs' bridges go by. One
 // that appears while the agent is away is taken for what its name says, so that a
 // tunnel that comes up works; a bridge of such a name is left to the latch, which
@@ -186,9 +183,34 @@ func newPorts(links []netinfo.Link) ports {
 	return p
 }
 
-// isContainerVeth reports whether the link is the host's end of a container's. It
-// is no port of a bridge for its first moment.
-func isContainerVeth(l netinfo.Link) bool { return l.Kind == "veth" && vethShape.MatchString(l.Name) }
+// isContainerVeth reports whether the link is the host's end of a container's, by
+// the name that Docker gives it: veth and seven hexadecimal digits. It is no port of a
+// bridge for its first moment. (A host has thousands: no regular expression.)
+func isContainerVeth(l netinfo.Link) bool {
+	digits, veth := strings.CutPrefix(l.Name, "veth")
+	return veth && l.Kind == "veth" && len(digits) == 7 && strings.Trim(digits, "0123456789abcdef") == ""
+}
+
+// sameButVeths reports whether two sorted lists differ at most in containers' links,
+// which change no rule.
+func sameButVeths(a, b []netinfo.Link) bool {
+	skip := func(ls []netinfo.Link) []netinfo.Link {
+		for len(ls) > 0 && isContainerVeth(ls[0]) && !hasGlobal(ls[0]) {
+			ls = ls[1:]
+		}
+		return ls
+	}
+	for {
+		a, b = skip(a), skip(b)
+		if len(a) == 0 || len(b) == 0 {
+			return len(a) == len(b)
+		}
+		if !a[0].Equal(b[0]) {
+			return false
+		}
+		a, b = a[1:], b[1:]
+	}
+}
 
 func isConventional(name string) bool {
 	return slices.ContainsFunc(conventional, func(p string) bool { return strings.HasPrefix(name, p) })
