@@ -1,7 +1,6 @@
 package e2e_test
 
 import (
-	"syscall"
 	"testing"
 	"time"
 
@@ -34,16 +33,7 @@ published "other" {
 // container on a bridge that the block names is reached as before.
 func TestHostNetworkStartsWhileTheAgentIsAway(t *testing.T) {
 	onEngines(t, wanted[:], func(t *testing.T, engine string) {
-		for name, away := range map[string]struct{ leave, back func(*lab.Lab, *lab.Agent) }{
-			"frozen": {
-				func(_ *lab.Lab, a *lab.Agent) { a.Signal(syscall.SIGSTOP) },
-				func(_ *lab.Lab, a *lab.Agent) { a.Signal(syscall.SIGCONT) },
-			},
-			"killed": {
-				func(_ *lab.Lab, a *lab.Agent) { a.Kill() },
-				func(l *lab.Lab, _ *lab.Agent) { l.LaunchAgentd().WaitState("enforcing") },
-			},
-		} {
+		for name, away := range absences("frozen", "killed") {
 			t.Run(name, func(t *testing.T) {
 				l := lab.New(t, lab.Options{Engine: engine})
 				sshd := l.Client("host").Service("sshd", "tcp:22")

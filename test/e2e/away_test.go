@@ -1,7 +1,6 @@
 package e2e_test
 
 import (
-	"syscall"
 	"testing"
 
 	"dockwall/test/lab"
@@ -14,16 +13,7 @@ import (
 // agent is back everybody reaches what he may.
 func TestStartsWhileTheAgentIsAway(t *testing.T) {
 	onEngines(t, wanted[:], func(t *testing.T, engine string) {
-		for name, away := range map[string]struct{ leave, back func(*lab.Lab, *lab.Agent) }{
-			"frozen": {
-				func(_ *lab.Lab, a *lab.Agent) { a.Signal(syscall.SIGSTOP) },
-				func(_ *lab.Lab, a *lab.Agent) { a.Signal(syscall.SIGCONT) },
-			},
-			"killed": {
-				func(_ *lab.Lab, a *lab.Agent) { a.Kill() },
-				func(l *lab.Lab, _ *lab.Agent) { l.LaunchAgentd().WaitState("enforcing") },
-			},
-		} {
+		for name, away := range absences("frozen", "killed") {
 			t.Run(name, func(t *testing.T) {
 				l := lab.New(t, lab.Options{Engine: engine})
 				a := l.Agentd(onlyWanToFriend)

@@ -3,7 +3,6 @@ package e2e_test
 import (
 	"fmt"
 	"net/netip"
-	"syscall"
 	"testing"
 
 	"dockwall/test/lab"
@@ -12,29 +11,12 @@ import (
 const webForWan = `published "web" { from = ["192.0.2.10", "2001:db8:1::10"] }
 `
 
-// absences are how the agent does not learn of what happens: it waits for Docker, it is
-// frozen, it is dead.
-var absences = map[string]struct{ leave, back func(*lab.Lab, *lab.Agent) }{
-	"docker hangs": {
-		func(l *lab.Lab, _ *lab.Agent) { l.Host("pkill", "-STOP", "-x", "dockerd") },
-		func(l *lab.Lab, _ *lab.Agent) { l.Host("pkill", "-CONT", "-x", "dockerd") },
-	},
-	"frozen": {
-		func(_ *lab.Lab, a *lab.Agent) { a.Signal(syscall.SIGSTOP) },
-		func(_ *lab.Lab, a *lab.Agent) { a.Signal(syscall.SIGCONT) },
-	},
-	"killed": {
-		func(_ *lab.Lab, a *lab.Agent) { a.Kill() },
-		func(l *lab.Lab, _ *lab.Agent) { l.LaunchAgentd().WaitState("enforcing") },
-	},
-}
-
 // TestUplinkInANewBridge puts a NIC into a bridge that nobody knows yet, and renames
 // one so that it looks like a bridge of Docker's: who comes by it is a stranger. The
 // host's own services are as open as before.
 func TestUplinkInANewBridge(t *testing.T) {
 	onEngines(t, wanted[:], func(t *testing.T, engine string) {
-		for name, away := range absences {
+		for name, away := range absences("docker hangs", "frozen", "killed") {
 			t.Run(name, func(t *testing.T) {
 				l := lab.New(t, lab.Options{Engine: engine})
 				net := six(l, 1)
@@ -79,9 +61,8 @@ func TestUplinkInANewBridge(t *testing.T) {
 func TestNetworkNamedLikeANIC(t *testing.T) {
 	names := []string{"team-a", "vlan100", "www0", "en-shop"}
 	onEngines(t, wanted[:], func(t *testing.T, engine string) {
-		for _, name := range []string{"frozen", "killed"} {
+		for name, away := range absences("frozen", "killed") {
 			t.Run(name, func(t *testing.T) {
-				away := absences[name]
 				l := lab.New(t, lab.Options{Engine: engine})
 				a := l.Agentd(onlyWanToFriend)
 				away.leave(l, a)
