@@ -64,7 +64,7 @@ type Writer interface {
 
 // Bridges has the kernel show traffic between two ports of a bridge to the rules.
 type Bridges interface {
-	// Show does so for the bridges of which isolated reports true; nil: for none.
+	// Show does so for the bridges of which isolated reports true: for none if it is nil.
 	Show(isolated func(bridge string) bool) error
 	// Settle takes that back for all others, and TakeBack for all.
 	Settle() error

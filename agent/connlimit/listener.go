@@ -66,7 +66,7 @@ func (l *Listener) Accept() (net.Conn, error) {
 	}
 }
 
-// admit takes the connection in, if there is room or can be made; nil: there is none.
+// admit takes the connection in if there is room, or room can be made. Otherwise it returns nil.
 func (l *Listener) admit(c net.Conn, peer string) *conn {
 	l.mu.Lock()
 	counts := map[string]int{}
@@ -114,7 +114,7 @@ func (l *Listener) add(c net.Conn, peer string) *conn {
 	return admitted
 }
 
-// leaving is the oldest connection that may be closed; nil: none may.
+// leaving returns the oldest connection that may be closed, or nil if none may.
 func (l *Listener) leaving(may func(*conn) bool) *conn {
 	var oldest *conn
 	for c := range l.conns {

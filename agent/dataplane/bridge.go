@@ -27,9 +27,9 @@ type Bridges struct {
 	path   string
 
 	mu sync.Mutex
-	// isolated says which bridges are to be shown; nil: none.
+	// isolated reports which bridges are to be shown. If it is nil, none are.
 	isolated func(bridge string) bool
-	// tried is why the module could not be loaded; nil: it was not tried.
+	// tried is why the module could not be loaded. It is nil before the first try.
 	tried error
 }
 

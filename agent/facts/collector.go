@@ -27,7 +27,7 @@ type Collector struct {
 	sockets sockets
 	// wanted are the ports that containers which do not run would publish.
 	wanted *portSet
-	// minded are the ports that the policy names for containers; nil: none.
+	// minded are the ports that the policy names for containers, or nil.
 	minded *portSet
 	memory memory
 	// neighbors are the addresses in use on every link.

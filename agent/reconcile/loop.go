@@ -64,7 +64,7 @@ type Backend interface {
 
 // Bridges has the kernel show traffic between two ports of a bridge to the rules.
 type Bridges interface {
-	// Show does so for the bridges of which isolated reports true; nil: for none. An
+	// Show does so for the bridges of which isolated reports true: for none if it is nil. An
 	// error says why bridged packets do not meet the rules.
 	Show(isolated func(bridge string) bool) error
 	// Settle takes that back for all others.
@@ -95,7 +95,7 @@ type Options struct {
 	// Cutter is asked after each change that may have tightened something; nil:
 	// connections live on.
 	Cutter Cutter
-	// Frames is the bridges' side of the policy; nil: there is none.
+	// Frames is the bridges' side of the policy, or nil.
 	Frames Frames
 	// Latch is shut while the rules are in force; nil: there is none.
 	Latch Latch

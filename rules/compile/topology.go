@@ -20,7 +20,7 @@ func (l link) covers(name string) bool {
 }
 
 // topology says what a packet's interfaces mean. An interface that the engine has
-// not been asked about is held to both: what comes from it may be a stranger's or
+// not been asked about is treated as both: a packet from it may be a stranger's or
 // a container's, and what goes to it may be for a container.
 type topology struct {
 	// inside are the bridges of the networks that the engine lists.

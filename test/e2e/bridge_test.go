@@ -11,8 +11,8 @@ import (
 const webForWan = `published "web" { from = ["192.0.2.10", "2001:db8:1::10"] }
 `
 
-// TestUplinkInANewBridge puts a NIC into a bridge that nobody knows yet, and renames
-// one so that it looks like a bridge of Docker's: who comes by it is a stranger. The
+// TestUplinkInANewBridge puts a NIC into a bridge that the engine was not asked about, and renames
+// one so that it looks like a bridge of Docker's: packets from it are a stranger's. The
 // host's own services are as open as before.
 func TestUplinkInANewBridge(t *testing.T) {
 	onEngines(t, wanted[:], func(t *testing.T, engine string) {

@@ -11,7 +11,7 @@ import (
 	"dockwall/test/lab"
 )
 
-// TestWire sends a frame by hand, with a source that is nobody's, and sees it
+// TestWire sends a frame by hand, with a source that no host has, and sees it
 // arrive; and a datagram that a server answers.
 func TestWire(t *testing.T) {
 	l := lab.New(t, lab.Options{NoDocker: true})

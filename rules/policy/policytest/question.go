@@ -85,7 +85,7 @@ func (a asker) from(q *policy.Question) {
 	}
 }
 
-// forged draws a source that belongs to somebody else on this host, or to the host.
+// forged draws a source that belongs to another container of this host, or to the host.
 func (a asker) forged(q *policy.Question) {
 	q.NIC = a.nic()
 	if w, ok := a.bridge(); ok && rapid.Bool().Draw(a.t, "from a bridge") {
