@@ -91,7 +91,7 @@ func inBothWays(f func(name string, family int, tcp bool)) {
 // TestForgedSource: a container with NET_RAW, which Docker gives to all, sends
 // with its neighbour's address, with and without the neighbour's Ethernet address.
 func TestForgedSource(t *testing.T) {
-	onEngines(t, wanted[:], func(t *testing.T, engine string) {
+	onEngines(t, outer, func(t *testing.T, engine string) {
 		l := lab.New(t, lab.Options{Engine: engine})
 		network := six(l, 1)
 		ann, bob, web := wire(l, "ann", network), wire(l, "bob", network), wire(l, "web", network)
@@ -134,7 +134,7 @@ func TestForgedSource(t *testing.T) {
 // TestAddressIsTakenOver: while no agent follows, a container gets the address of
 // one that is gone. It gets and sends nothing until the agent is back.
 func TestAddressIsTakenOver(t *testing.T) {
-	onEngines(t, wanted[:], func(t *testing.T, engine string) {
+	onEngines(t, outer, func(t *testing.T, engine string) {
 		l := lab.New(t, lab.Options{Engine: engine})
 		network := six(l, 1)
 		bob := l.RunContainer(lab.Spec{Name: "bob", Network: network})
@@ -209,7 +209,7 @@ func bridgeMAC(t *testing.T, l *lab.Lab, network string) net.HardwareAddr {
 // TestVLANTags: br_netfilter hides tagged frames from iptables, and the receiver
 // takes the tag of VLAN 0 off.
 func TestVLANTags(t *testing.T) {
-	onEngines(t, wanted[:], func(t *testing.T, engine string) {
+	onEngines(t, outer, func(t *testing.T, engine string) {
 		l := lab.New(t, lab.Options{Engine: engine})
 		shut, open := six(l, 1), six(l, 2)
 		ann, web := wire(l, "ann", shut), wire(l, "web", shut)
@@ -254,7 +254,7 @@ egress "bob" {
 // an unused address and MAC, and as an image build. The build, whose port is no
 // container's, and honest containers with a second address go on working.
 func TestRestrictedPretends(t *testing.T) {
-	onEngines(t, wanted[:], func(t *testing.T, engine string) {
+	onEngines(t, outer, func(t *testing.T, engine string) {
 		l := lab.New(t, lab.Options{Engine: engine})
 		network := six(l, 1)
 		bob, ann, web := wire(l, "bob", network), wire(l, "ann", network), wire(l, "web", network)
@@ -325,7 +325,7 @@ func claims(w *lab.Wire, a netip.Addr, mac net.HardwareAddr) {
 // neighbour and of a container on another network, by ARP, by advertisements and
 // by packets. Neither is restricted, or cut off, by that.
 func TestClaimsAreNotBelieved(t *testing.T) {
-	onEngines(t, wanted[:], func(t *testing.T, engine string) {
+	onEngines(t, outer, func(t *testing.T, engine string) {
 		l := lab.New(t, lab.Options{Engine: engine})
 		one, two := six(l, 1), six(l, 2)
 		bob, ann := wire(l, "bob", one), wire(l, "ann", one)

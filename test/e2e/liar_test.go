@@ -17,7 +17,7 @@ var proxyOf22 = []string{"-proto", "tcp", "-host-ip", "0.0.0.0", "-host-port", "
 // configuration files that have no end. The host's services stay reachable, the
 // agent starts, and what the real engine publishes and listens on stays closed.
 func TestProcessesThatLie(t *testing.T) {
-	onEngines(t, wanted[:], func(t *testing.T, engine string) {
+	onEngines(t, outer, func(t *testing.T, engine string) {
 		l := lab.New(t, lab.Options{Engine: engine, Args: []string{"-H", "unix:///var/run/docker.sock", "-H", "tcp://[::]:4243", "--tls=false"}})
 		l.Client("host").Serve("sshd", "tcp:22,tcp:23")
 		l.RunContainer(lab.Spec{Name: "web", Publish: []string{"8080:80"}})

@@ -14,6 +14,9 @@ import (
 // wanted are the engines that differ in how they program the kernel.
 var wanted = [...]string{"20.10", "26.1", "28.5"}
 
+// outer are the oldest and the newest of them, for what depends little on the engine.
+var outer = []string{wanted[0], wanted[2]}
+
 // TestScenarios plays every scenario on every engine:
 //
 //	go test -run 'TestScenarios/28.5/nic' ./test/e2e/
