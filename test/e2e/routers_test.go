@@ -11,6 +11,7 @@ import (
 	"github.com/gopacket/gopacket"
 	"github.com/gopacket/gopacket/layers"
 
+	"dockwall/rules"
 	"dockwall/test/lab"
 )
 
@@ -62,7 +63,11 @@ func (m message) frame(from, to *lab.Wire, src, dst netip.Addr) []gopacket.Seria
 	if m.group != "" {
 		dst = netip.MustParseAddr(m.group)
 	}
-	body := append(make([]byte, 4), dst.AsSlice()...)
+	target := dst
+	if m.kind == rules.TypeNeighbourAdvertise {
+		target = src // another's would be a forged claim, which the bridge refuses
+	}
+	body := append(make([]byte, 4), target.AsSlice()...)
 	if m.kind == layers.ICMPv6TypeRouterAdvertisement {
 		body, _ = hex.DecodeString("400007080000000000000000") // a router for half an hour
 	}
