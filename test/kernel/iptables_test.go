@@ -52,6 +52,7 @@ func reset(t fataler, v iptables.Variant) {
 		for _, f := range families() {
 			script(t, []string{tool(v, f, "restore"), "-w"}, empty)
 			script(t, []string{tool(v, f, "restore"), "-w"}, strings.Replace(empty, "filter", "security", 1))
+			script(t, []string{tool(v, f, "restore"), "-w"}, "*raw\n:PREROUTING ACCEPT [0:0]\n:OUTPUT ACCEPT [0:0]\nCOMMIT\n")
 		}
 	}
 	script(t, []string{"ipset", "destroy"}, "")
@@ -186,7 +187,7 @@ func prepareHost(t *rapid.T, v iptables.Variant, fake *ruletest.Kernel) {
 	for _, f := range families() {
 		steps = append(steps, plan.Step{Argv: []string{tool(v, f, "restore"), "--noflush"}, Stdin: host})
 		if v == iptables.Legacy { // its tables never go away again
-			steps = append(steps, plan.Step{Argv: []string{tool(v, f, "restore"), "--noflush"}, Stdin: "*security\nCOMMIT\n"})
+			steps = append(steps, plan.Step{Argv: []string{tool(v, f, "restore"), "--noflush"}, Stdin: "*raw\nCOMMIT\n*security\nCOMMIT\n"})
 		}
 	}
 	for _, s := range steps[:len(steps)-1] {

@@ -39,7 +39,7 @@ func TestRemove(t *testing.T) {
 						script(t, []string{tool(v, f, "restore"), "--noflush"}, text)
 					}
 					if v == iptables.Legacy {
-						script(t, []string{tool(v, f, "restore"), "--noflush"}, "*security\nCOMMIT\n")
+						script(t, []string{tool(v, f, "restore"), "--noflush"}, "*raw\nCOMMIT\n*security\nCOMMIT\n")
 					}
 				}
 				if name == "odd comments" {
