@@ -93,7 +93,7 @@ func (w *frameWriter) prerouting(c *nftables.Chain) {
 	w.add(c, vlanZero(), protocol(unix.ETH_P_8021Q), drop())
 	w.add(c, vlanZero(), protocol(unix.ETH_P_8021AD), drop())
 
-	// A neighbour advertisement says who has its target, whatever its source is.
+	// A neighbour advertisement claims its target address, whatever its source is.
 	w.add(advertised, in, network(ndTarget, 16, reg1w1), w.found(setPlaces6), ret())
 	w.add(advertised, in, w.found(setForeign), ret())
 	w.add(advertised, network(ndTarget, 16, reg1), w.found(setKnown6), drop())

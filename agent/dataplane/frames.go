@@ -33,7 +33,7 @@ const (
 // Put, Loosen and Remove are for one goroutine; InForce may be called from any.
 type Frames struct {
 	kernel *Kernel
-	// is is what was written last, and chains what the kernel made of it; nil: the
+	// is was written last, and chains is how the kernel lists it. Both are nil if the
 	// kernel may hold anything.
 	is     *rules.Frames
 	chains map[string]string
@@ -137,7 +137,7 @@ func (f *Frames) flush(conn *nftables.Conn) error {
 	return err
 }
 
-// write makes the table anew. Packets meet the old one or the new one.
+// write replaces the table in one transaction: a frame meets the old or the new one.
 func (f *Frames) write(want rules.Frames) error {
 	conn, err := f.dial()
 	if err != nil {

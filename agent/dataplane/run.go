@@ -257,8 +257,8 @@ func failedLine(stderr string) int {
 }
 
 // RemoveAll takes every owned chain, rule, jump and set away, in both variants,
-// the table of the bridges and the barrier, and tells whether there was any. The
-// sets, which both variants' rules may use, go last.
+// the latch of a killed agent, the table of the bridges and the barrier, and reports
+// whether there was any. Sets go after the rules of both variants, which use them.
 func (k *Kernel) RemoveAll(ctx context.Context) (changed bool, err error) {
 	var errs []error
 	remove := func(st backend.State) error {

@@ -30,7 +30,7 @@ type pokes struct {
 
 // news are changes that are not in force yet.
 type news struct {
-	due   Due // DueFile, DueFacts; 0: none
+	due   Due // DueFile and DueFacts; 0 if nothing waits
 	cause string
 	since time.Time // of the oldest
 }

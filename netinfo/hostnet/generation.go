@@ -36,7 +36,7 @@ type Generation struct {
 // Place is where something of nftables changed. Chain is empty where a whole
 // table came or went.
 type Place struct {
-	Family       int // 4, 6 or BridgeFamily; 0: another one
+	Family       int // 4, 6 or BridgeFamily; 0 stands for every other family
 	Table, Chain string
 }
 

@@ -25,7 +25,7 @@ const (
 var bySpoofed = rules.Origin{Policy: "spoofed"}
 
 // groups are the destinations of packets to many.
-var groups = []netip.Prefix{netip.MustParsePrefix("224.0.0.0/4"), netip.MustParsePrefix("255.255.255.255/32"), netip.MustParsePrefix("ff00::/8")}
+var groups = []netip.Prefix{netip.MustParsePrefix("224.0.0.0/4"), netip.MustParsePrefix("255.255.255.255/32"), groups6}
 
 // linkLocal are the addresses that mean another host on every link.
 var linkLocal = netip.MustParsePrefix("fe80::/10")
@@ -69,7 +69,7 @@ func (b *builder) claimed() {
 	for _, l := range b.own.wires {
 		c.add(b.ret(byForwarded, in(l)))
 	}
-	c.add(b.goTo(chainSourceOwn, byDispatch, b.memberSet("m", "own", rules.Src, b.own.addrs)))
+	c.add(b.goTo(chainSourceOwn, byDispatch, b.sourcesSet("own", rules.Src, b.own.addrs)))
 	for _, p := range slices.Concat(b.own.places, b.own.shared) {
 		c.add(b.ret(byDispatch, in(p.at), rules.Source{Prefix: p.addr}))
 	}
@@ -84,33 +84,36 @@ func (b *builder) claimed() {
 	// The kernel shows the host its own broadcasts and multicasts as if they had
 	// come in by the interface that they left by.
 	o := b.chain(chainSourceOwn)
-	o.add(b.ret(byNeighbours, b.memberSet("m", "groups", rules.Dst, b.own.groups)), b.goTo(chainSpoofed, byDispatch))
+	o.add(b.ret(byNeighbours, b.sourcesSet("groups", rules.Dst, b.own.groups)), b.goTo(chainSpoofed, byDispatch))
 }
 
 // claimedSet is the set of all sources that belong to one place on this host.
 func (b *builder) claimedSet() rules.InSet {
-	all := slices.Clone(b.own.addrs)
-	for _, p := range slices.Concat(b.own.places, b.own.shared) {
-		all = append(all, p.addr)
-	}
-	return b.memberSet("m", "claimed", rules.Src, all)
+	return b.sourcesSet("claimed", rules.Src, slices.Concat(b.own.addrs, addrsOf(b.own.places), addrsOf(b.own.shared)))
 }
 
 // containersSet is the set of the sources that only containers have.
 func (b *builder) containersSet() rules.InSet {
-	var all []netip.Prefix
-	for _, p := range b.own.places {
-		all = append(all, p.addr)
-	}
-	return b.memberSet("m", "containers", rules.Src, all)
+	return b.sourcesSet("containers", rules.Src, addrsOf(b.own.places))
 }
 
-func (b *builder) memberSet(kind, word string, side rules.Dim, ps []netip.Prefix) rules.InSet {
+// addrsOf returns the addresses of the places.
+func addrsOf(places []at) []netip.Prefix {
+	all := make([]netip.Prefix, 0, len(places))
+	for _, p := range places {
+		all = append(all, p.addr)
+	}
+	return all
+}
+
+// sourcesSet is the set of these addresses, which no container changes. The word
+// tells it from the others of its kind.
+func (b *builder) sourcesSet(word string, side rules.Dim, ps []netip.Prefix) rules.InSet {
 	ms := make([]rules.Member, 0, len(ps))
 	for _, p := range ps {
 		ms = append(ms, rules.Member{Prefix: p})
 	}
-	name := rules.PurposeName(kind, word)
+	name := rules.PurposeName("m", word)
 	b.addSet(rules.Set{Name: name, Type: rules.HashNet, InPlace: true, Members: rules.SortMembers(ms), Origin: bySpoofed})
 	return rules.InSet{Set: name, Dims: []rules.Dim{side}}
 }
