@@ -16,8 +16,8 @@ import (
 	"dockwall/agent/reconcile"
 	"dockwall/agent/trial"
 	"dockwall/rules"
+	"dockwall/rules/backend/iptables"
 	"dockwall/rules/compile"
-	"dockwall/rules/iptables"
 	"dockwall/rules/plan"
 )
 

@@ -13,7 +13,7 @@ import (
 	"dockwall/agent/config"
 	"dockwall/agent/reconcile"
 	"dockwall/agent/trial"
-	"dockwall/rules/iptables"
+	"dockwall/rules/backend/iptables"
 )
 
 func (a *app) confirmCommand() *cobra.Command {

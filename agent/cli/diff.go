@@ -7,8 +7,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"dockwall/rules/backend/iptables"
 	"dockwall/rules/compile"
-	"dockwall/rules/iptables"
 	"dockwall/rules/meaning"
 	"dockwall/rules/plan"
 )

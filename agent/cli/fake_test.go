@@ -19,7 +19,7 @@ import (
 	"dockwall/agent/reconcile"
 	"dockwall/agent/trial"
 	"dockwall/netinfo"
-	"dockwall/rules/iptables"
+	"dockwall/rules/backend/iptables"
 	"dockwall/rules/plan"
 	"dockwall/rules/ruletest"
 )

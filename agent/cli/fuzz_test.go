@@ -9,8 +9,8 @@ import (
 
 	"dockwall/agent/config"
 	"dockwall/netinfo"
+	"dockwall/rules/backend/iptables"
 	"dockwall/rules/compile"
-	"dockwall/rules/iptables"
 )
 
 // FuzzCompile: whatever file is taken, on whatever host, becomes a ruleset that

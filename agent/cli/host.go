@@ -16,7 +16,7 @@ import (
 	"dockwall/netinfo"
 	"dockwall/netinfo/hostnet"
 	"dockwall/rules"
-	"dockwall/rules/iptables"
+	"dockwall/rules/backend/iptables"
 	"dockwall/rules/plan"
 )
 

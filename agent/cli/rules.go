@@ -8,7 +8,7 @@ import (
 
 	"dockwall/agent/config"
 	"dockwall/netinfo"
-	"dockwall/rules/iptables"
+	"dockwall/rules/backend/iptables"
 )
 
 func (a *app) rulesCommand() *cobra.Command {

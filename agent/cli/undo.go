@@ -16,7 +16,7 @@ import (
 
 	"dockwall/agent/reconcile"
 	"dockwall/agent/trial"
-	"dockwall/rules/iptables"
+	"dockwall/rules/backend/iptables"
 	"dockwall/rules/plan"
 )
 

@@ -20,8 +20,8 @@ import (
 	"dockwall/netinfo"
 	"dockwall/netinfo/hostnet"
 	"dockwall/rules"
+	"dockwall/rules/backend/iptables"
 	"dockwall/rules/compile"
-	"dockwall/rules/iptables"
 	"dockwall/rules/policy"
 )
 

@@ -6,7 +6,7 @@ import (
 	"strconv"
 	"strings"
 
-	backend "dockwall/rules/iptables"
+	backend "dockwall/rules/backend/iptables"
 )
 
 // Counters reads what dockwall's own rules of the filter table have matched.

@@ -17,7 +17,7 @@ import (
 
 	"dockwall/netinfo/hostnet"
 	"dockwall/rules"
-	backend "dockwall/rules/iptables"
+	backend "dockwall/rules/backend/iptables"
 )
 
 // Kernel is the netfilter of the network namespace that the process runs in.

@@ -18,7 +18,7 @@ import (
 	"dockwall/netinfo"
 	"dockwall/netinfo/hostnet"
 	"dockwall/rules"
-	backend "dockwall/rules/iptables"
+	backend "dockwall/rules/backend/iptables"
 	"dockwall/rules/plan"
 )
 

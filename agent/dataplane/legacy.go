@@ -9,7 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	backend "dockwall/rules/iptables"
+	backend "dockwall/rules/backend/iptables"
 )
 
 // The legacy tables give no notice of changes. Their whole contents can be

@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"dockwall/rules"
-	backend "dockwall/rules/iptables"
+	backend "dockwall/rules/backend/iptables"
 )
 
 // ownTables are the tables that dockwall writes to.

@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"strings"
 
-	backend "dockwall/rules/iptables"
+	backend "dockwall/rules/backend/iptables"
 )
 
 // Options says how the ruleset is to be written here: with sets or without,

@@ -7,7 +7,7 @@ import (
 
 	"dockwall/netinfo/hostnet"
 	"dockwall/rules"
-	backend "dockwall/rules/iptables"
+	backend "dockwall/rules/backend/iptables"
 )
 
 // Probe tells whether something changed since the state was read that the

@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"dockwall/rules"
-	backend "dockwall/rules/iptables"
+	backend "dockwall/rules/backend/iptables"
 	"dockwall/rules/plan"
 )
 

@@ -14,7 +14,7 @@ import (
 
 	"dockwall/netinfo/hostnet"
 	"dockwall/rules"
-	backend "dockwall/rules/iptables"
+	backend "dockwall/rules/backend/iptables"
 	"dockwall/rules/plan"
 )
 

@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"dockwall/rules"
-	backend "dockwall/rules/iptables"
+	backend "dockwall/rules/backend/iptables"
 )
 
 // dumped is one set of ours as the kernel told it, its members unread.

@@ -8,7 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"dockwall/rules"
-	backend "dockwall/rules/iptables"
+	backend "dockwall/rules/backend/iptables"
 	"dockwall/rules/plan"
 )
 

@@ -11,7 +11,7 @@ import (
 
 	"dockwall/netinfo"
 	"dockwall/rules"
-	backend "dockwall/rules/iptables"
+	backend "dockwall/rules/backend/iptables"
 	"dockwall/rules/plan"
 )
 

@@ -23,7 +23,7 @@ import (
 
 	"dockwall/agent/reconcile"
 	"dockwall/rules"
-	"dockwall/rules/iptables"
+	"dockwall/rules/backend/iptables"
 	"dockwall/rules/plan"
 )
 

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"dockwall/rules"
-	"dockwall/rules/iptables"
+	"dockwall/rules/backend/iptables"
 )
 
 const (

@@ -9,8 +9,8 @@ import (
 	"dockwall/agent/config"
 	"dockwall/netinfo"
 	"dockwall/rules"
+	"dockwall/rules/backend/iptables"
 	"dockwall/rules/compile"
-	"dockwall/rules/iptables"
 	"dockwall/rules/plan"
 )
 

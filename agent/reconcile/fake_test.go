@@ -16,7 +16,7 @@ import (
 	"dockwall/agent/config"
 	"dockwall/netinfo"
 	"dockwall/rules"
-	"dockwall/rules/iptables"
+	"dockwall/rules/backend/iptables"
 	"dockwall/rules/plan"
 	"dockwall/rules/policy"
 	"dockwall/rules/ruletest"

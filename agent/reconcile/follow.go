@@ -3,8 +3,8 @@ package reconcile
 import (
 	"context"
 
+	"dockwall/rules/backend/iptables"
 	"dockwall/rules/compile"
-	"dockwall/rules/iptables"
 )
 
 // follow is the short way for what happens most: containers came, went or

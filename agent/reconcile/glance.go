@@ -6,8 +6,8 @@ import (
 	"time"
 
 	"dockwall/rules"
+	"dockwall/rules/backend/iptables"
 	"dockwall/rules/compile"
-	"dockwall/rules/iptables"
 )
 
 // maxGlance is at how many sets a glance looks: the kernel takes some microseconds

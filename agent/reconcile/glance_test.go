@@ -7,7 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"dockwall/rules/iptables"
+	"dockwall/rules/backend/iptables"
 	"dockwall/rules/plan"
 	"dockwall/rules/policy"
 )

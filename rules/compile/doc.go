@@ -2,7 +2,7 @@
 // that the kernel is kept at. It is pure: no clock, no I/O, and the same
 // answer whatever order the facts or the blocks came in.
 //
-// It is not for syntax (rules/iptables renders) nor for meaning in the
+// It is not for syntax (rules/backend/iptables renders) nor for meaning in the
 // operator's terms (policy.Eval states that, and a property test holds the two
 // together).
 //

@@ -2,7 +2,7 @@
 //
 // A Plan can be printed, compared, replayed on the fake kernel of ruletest and
 // stopped between any two steps. It is for describing; running is the
-// dataplane's, and deciding is the backend's (rules/iptables).
+// dataplane's, and deciding is the backend's (rules/backend/iptables).
 //
 // Invariants:
 //

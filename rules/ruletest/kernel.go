@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"dockwall/rules/iptables"
+	"dockwall/rules/backend/iptables"
 	"dockwall/rules/plan"
 )
 

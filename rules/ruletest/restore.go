@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"strings"
 
-	"dockwall/rules/iptables"
+	"dockwall/rules/backend/iptables"
 	"dockwall/rules/plan"
 )
 

@@ -19,7 +19,7 @@ import (
 const dataPort = 5432
 
 // setups are kinds of engine, iptables and sets: each value once. How rules are
-// written in the other combinations is tested in test/kernel and rules/iptables.
+// written in the other combinations is tested in test/kernel and rules/backend/iptables.
 var setups = []struct{ engine, variant, sets string }{
 	{"20.10", "legacy", "inline"}, {"28.5", "nft", "ipset"},
 }

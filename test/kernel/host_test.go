@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"dockwall/rules/iptables"
+	"dockwall/rules/backend/iptables"
 	"dockwall/rules/plan"
 
 	"golang.org/x/sys/unix"

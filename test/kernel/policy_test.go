@@ -4,8 +4,8 @@ import (
 	"testing"
 	"time"
 
+	"dockwall/rules/backend/iptables"
 	"dockwall/rules/compile"
-	"dockwall/rules/iptables"
 	"dockwall/rules/policy/policytest"
 
 	"pgregory.net/rapid"

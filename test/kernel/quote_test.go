@@ -7,7 +7,7 @@ import (
 
 	"dockwall/netinfo"
 	"dockwall/rules"
-	"dockwall/rules/iptables"
+	"dockwall/rules/backend/iptables"
 	"dockwall/rules/ruletest"
 
 	"github.com/google/go-cmp/cmp"
@@ -17,7 +17,7 @@ import (
 // The real iptables-restore takes every text that a rule can hold, in one go,
 // and the real iptables-save prints as many rules, byte for byte as they were
 // rendered: nothing got out of its quotes, in either variant or family.
-// (rules/iptables FuzzQuoting asks the same of its tokenizer, much more often.)
+// (rules/backend/iptables FuzzQuoting asks the same of its tokenizer, much more often.)
 func TestQuoting(t *testing.T) {
 	for _, v := range variants() {
 		t.Run(string(v), func(t *testing.T) {

@@ -8,7 +8,7 @@ import (
 
 	"dockwall/netinfo/hostnet"
 	"dockwall/rules"
-	"dockwall/rules/iptables"
+	"dockwall/rules/backend/iptables"
 	"dockwall/rules/plan"
 )
 

@@ -8,8 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"dockwall/rules/backend/iptables"
 	"dockwall/rules/compile"
-	"dockwall/rules/iptables"
 	"dockwall/rules/policy"
 	"dockwall/rules/policy/policytest"
 	"dockwall/rules/trace"

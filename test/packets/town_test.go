@@ -9,7 +9,7 @@ import (
 
 	"dockwall/netinfo"
 	"dockwall/netinfo/hostnet"
-	"dockwall/rules/iptables"
+	"dockwall/rules/backend/iptables"
 )
 
 // town is the host and everybody around it.

@@ -10,7 +10,7 @@ import (
 
 	"dockwall/netinfo"
 	"dockwall/rules"
-	"dockwall/rules/iptables"
+	"dockwall/rules/backend/iptables"
 	"dockwall/rules/policy"
 	"dockwall/rules/trace"
 )

@@ -6,7 +6,7 @@ import (
 
 	"dockwall/agent/metrics"
 	"dockwall/agent/reconcile"
-	"dockwall/rules/iptables"
+	"dockwall/rules/backend/iptables"
 )
 
 // newMetrics makes the agent's metrics.

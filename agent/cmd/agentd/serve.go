@@ -25,8 +25,8 @@ import (
 	"dockwall/agent/metrics"
 	"dockwall/agent/reconcile"
 	"dockwall/agent/trial"
+	"dockwall/rules/backend/iptables"
 	"dockwall/rules/compile"
-	"dockwall/rules/iptables"
 )
 
 // giveBackAfter is how long after a document was read its putting in force is

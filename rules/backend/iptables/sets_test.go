@@ -9,7 +9,7 @@ import (
 
 	"dockwall/netinfo"
 	"dockwall/rules"
-	"dockwall/rules/iptables"
+	"dockwall/rules/backend/iptables"
 	"dockwall/rules/plan"
 	"dockwall/rules/ruletest"
 

@@ -5,8 +5,8 @@ import (
 	"testing"
 
 	"dockwall/rules"
+	"dockwall/rules/backend/iptables"
 	"dockwall/rules/compile"
-	"dockwall/rules/iptables"
 	"dockwall/rules/policy/policytest"
 
 	"pgregory.net/rapid"

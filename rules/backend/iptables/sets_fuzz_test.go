@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"dockwall/rules"
-	"dockwall/rules/iptables"
+	"dockwall/rules/backend/iptables"
 
 	"github.com/google/go-cmp/cmp"
 )

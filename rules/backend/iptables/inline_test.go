@@ -9,8 +9,8 @@ import (
 
 	"dockwall/netinfo"
 	"dockwall/rules"
+	"dockwall/rules/backend/iptables"
 	"dockwall/rules/compile"
-	"dockwall/rules/iptables"
 	"dockwall/rules/policy/policytest"
 	"dockwall/rules/ruletest"
 	"dockwall/rules/trace"

@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"dockwall/rules"
-	"dockwall/rules/iptables"
+	"dockwall/rules/backend/iptables"
 	"dockwall/rules/ruletest"
 	"dockwall/rules/trace"
 

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"dockwall/rules/iptables"
+	"dockwall/rules/backend/iptables"
 	"dockwall/rules/plan"
 	"dockwall/rules/ruletest"
 

@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"dockwall/rules/iptables"
+	"dockwall/rules/backend/iptables"
 	"dockwall/rules/plan"
 	"dockwall/rules/ruletest"
 

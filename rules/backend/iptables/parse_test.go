@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"dockwall/rules/iptables"
+	"dockwall/rules/backend/iptables"
 
 	"github.com/google/go-cmp/cmp"
 )
