@@ -38,7 +38,7 @@ var keepers = []keeper{
 		"only agent/dataplane runs iptables"},
 	{[]string{"github.com/spf13/cobra"}, []string{"agent/cli", "packaging"}, false,
 		"verbs are agentctl's, and packages are made of their help"},
-	{[]string{"github.com/coreos/go-systemd"}, []string{"agent/cmd/agentd"}, false,
+	{[]string{"github.com/coreos/go-systemd"}, []string{"agent/daemon"}, false,
 		"who serves systemd is the daemon; its parts do not know of it"},
 	{[]string{"github.com/hashicorp/go-hclog"}, []string{"agent", "netinfo/docker"}, true,
 		"logging is the agent's; netinfo/docker is handed a logger, for a connection that is lost and found again changes no fact"},
@@ -51,7 +51,7 @@ var keepers = []keeper{
 		"fakes and generators are for tests only"},
 	{[]string{"dockwall/agent/cli"}, []string{"agent/cmd/agentctl", "packaging"}, true,
 		"nothing is built on top of the tool"},
-	{[]string{"dockwall/agent/dataplane"}, []string{"agent/cli", "agent/cmd", "test"}, true,
+	{[]string{"dockwall/agent/dataplane"}, []string{"agent/cli", "agent/daemon", "test"}, true,
 		"the loop is given a kernel by its own small interface, so that it runs on the fake one"},
 }
 

@@ -12,80 +12,62 @@ import (
 	"syscall"
 
 	"golang.org/x/term"
+
+	"dockwall/agent/daemon"
 )
 
-// version is stamped by the linker (make build).
+// version is set by the linker (make build).
 var version = "dev"
-
-// The exit codes.
-const (
-	exitDone    = 0
-	exitFailure = 1
-	exitUsage   = 2
-)
 
 func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
 
-// flags is the command line.
-type flags struct {
-	config  string
-	state   string
-	version bool
-}
-
-func parse(args []string, stderr io.Writer) (flags, error) {
-	var f flags
+// parse reads the command line; show reports whether it only asks for the version.
+func parse(args []string, stderr io.Writer) (o daemon.Options, show bool, err error) {
+	o = daemon.Options{Version: version, Log: stderr}
 	set := flag.NewFlagSet("agentd", flag.ContinueOnError)
 	set.SetOutput(stderr)
-	set.StringVar(&f.config, "config", "/etc/dockwall/agent.hcl", "the operator's `file`")
-	set.StringVar(&f.state, "state", os.Getenv("STATE_DIRECTORY"), "the `folder` that keeps the last good policy (default: beside the control socket)")
-	set.BoolVar(&f.version, "version", false, "print the version and end")
+	set.StringVar(&o.File, "config", "/etc/dockwall/agent.hcl", "the operator's `file`")
+	set.StringVar(&o.State, "state", os.Getenv("STATE_DIRECTORY"), "the `folder` that keeps the last good policy (default: beside the control socket)")
+	set.BoolVar(&show, "version", false, "print the version and end")
 	if err := set.Parse(args); err != nil {
-		return f, err
+		return o, false, err
 	}
 	if set.NArg() > 0 {
 		err := fmt.Errorf("agentd takes no argument: %q", set.Arg(0))
 		fmt.Fprintln(stderr, err)
-		return f, err
+		return o, false, err
 	}
-	var err error
-	f.config, err = filepath.Abs(f.config)
-	return f, err
+	o.File, err = filepath.Abs(o.File)
+	return o, show, err
 }
 
-func run(args []string, stdout, stderr io.Writer) int {
-	f, err := parse(args, stderr)
+func run(args []string, stdout, stderr io.Writer) (code int) {
+	o, show, err := parse(args, stderr)
 	switch {
 	case errors.Is(err, flag.ErrHelp):
-		return exitDone
+		return 0
 	case err != nil:
-		return exitUsage
-	case f.version:
+		return 2
+	case show:
 		fmt.Fprintf(stdout, "agentd %s\n", version)
-		return exitDone
-	}
-	if os.Geteuid() != 0 {
-		fmt.Fprintln(stderr, "agentd: the kernel's rules are written by root only: start it as root")
-		return exitFailure
+		return 0
+	case os.Geteuid() != 0:
+		fmt.Fprintln(stderr, "agentd: only root may write the kernel's rules: start it as root")
+		return 1
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
-	// A second signal ends an agent that cannot end.
+	// After the first signal, a second one kills an agent that does not end.
 	context.AfterFunc(ctx, stop)
-	err = serve(ctx, f, stderr)
-	var bad *noPolicy
+	err = daemon.Run(ctx, o)
+	var none *daemon.NoPolicy
 	switch {
-	case errors.As(err, &bad):
-		bad.writeText(stderr, isTerminal(stderr))
-		return exitFailure
+	case errors.As(err, &none):
+		none.WriteText(stderr, term.IsTerminal(int(os.Stderr.Fd())) && os.Getenv("NO_COLOR") == "")
+		return 1
 	case err != nil:
 		fmt.Fprintf(stderr, "agentd: %v\n", err)
-		return exitFailure
+		return 1
 	}
-	return exitDone
-}
-
-func isTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd())) && os.Getenv("NO_COLOR") == ""
+	return 0
 }

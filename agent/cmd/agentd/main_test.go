@@ -27,8 +27,8 @@ func TestCommandLine(t *testing.T) {
 
 func TestPathsAreAbsolute(t *testing.T) {
 	var stderr strings.Builder
-	f, err := parse([]string{"--config", "agent.hcl"}, &stderr)
-	if err != nil || !filepath.IsAbs(f.config) {
-		t.Errorf("parse = %+v, %v", f, err)
+	o, _, err := parse([]string{"--config", "agent.hcl"}, &stderr)
+	if err != nil || !filepath.IsAbs(o.File) {
+		t.Errorf("parse = %+v, %v", o, err)
 	}
 }

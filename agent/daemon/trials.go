@@ -1,4 +1,4 @@
-package main
+package daemon
 
 import (
 	"errors"
@@ -15,13 +15,13 @@ import (
 
 // openTrials goes on with the trial of an earlier run. It is kept where the
 // last good policy is.
-func (a *agent) openTrials(f flags) *trial.Keeper {
+func (a *agent) openTrials(o Options) *trial.Keeper {
 	socket := defaultSocket
-	if doc, _ := config.Load(f.config); doc != nil {
+	if doc, _ := config.Load(o.File); doc != nil {
 		socket = doc.Settings.Control.Socket
 	}
-	return trial.Open(trial.Options{Log: a.log.Named("trial"), Clock: trial.SystemClock(), File: f.config,
-		Path: filepath.Join(lastgood.Dir(f.state, socket), "trial.json"),
+	return trial.Open(trial.Options{Log: a.log.Named("trial"), Clock: trial.SystemClock(), File: o.File,
+		Path: filepath.Join(lastgood.Dir(o.State, socket), "trial.json"),
 		// The parts below are made later, and told nothing before they run.
 		Keep:  func(doc *config.Document) { a.saver.keep(doc) },
 		Again: func(cause string) { a.loop.Poke(reconcile.DueFile, cause) }})

@@ -1,4 +1,4 @@
-package main
+package daemon
 
 import (
 	"context"
@@ -14,14 +14,14 @@ import (
 // policy.
 func (a *agent) newFeed(count func(policy string)) *denied.Feed {
 	return denied.New(denied.Options{
-		Log: a.log.Named("denied"), Snapshot: a.loop.Snapshot, Origins: a.origins, Version: a.version,
+		Log: a.log.Named("denied"), Snapshot: a.loop.Snapshot, Origins: a.origins, Version: a.revision,
 		Held: a.collector.Saw, Count: count,
 	})
 }
 
-// version is another number whenever the rules, or the lines of the file that
-// they come from, may be others.
-func (a *agent) version() uint64 { return a.loads.Load() + a.loop.Status().Generation }
+// revision is a number that changes whenever the rules, or the lines of the file
+// that they come from, may have changed.
+func (a *agent) revision() uint64 { return a.loads.Load() + a.loop.Status().Generation }
 
 // origins are those of the rules that the loop wants now.
 func (a *agent) origins() []rules.Origin {

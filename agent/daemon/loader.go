@@ -1,4 +1,4 @@
-package main
+package daemon
 
 import (
 	"fmt"
@@ -29,9 +29,9 @@ type loader struct {
 	fallback *config.Document
 }
 
-// noPolicy is the error where there is nothing to enforce: the file is bad, and
-// no good one was ever seen.
-type noPolicy struct {
+// NoPolicy is the error if there is no policy to enforce: the file has errors,
+// and no good one is kept.
+type NoPolicy struct {
 	path  string
 	diags config.Diagnostics
 	// last is why there is no last good policy.
@@ -39,13 +39,14 @@ type noPolicy struct {
 }
 
 // Error is the one-line form.
-func (e *noPolicy) Error() string { return e.diags.Err().Error() }
+func (e *NoPolicy) Error() string { return e.diags.Err().Error() }
 
-func (e *noPolicy) writeText(w io.Writer, color bool) {
-	// There is nobody to tell where stderr is closed.
+// WriteText writes the file's diagnostics and what they mean for the kernel.
+func (e *NoPolicy) WriteText(w io.Writer, color bool) {
+	// If stderr is closed, there is no other place to write to.
 	_ = e.diags.WriteText(w, color)
 	fmt.Fprintf(w, "\nagentd: %s has errors, and there is no last good policy (%v).\n", e.path, e.last)
-	fmt.Fprintf(w, "agentd: nothing was changed: what is in the kernel stays as it is.\n")
+	fmt.Fprintf(w, "agentd: nothing was changed: the rules in the kernel stay as they are.\n")
 }
 
 // start reads the file for the first time. Where it is bad, the document is
@@ -64,7 +65,7 @@ func (l *loader) start(state string) (*config.Document, error) {
 		last, err = former, nil
 	}
 	if err != nil {
-		return nil, &noPolicy{l.path, r.Diagnostics, err}
+		return nil, &NoPolicy{l.path, r.Diagnostics, err}
 	}
 	l.fallback = last
 	return last, nil

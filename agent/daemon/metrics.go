@@ -1,4 +1,4 @@
-package main
+package daemon
 
 import (
 	"context"
@@ -11,7 +11,7 @@ import (
 
 // newMetrics makes the agent's metrics.
 func (a *agent) newMetrics() *metrics.Metrics {
-	return metrics.New(metrics.Options{Log: a.log.Named("metrics"), Version: version, Now: time.Now,
+	return metrics.New(metrics.Options{Log: a.log.Named("metrics"), Version: a.options.Version, Now: time.Now,
 		// The loop is made after its observer.
 		Status: func() reconcile.Status { return a.loop.Status() }, Read: a.readKernel})
 }

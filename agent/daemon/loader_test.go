@@ -1,4 +1,4 @@
-package main
+package daemon
 
 import (
 	"bytes"
@@ -106,12 +106,12 @@ func TestNothingToEnforce(t *testing.T) {
 	}
 	for _, tt := range tests {
 		doc, err := newLoader(t, mine).start(tt.state)
-		var none *noPolicy
+		var none *NoPolicy
 		if doc != nil || !errors.As(err, &none) {
 			t.Fatalf("start = %v, %v", doc, err)
 		}
 		var b strings.Builder
-		none.writeText(&b, false)
+		none.WriteText(&b, false)
 		for _, want := range []string{"at " + mine + ":1:1", tt.want, "nothing was changed"} {
 			if !strings.Contains(b.String(), want) {
 				t.Errorf("the message lacks %q:\n%s", want, b.String())

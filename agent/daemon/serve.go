@@ -1,4 +1,4 @@
-package main
+package daemon
 
 import (
 	"context"
@@ -33,8 +33,22 @@ import (
 // over, nearly always.
 const giveBackAfter = 5 * time.Second
 
+// Options is what the command line says.
+type Options struct {
+	// Version is this build's, for log lines and metrics.
+	Version string
+	// File is the operator's file, an absolute path.
+	File string
+	// State is the folder that keeps the last good policy and the last facts
+	// over reboots; if empty, they are kept beside the control socket.
+	State string
+	// Log is where log lines go.
+	Log io.Writer
+}
+
 // agent is the running daemon's parts.
 type agent struct {
+	options Options
 	log     *logging
 	started config.Settings
 	// doc is the document in force.
@@ -57,43 +71,43 @@ type agent struct {
 	saver     *saver
 }
 
-// serve runs the agent until ctx ends. The error is a *noPolicy where there is
-// nothing to enforce, and a *control.InUse where another agent runs.
-func serve(ctx context.Context, f flags, stderr io.Writer) error {
-	// Most of what is held is lists that never change: a third of it for what comes
-	// and goes is plenty.
+// Run runs the agent until ctx ends. It needs root. The error is a *NoPolicy if
+// there is no policy to enforce, and a *control.InUse if another agent runs.
+func Run(ctx context.Context, o Options) error {
+	// Most of the memory is address lists that never change: a third of it is
+	// enough for the rest.
 	debug.SetGCPercent(30)
-	// The file says how to log; before it is read, as it would by default.
-	a := &agent{log: newLogging(stderr, config.LogSettings{Level: "info", Format: "text"})}
-	a.trials = a.openTrials(f)
-	a.loader = &loader{path: f.config, trials: a.trials}
-	doc, err := a.loader.start(f.state)
+	// The file says how to log. Until it is read, the defaults apply.
+	a := &agent{options: o, log: newLogging(o.Log, config.LogSettings{Level: "info", Format: "text"})}
+	a.trials = a.openTrials(o)
+	a.loader = &loader{path: o.File, trials: a.trials}
+	doc, err := a.loader.start(o.State)
 	if err != nil {
 		return err
 	}
 	a.log.apply(doc.Settings.Log)
 	a.started = doc.Settings
 	if a.loader.fallback != nil {
-		a.log.Error("agent.hcl has errors; the last good policy is put in force", "file", f.config)
+		a.log.Error("agent.hcl has errors; the last good policy is put in force", "file", o.File)
 	}
 	if a.socket, err = control.Bind(doc.Settings.Control.Socket); err != nil {
 		return err
 	}
-	if err := a.assemble(f, doc); err != nil {
+	if err := a.assemble(doc); err != nil {
 		return errors.Join(err, a.socket.Close())
 	}
 	a.takeOver()
-	a.log.Info("starting", "version", version, "file", f.config)
+	a.log.Info("starting", "version", o.Version, "file", o.File)
 	err = a.run(ctx)
 	a.systemd.notify(daemon.SdNotifyStopping)
 	return errors.Join(err, a.end(ctx))
 }
 
 // assemble makes the parts; nothing runs yet.
-func (a *agent) assemble(f flags, doc *config.Document) error {
+func (a *agent) assemble(doc *config.Document) error {
 	kept := []string{facts.StatePath(a.socket.Path())}
-	if f.state != "" {
-		kept = append(kept, facts.BootPath(f.state))
+	if a.options.State != "" {
+		kept = append(kept, facts.BootPath(a.options.State))
 	}
 	last, err := facts.Load(kept...)
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
@@ -108,12 +122,12 @@ func (a *agent) assemble(f flags, doc *config.Document) error {
 	a.frames = a.kernel.Frames()
 	a.collector.UsePorts(a.frames.InForce)
 	a.cutter = cutter.New(a.log.Named("cutter")).With(&dataplane.Barrier{})
-	a.systemd = newSystemd(a.log.Named("systemd"))
+	a.systemd = newSystemd(a.log.Named("systemd"), a.options.Version)
 	a.metrics = a.newMetrics()
-	a.saver = newSaver(a.log.Named("state"), kept, lastgood.Path(f.state, a.socket.Path()))
+	a.saver = newSaver(a.log.Named("state"), kept, lastgood.Path(a.options.State, a.socket.Path()))
 	a.loop = reconcile.New(reconcile.Options{
 		Log: a.log.Named("loop"), Load: a.load, Facts: a.collector, Kernel: a.kernel, Backend: a.kernel,
-		Bridges: a.bridges, Cutter: a.cutter, Latch: a.latch, Frames: a.frames, Path: f.config, Observer: observers{a.systemd, a.saver, a.metrics}, Loaded: a.loaded,
+		Bridges: a.bridges, Cutter: a.cutter, Latch: a.latch, Frames: a.frames, Path: a.options.File, Observer: observers{a.systemd, a.saver, a.metrics}, Loaded: a.loaded,
 		Trial: a.trials.Status, Busy: a.kernel.Busy,
 	})
 	a.feed = a.newFeed(a.metrics.Denied)

@@ -1,4 +1,4 @@
-package main
+package daemon
 
 import (
 	"context"
@@ -13,18 +13,19 @@ import (
 
 // systemd tells the service manager how the agent is. Without one, nothing.
 type systemd struct {
-	log hclog.Logger
+	log     hclog.Logger
+	version string
 	// watchdog is how long systemd waits for a sign of life; 0: it does not.
 	watchdog time.Duration
 	last     string
 }
 
-func newSystemd(log hclog.Logger) *systemd {
+func newSystemd(log hclog.Logger, version string) *systemd {
 	d, err := daemon.SdWatchdogEnabled(false)
 	if err != nil {
 		log.Warn("systemd's watchdog settings make no sense, and are ignored", "error", err)
 	}
-	return &systemd{log: log, watchdog: d}
+	return &systemd{log: log, version: version, watchdog: d}
 }
 
 func (s *systemd) notify(state string) {
@@ -60,7 +61,7 @@ func (s *systemd) run(ctx context.Context, l *reconcile.Loop) {
 	case <-ctx.Done():
 		return
 	case <-l.Ready():
-		s.log.Info("enforcing", "version", version)
+		s.log.Info("enforcing", "version", s.version)
 		s.notify(daemon.SdNotifyReady)
 	}
 	if s.watchdog == 0 {

@@ -1,4 +1,4 @@
-package main
+package daemon
 
 import (
 	"net"
@@ -118,7 +118,7 @@ func TestWithoutRoot(t *testing.T) {
 	agentctl := func(verb string) []string {
 		return append(nobody, filepath.Join(h.bin, "agentctl"), verb, "--config", h.file())
 	}
-	h.refuses(1, "agentd: the kernel's rules are written by root only: start it as root", append(nobody, h.agentd()...)...)
+	h.refuses(1, "agentd: only root may write the kernel's rules: start it as root", append(nobody, h.agentd()...)...)
 	h.refuses(2, "agentctl apply changes the kernel's rules, which only root may: run it with sudo", agentctl("apply")...)
 	h.refuses(2, "agentctl remove changes the kernel's rules, which only root may: run it with sudo", agentctl("remove")...)
 	h.refuses(2, "only root may: run it with sudo", agentctl("diff")...)
