@@ -29,6 +29,14 @@ type Snapshot struct {
 	// bridge port they came in by, except those that the engine gave to the
 	// container behind that port.
 	Sightings []Place `json:"sightings,omitempty"`
+	// Routes lead to addresses that lie behind a container (a VPN's clients): Link
+	// is the bridge of a Docker network, and Gateway is usually a container on it.
+	// Routes to the network's own subnets and default routes are not among them.
+	Routes []Route `json:"routes,omitempty"`
+	// OtherRoutes lead to addresses of Routes as well, by links that are no
+	// Docker bridge: packets from these addresses may also come in there. Their
+	// prefixes are cut to those of Routes, and they have no gateway.
+	OtherRoutes []Route `json:"other_routes,omitempty"`
 }
 
 // Engine is what is known of the Docker engine behind the snapshot.
@@ -93,6 +101,10 @@ func (s *Snapshot) Normalize() {
 	s.Strangers = slices.Compact(s.Strangers)
 	slices.SortFunc(s.Sightings, Place.Compare)
 	s.Sightings = slices.Compact(s.Sightings)
+	for _, routes := range []*[]Route{&s.Routes, &s.OtherRoutes} {
+		slices.SortFunc(*routes, Route.Compare)
+		*routes = slices.Compact(*routes)
+	}
 }
 
 // Network returns the network with this ID, and whether there is one.

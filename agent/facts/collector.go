@@ -36,6 +36,7 @@ type Collector struct {
 	// instead of neighbors while portsInForce reports true.
 	sightings    *sightings
 	portsInForce func() bool
+	routes       routes
 	// masters are the bridges of the ports.
 	masters map[int]int
 	// told tells of an address that came into use; nil before Run.
@@ -66,7 +67,7 @@ func New(host string, last netinfo.Snapshot, log hclog.Logger) (*Collector, erro
 		return nil, err
 	}
 	return &Collector{log: log, engine: engine, stale: true, memory: remember(last), ports: rememberPorts(last), sockets: recall(last),
-		neighbors: neighbors{}, sightings: recallSightings(last),
+		neighbors: neighbors{}, sightings: recallSightings(last), routes: newRoutes(),
 		scanner: hostnet.NewScanner("/proc").WithEngine(host), look: make(chan struct{}, 1)}, nil
 }
 
@@ -98,6 +99,7 @@ func (c *Collector) Run(ctx context.Context, notify func(cause string)) {
 	})
 	wg.Go(func() { c.watchSockets(ctx, notify) })
 	wg.Go(func() { c.watchNeighbors(ctx, notify) })
+	wg.Go(func() { c.watchRoutes(ctx, notify) })
 	wg.Wait()
 }
 
@@ -116,9 +118,11 @@ func (c *Collector) poke() {
 // normalizeAdded sorts what was added to the engine's facts and the links, which
 // are sorted, shared, and many.
 func normalizeAdded(s *netinfo.Snapshot) {
-	added := netinfo.Snapshot{Listeners: s.Listeners, Proxies: s.Proxies, Strangers: s.Strangers, Sightings: s.Sightings}
+	added := netinfo.Snapshot{Listeners: s.Listeners, Proxies: s.Proxies, Strangers: s.Strangers, Sightings: s.Sightings,
+		Routes: s.Routes, OtherRoutes: s.OtherRoutes}
 	added.Normalize()
 	s.Listeners, s.Proxies, s.Strangers, s.Sightings = added.Listeners, added.Proxies, added.Strangers, added.Sightings
+	s.Routes, s.OtherRoutes = added.Routes, added.OtherRoutes
 }
 
 // askLater has the engine asked which networks there are, once for all who want
@@ -242,6 +246,7 @@ func (c *Collector) Snapshot() (netinfo.Snapshot, time.Time, error) {
 	} else {
 		c.neighbors.into(&s, time.Now())
 	}
+	c.addRoutes(&s)
 	normalizeAdded(&s)
 	return s, f.Event, nil
 }

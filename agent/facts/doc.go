@@ -19,5 +19,10 @@
 //     engine did not give belongs to the port that frames from it came in by;
 //     neither ARP nor the frames' own addresses count.
 //
+//  5. Routes lists prefixes that the host's routing tables send to a Docker bridge.
+//     A default route, or a large part of one, never counts: a container that is
+//     the host's way to the Internet does not claim the Internet's addresses.
+//     On a host without such routes nothing is read when its other routes change.
+//
 // Thread safety: a Collector's methods may be called from any goroutine.
 package facts

@@ -7,7 +7,7 @@
 // It is for asking and doing what it is told. It decides nothing, knows no
 // policy, and writes no rule.
 //
-//	rtnetlink ──► Links, Watch
+//	rtnetlink ──► Links, Watch, RoutesBy, AllRoutes, WatchRoutes
 //	sock_diag ──► Listeners, DestroyTCPSockets
 //	/proc     ──► Scanner (Proxies, Dockerd), BridgeNFCall
 //	nfnetlink ──► CurrentGeneration, Generations, Packets, ConnFlows, FlowTable,
