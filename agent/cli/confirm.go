@@ -6,11 +6,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"syscall"
 
 	"github.com/spf13/cobra"
 
 	"dockwall/agent/config"
+	"dockwall/agent/durable"
 	"dockwall/agent/reconcile"
 	"dockwall/agent/trial"
 	"dockwall/rules/backend/iptables"
@@ -128,38 +128,14 @@ func install(candidate, file string) (takeBack func() error, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("looking for the file to write over: %w", err)
 	}
-	was, err := os.Stat(real)
-	if err != nil {
-		return nil, fmt.Errorf("looking for the file to write over: %w", err)
-	}
 	old, err := os.ReadFile(real)
 	if err != nil {
 		return nil, fmt.Errorf("reading the file to write over: %w", err)
 	}
-	if err := replaceFile(file+".old", old, was); err != nil {
+	if err := durable.ReplaceLike(file+".old", old, real); err != nil {
 		return nil, err
 	}
-	return func() error { return replaceFile(real, old, was) }, replaceFile(real, text, was)
-}
-
-// replaceFile replaces the file at once, with the mode and owner of another.
-func replaceFile(path string, text []byte, like os.FileInfo) error {
-	tmp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
-	if err != nil {
-		return fmt.Errorf("replacing %s: %w", path, err)
-	}
-	_, err = tmp.Write(text)
-	if err == nil {
-		err = errors.Join(tmp.Chmod(like.Mode().Perm()), own(tmp, like), tmp.Sync())
-	}
-	err = errors.Join(err, tmp.Close())
-	if err == nil {
-		err = os.Rename(tmp.Name(), path)
-	}
-	if err != nil {
-		return errors.Join(fmt.Errorf("replacing %s: %w", path, err), os.Remove(tmp.Name()))
-	}
-	return nil
+	return func() error { return durable.Replace(real, old, configMode) }, durable.Replace(real, text, configMode)
 }
 
 func (r *confirmResult) code() int { return exitSame }
@@ -169,13 +145,4 @@ func (r *confirmResult) text(p *printer) {
 	if r.Installed != "" {
 		p.printf("It was written over %s, whose former text is in %s.\n", printable(r.Installed), printable(r.Former))
 	}
-}
-
-// own gives the file the owner of another.
-func own(f *os.File, like os.FileInfo) error {
-	st, ok := like.Sys().(*syscall.Stat_t)
-	if !ok {
-		return nil
-	}
-	return f.Chown(int(st.Uid), int(st.Gid))
 }

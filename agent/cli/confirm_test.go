@@ -1,7 +1,6 @@
 package cli_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -319,13 +318,9 @@ func TestUnattendedWithABadFile(t *testing.T) {
 	if len(diags) > 0 {
 		t.Fatal(diags.Err())
 	}
-	var kept bytes.Buffer
-	if err := lastgood.Write(&kept, doc); err != nil {
-		t.Fatal(err)
-	}
 	rewrite(t, h.file, "published {\n", h.socket)
 	h.ctl(2, "apply", "--unattended") // nothing was kept
-	if err := os.WriteFile(filepath.Join(h.env.Host.State, "policy.json"), kept.Bytes(), 0o600); err != nil {
+	if err := lastgood.Save(filepath.Join(h.env.Host.State, "policy.json"), doc); err != nil {
 		t.Fatal(err)
 	}
 	h.ctl(2, "apply")

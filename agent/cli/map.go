@@ -6,10 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 
 	"github.com/spf13/cobra"
 
+	"dockwall/agent/durable"
 	"dockwall/rules/picture"
 	"dockwall/rules/picture/draw"
 )
@@ -96,24 +96,14 @@ func drawn(p picture.Picture, format, title string) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// replace writes the file whole or leaves what was there. Something that is no
-// plain file, such as a pipe, is written to.
+// replace writes the file whole or leaves the old one. A pipe or a device is
+// written to.
 func replace(name string, content []byte) error {
-	if fi, err := os.Stat(name); err == nil && !fi.Mode().IsRegular() {
-		if err := os.WriteFile(name, content, 0o644); err != nil {
-			return fmt.Errorf("writing the picture: %w", err)
-		}
-		return nil
-	}
-	f, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+".*")
-	if err != nil {
-		return fmt.Errorf("writing the picture: %w", err)
-	}
-	// Nothing is there to remove once it is renamed.
-	defer os.Remove(f.Name())
-	_, err = f.Write(content)
-	if err = errors.Join(err, f.Chmod(0o644), f.Close()); err == nil {
-		err = os.Rename(f.Name(), name)
+	var err error
+	if fi, statErr := os.Stat(name); statErr == nil && !fi.Mode().IsRegular() {
+		err = os.WriteFile(name, content, 0o644)
+	} else {
+		err = durable.Replace(name, content, 0o644)
 	}
 	if err != nil {
 		return fmt.Errorf("writing the picture: %w", err)

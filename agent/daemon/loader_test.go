@@ -1,7 +1,6 @@
 package daemon
 
 import (
-	"bytes"
 	"errors"
 	"os"
 	"path/filepath"
@@ -11,7 +10,6 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"dockwall/agent/config"
-	"dockwall/agent/facts"
 	"dockwall/agent/lastgood"
 	"dockwall/agent/trial"
 )
@@ -35,12 +33,8 @@ func kept(t *testing.T, file string) (state string) {
 	if doc == nil {
 		t.Fatal(diags.Err())
 	}
-	var b bytes.Buffer
-	if err := lastgood.Write(&b, doc); err != nil {
-		t.Fatal(err)
-	}
 	state = t.TempDir()
-	if err := facts.WriteFile(lastgood.Path(state, ""), b.Bytes()); err != nil {
+	if err := lastgood.Save(lastgood.Path(state, ""), doc); err != nil {
 		t.Fatal(err)
 	}
 	return state

@@ -92,11 +92,7 @@ func (s *saver) run(ctx context.Context) {
 
 func (s *saver) save() {
 	if doc := s.policy.Swap(nil); doc != nil {
-		var b bytes.Buffer
-		err := lastgood.Write(&b, doc)
-		if err == nil {
-			err = facts.WriteFile(s.policyPath, b.Bytes())
-		}
+		err := lastgood.Save(s.policyPath, doc)
 		if err != nil {
 			s.policy.CompareAndSwap(nil, doc) // to be tried again, unless there is a newer one
 		}

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"dockwall/agent/durable"
 	"dockwall/netinfo/hostnet"
 )
 
@@ -98,24 +99,22 @@ func (b *Bridges) kept() ([]switched, error) {
 	return all, nil
 }
 
-// write replaces the file, which a reader sees before or after. There is none
-// where there is nothing to keep.
+// write replaces the file. If no bridge is left there is none.
 func (b *Bridges) write(all []switched) error {
 	if len(all) == 0 {
-		if err := os.Remove(b.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := durable.Remove(b.path); err != nil {
 			return fmt.Errorf("keeping which bridges were switched: %w", err)
 		}
 		return nil
 	}
 	text, err := json.Marshal(all)
+	if err == nil {
+		err = os.MkdirAll(filepath.Dir(b.path), 0o755)
+	}
+	if err == nil {
+		err = durable.Replace(b.path, text, 0o600)
+	}
 	if err != nil {
-		return fmt.Errorf("keeping which bridges were switched: %w", err)
-	}
-	next := b.path + ".new"
-	if err := errors.Join(os.MkdirAll(filepath.Dir(b.path), 0o755), os.WriteFile(next, text, 0o600)); err != nil {
-		return fmt.Errorf("keeping which bridges were switched: %w", err)
-	}
-	if err := os.Rename(next, b.path); err != nil {
 		return fmt.Errorf("keeping which bridges were switched: %w", err)
 	}
 	return nil

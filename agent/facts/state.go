@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"dockwall/agent/durable"
 	"dockwall/netinfo"
 )
 
@@ -33,8 +34,7 @@ func bootID() string {
 	return strings.TrimSpace(string(b))
 }
 
-// Save keeps the snapshot for the agent's next start in this boot. The file is
-// replaced whole.
+// Save keeps the snapshot for the agent's next start.
 func Save(path string, s netinfo.Snapshot) error {
 	var b bytes.Buffer
 	if err := s.WriteJSON(&b); err != nil {
@@ -45,26 +45,7 @@ func Save(path string, s netinfo.Snapshot) error {
 
 // WriteState is Save of a snapshot that is JSON already.
 func WriteState(path string, snapshot []byte) error {
-	return WriteFile(path, append([]byte(bootID()+"\n"), snapshot...))
-}
-
-// WriteFile replaces the file with one of these contents, readable by root
-// only. A reader sees the old file or the new one.
-func WriteFile(path string, contents []byte) error {
-	tmp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
-	if err != nil {
-		return fmt.Errorf("replacing %s: %w", path, err)
-	}
-	_, err = tmp.Write(contents)
-	err = errors.Join(err, tmp.Close())
-	if err == nil {
-		err = os.Rename(tmp.Name(), path)
-	}
-	if err != nil {
-		os.Remove(tmp.Name())
-		return fmt.Errorf("replacing %s: %w", path, err)
-	}
-	return nil
+	return durable.Replace(path, append([]byte(bootID()+"\n"), snapshot...), 0o600)
 }
 
 // Load reads what Save kept, from the first of the paths where there is

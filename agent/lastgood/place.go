@@ -1,12 +1,14 @@
 package lastgood
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 
 	"dockwall/agent/config"
+	"dockwall/agent/durable"
 )
 
 // Path is where the last good policy is kept: where systemd says that state
@@ -19,6 +21,16 @@ func Dir(state, socket string) string {
 		return filepath.Dir(socket)
 	}
 	return state
+}
+
+// Save replaces the last good policy. When it returns nil, the policy outlives a
+// power cut.
+func Save(path string, doc *config.Document) error {
+	var b bytes.Buffer
+	if err := Write(&b, doc); err != nil {
+		return err
+	}
+	return durable.Replace(path, b.Bytes(), 0o600)
 }
 
 // Load reads the last good policy, if it is that of this file.

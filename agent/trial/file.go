@@ -6,7 +6,8 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
+
+	"dockwall/agent/durable"
 )
 
 // formatVersion grows when a field of what is kept changes its meaning.
@@ -19,23 +20,7 @@ func save(path string, v any) error {
 	if err != nil {
 		return fmt.Errorf("keeping the trial: %w", err)
 	}
-	tmp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
-	if err != nil {
-		return fmt.Errorf("keeping the trial: %w", err)
-	}
-	_, err = tmp.Write(text)
-	if err == nil {
-		err = tmp.Sync()
-	}
-	err = errors.Join(err, tmp.Close())
-	if err == nil {
-		err = os.Rename(tmp.Name(), path)
-	}
-	if err == nil {
-		err = syncFolder(path)
-	}
-	if err != nil {
-		_ = os.Remove(tmp.Name()) // it may be in place already
+	if err := durable.Replace(path, text, 0o600); err != nil {
 		return fmt.Errorf("keeping the trial: %w", err)
 	}
 	return nil
@@ -43,18 +28,10 @@ func save(path string, v any) error {
 
 // forget removes the file, if it is there.
 func forget(path string) error {
-	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := durable.Remove(path); err != nil {
 		return fmt.Errorf("ending the trial: %w", err)
 	}
-	return syncFolder(path)
-}
-
-func syncFolder(path string) error {
-	dir, err := os.Open(filepath.Dir(path))
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
+	return nil
 }
 
 // load reads what save kept; ok: there was something.
