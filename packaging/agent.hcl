@@ -1,10 +1,10 @@
-# agent.hcl: who may reach what on this Docker host.
+# agent.hcl: which clients may reach which containers of this Docker host.
 #
 # As installed it says no more than the defaults, and nothing of it is in force
 # until you start dockwall:
 #
 #   agentctl check                  is the file right?
-#   agentctl diff                   what would change, and for whom?
+#   agentctl diff                   what would change, and for which clients?
 #   agentctl apply                  puts it in force once, without the daemon
 #   agentctl apply --confirm 60s    the same, and goes back unless agentctl confirm
 #   systemctl enable --now dockwall
@@ -23,10 +23,10 @@ defaults {
   host      = "allow"           # from containers to the host's own services
 }
 
-# Docker's own TCP ports (2375, 2376) are closed to all but this host, unless a
+# Docker's own TCP ports (2375, 2376) are closed to all except this host, unless a
 # docker_api block (below) opens them.
 
-# ---- Names: say once who is who, refer to it as addresses.office ------------
+# ---- Names: define them once, refer to them as addresses.office --------------
 
 #addresses "office" {
 #  cidrs = ["203.0.113.0/24", "2001:db8:10::/48"]
@@ -61,7 +61,7 @@ defaults {
 #  via    = [interfaces.lan]     # left out: whatever NIC it came in by
 #}
 
-# One Docker network that is closed in itself, and who may use what on it.
+# One Docker network that is isolated, and the connections it allows.
 #network "shop_back" {
 #  between = "deny"
 #}
@@ -85,7 +85,7 @@ defaults {
 #  ports = ["53"]
 #}
 
-# Whoever may use Docker's API over TCP is root here.
+# A client that may use Docker's API over TCP is root here.
 #docker_api {
 #  from = [addresses.office]
 #  via  = [interfaces.lan]

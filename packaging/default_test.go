@@ -44,7 +44,7 @@ func read(t *testing.T, path string) string {
 }
 
 // TestDefaultFile holds the installed file to meaning what no file at all
-// would: who installs the package has decided nothing yet.
+// would: a new installation has no policy yet.
 func TestDefaultFile(t *testing.T) {
 	text := read(t, "agent.hcl")
 	got, want := load(t, text), load(t, "")

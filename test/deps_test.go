@@ -39,7 +39,7 @@ var keepers = []keeper{
 	{[]string{"github.com/spf13/cobra"}, []string{"agent/cli", "packaging"}, false,
 		"verbs are agentctl's, and packages are made of their help"},
 	{[]string{"github.com/coreos/go-systemd"}, []string{"agent/daemon"}, false,
-		"who serves systemd is the daemon; its parts do not know of it"},
+		"only the daemon talks to systemd; its parts do not know about it"},
 	{[]string{"github.com/hashicorp/go-hclog"}, []string{"agent", "netinfo/docker"}, true,
 		"logging is the agent's; netinfo/docker is handed a logger, for a connection that is lost and found again changes no fact"},
 	{[]string{"pgregory.net/rapid"}, []string{"rules/ruletest", "rules/policy/policytest", "test"}, true,
@@ -74,7 +74,7 @@ func TestKeepers(t *testing.T) {
 			}
 		}
 		if !used {
-			t.Errorf("nobody imports %s any more: this rule guards nothing", strings.Join(k.imports, ", "))
+			t.Errorf("no package imports %s any more: this rule guards nothing", strings.Join(k.imports, ", "))
 		}
 	}
 }
@@ -254,7 +254,7 @@ func under(path string, dirs ...string) bool {
 // root is the repository's, from here.
 const root = ".."
 
-// files are the paths of all files of the repository, but for what is built or
+// files are the paths of all files of the repository, except what is built or
 // fetched.
 func files(t *testing.T) []string {
 	t.Helper()

@@ -1,5 +1,5 @@
 // Package test is the root of the tests that cross packages, and holds the ones
-// about the repository itself: who may import whom, what no file may contain,
+// about the repository itself: which package may import which, what no file may contain,
 // and that README says what is so.
 //
 // It is not for tests of one package: those are beside it.

@@ -22,11 +22,11 @@ func APIPorts(s netinfo.Snapshot) []uint16 {
 	return slices.Compact(ports)
 }
 
-// dockerAPI allows the engine's ports to those who use them now; else it is a
+// dockerAPI allows the engine's ports to their present clients; otherwise it is a
 // comment that says how.
 func (w *writer) dockerAPI(api API) {
 	clients := w.apiClients(api)
-	w.line("# Docker's own API. Whoever reaches it is root here; without a docker_api block it\n# is closed to all but this host.")
+	w.line("# Docker's own API. A client that reaches it is root here. Without a docker_api\n# block it is closed to every client except this host.")
 	ports := APIPorts(*w.s)
 	switch {
 	case len(ports) == 0:
@@ -39,19 +39,19 @@ func (w *writer) dockerAPI(api API) {
 		}
 		w.line("  ]\n}\n")
 		w.draft.API = clients
-		w.note("docker_api allows those who have connections to it now (%d): one that connects from time to time is missing", len(clients))
+		w.note("docker_api allows the clients that are connected now (%d); a client that connects only from time to time is missing", len(clients))
 		return
 	case api.Known:
-		w.line("# dockerd listens on %s; nobody had a connection there when this was written.", portList(ports))
-		w.note("Docker's API on %s is closed to all but this host: nobody has a connection there now", portList(ports))
+		w.line("# dockerd listens on %s; no client was connected when this was written.", portList(ports))
+		w.note("Docker's API on %s is closed to every client except this host: no client is connected now", portList(ports))
 	default:
-		w.line("# dockerd listens on %s; a snapshot does not tell who uses it.", portList(ports))
-		w.note("Docker's API on %s is closed to all but this host: a snapshot does not tell who uses it", portList(ports))
+		w.line("# dockerd listens on %s; a snapshot does not list its clients.", portList(ports))
+		w.note("Docker's API on %s is closed to every client except this host: a snapshot does not list its clients", portList(ports))
 	}
 	w.line("#\n# docker_api {\n#   from = [\"198.51.100.7\"]\n# }\n")
 }
 
-// apiClients are those who need the block: not this host, which always may.
+// apiClients are the clients that need the block. This host does not: it may always connect.
 func (w *writer) apiClients(api API) []netip.Addr {
 	var all []netip.Addr
 	for _, a := range api.Clients {

@@ -132,7 +132,7 @@ func everyPort(s netinfo.Snapshot) []policy.Question {
 	return all
 }
 
-// The ports are those of the free policy's, whoever asks: what the draft's own
+// The ports are the free policy's, whatever the client: what the draft's own
 // list says is also what Eval finds by the naive meaning.
 func TestDraftNamesEveryPublishedPort(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {

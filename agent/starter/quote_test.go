@@ -84,7 +84,7 @@ func oddHost(t *rapid.T) netinfo.Snapshot {
 }
 
 // Whatever things are called, the draft is a good file with the blocks that it
-// says it has, and each selects the containers that it says and nobody else.
+// says it has, and each selects the containers that it says and no other.
 func TestNamesStayInTheirPlace(t *testing.T) {
 	dir := t.TempDir()
 	named, unnamed := 0, 0

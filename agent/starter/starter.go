@@ -10,9 +10,9 @@ import (
 	"dockwall/netinfo"
 )
 
-// API is what is known of who uses the engine's TCP ports.
+// API is what is known about the clients of the engine's TCP ports.
 type API struct {
-	// Known tells that somebody looked.
+	// Known reports whether the clients were looked up.
 	Known bool
 	// Clients are the addresses that have connections there now.
 	Clients []netip.Addr
@@ -75,7 +75,7 @@ func (w *writer) line(format string, args ...any) {
 }
 
 func (w *writer) head() {
-	w.line(`# agent.hcl: who may reach what on this Docker host.
+	w.line(`# agent.hcl: which clients may reach which containers of this Docker host.
 #
 # agentctl init wrote it from what was published on this host at that moment. It
 # allows exactly that, from everywhere, and nothing else: a container that
@@ -84,10 +84,10 @@ func (w *writer) head() {
 #
 # To tighten: replace "any" in from by addresses, take ports away, uncomment via.
 #   agentctl check   is the file right?
-#   agentctl diff    who would gain and lose?
+#   agentctl diff    which clients would gain or lose access?
 #   agentctl apply   puts it in force; agentd does so by itself
 
-# Say once who is who, and refer to it as addresses.office:
+# Name addresses once and refer to them as addresses.office:
 #
 # addresses "office" {
 #   cidrs = ["203.0.113.0/24", "2001:db8:10::/48"]

@@ -64,7 +64,7 @@ func unitsOf(s *netinfo.Snapshot) (units []*unit, unnamed []netinfo.Container) {
 	return units, unnamed
 }
 
-// selectorOf is what selects the container, and nobody but those of its
+// selectorOf is what selects the container, and nothing except those of its
 // service; both empty where nothing can. The containers of
 // a mixed service are named one by one.
 func selectorOf(c netinfo.Container, mixed map[[2]string]bool) (compose, container string) {

@@ -243,7 +243,7 @@ func (t *todo) add(o todo) {
 	t.engine = t.engine || o.engine
 }
 
-// rebuild makes the container's facts anew, and counts a change if they are
+// rebuild makes the container's facts again, and counts a change if they are
 // others than before.
 func (b *book) rebuild(r *record) {
 	c := netinfo.Container{

@@ -22,7 +22,7 @@ import (
 )
 
 // remote is an engine behind Docker's client. One is made per connection, so
-// that the API version is negotiated anew when another engine comes back.
+// that the API version is negotiated again when another engine comes back.
 type remote struct {
 	cli    *client.Client
 	limit  time.Duration         // for the answer to a subscription

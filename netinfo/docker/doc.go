@@ -16,7 +16,7 @@
 //
 // Invariants:
 //
-//  1. An endpoint is gone from Facts as soon as anything tells that it is: its
+//  1. An endpoint is gone from Facts as soon as any source says so: its
 //     process's death (seen by pidfd before dockerd has even noticed), die,
 //     disconnect, destroy, or a read that does not list it.
 //  2. What is known to be dead never comes back: neither by a read that was

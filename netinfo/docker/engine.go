@@ -20,7 +20,7 @@ type engine interface {
 }
 
 type prober interface {
-	// Ping tells whether the engine answers at all.
+	// Ping reports whether the engine answers.
 	Ping(context.Context) error
 	// Engine reads the version and the firewall backend, and how many containers
 	// there are.
@@ -83,7 +83,7 @@ type sighting struct {
 	endpoints []string                // endpoint IDs
 }
 
-// view is a network, and who is on it.
+// view is a network and its containers.
 type view struct {
 	facts     netinfo.Network
 	endpoints []claim

@@ -213,7 +213,7 @@ func TestGatewayEndpoints(t *testing.T) {
 	b.until("no addresses", func(f Facts) bool { return len(addrs(f, id)) == 0 })
 }
 
-// A read that takes long does not undo what an event has told meanwhile.
+// A read that takes long does not undo what an event told after it began.
 func TestSlowReadIsOlderThanEvent(t *testing.T) {
 	e := newEngine(t, dockertest.Gen28)
 	id := e.Create(dockertest.Container{Name: "web"})

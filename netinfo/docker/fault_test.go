@@ -35,7 +35,7 @@ func TestEngineAway(t *testing.T) {
 	if !f.Engine.Known || len(addrs(f, id)) != 1 || f.Engine.Error == "" || f.Engine.Version == "" {
 		t.Errorf("facts while away: %+v", f)
 	}
-	e.Kill(id) // nobody hears it
+	e.Kill(id) // no reader gets the event
 	if err := e.Up(); err != nil {
 		t.Fatal(err)
 	}

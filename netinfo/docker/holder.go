@@ -11,7 +11,7 @@ const ingress = "ingress-sbox"
 // holderOf says whose an endpoint is that NetworkInspect lists under key with
 // this name: the container's ID, or for docker_gwbridge's gateway endpoints of
 // a container ("gateway_" and 12 digits of its ID) gatewayKey of it. Empty:
-// nobody's, such as swarm's gateway_ingress-sbox and load balancers, image
+// no container's, such as swarm's gateway_ingress-sbox and load balancers, image
 // builds, and endpoints that are joining or leaving ("ep-" and their ID).
 func holderOf(key, name string) string {
 	if len(key) == 64 && isHex(key) {

@@ -8,7 +8,7 @@ import (
 	"dockwall/netinfo"
 )
 
-// segment is what is known of one network and of who is on it.
+// segment is what is known about one network and its containers.
 type segment struct {
 	facts  netinfo.Network
 	born   uint64                      // when it was first heard of

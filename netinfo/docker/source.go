@@ -12,7 +12,7 @@ import (
 	"dockwall/netinfo"
 )
 
-// Facts is what the engine says. Values: nobody changes them any more.
+// Facts is what the engine says. It is a value: it never changes.
 type Facts struct {
 	Engine     netinfo.Engine
 	Networks   []netinfo.Network   // sorted as netinfo.Snapshot has them
@@ -44,7 +44,7 @@ type Source struct {
 	doubts map[string]int
 	blind  sync.Once
 
-	relist chan struct{} // asks for everything to be listed now
+	relist chan struct{} // requests a full list now
 }
 
 // toldProblem is a problem that was told.
@@ -148,7 +148,7 @@ func (s *Source) change(why trigger, notify func(string), f func(*book) todo) {
 	s.follow(t, r, why, notify)
 }
 
-// follow does what a change asks for.
+// follow reads what a change affects.
 func (s *Source) follow(t todo, r *reader, why trigger, notify func(string)) {
 	t.compact()
 	procs := s.watching()

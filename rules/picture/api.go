@@ -7,7 +7,7 @@ import (
 	"dockwall/netinfo"
 )
 
-// api are the engine's own ports, and who may reach them.
+// api are the engine's own ports, and their clients.
 func (x *prober) api() []Port {
 	out := []Port{}
 	for _, n := range x.apiPorts() {

@@ -10,7 +10,7 @@ import (
 	"dockwall/rules/trace"
 )
 
-// Pair is who may reach whom on one network by one policy.
+// Pair is the containers that reach each other on one network by one policy.
 type Pair struct {
 	Policy   string `json:"policy"`
 	Position string `json:"position,omitempty"`
@@ -29,7 +29,7 @@ type ends struct {
 	seats []*seat
 }
 
-// between asks for every pair of members and every port that rules tell apart.
+// between asks about every pair of members and every port that rules tell apart.
 func (x *prober) between(seats []seat) (State, []Pair) {
 	from, to := x.endsOf(seats, x.senderKey), x.endsOf(seats, x.receiverKey)
 	open, shut := false, false
@@ -50,7 +50,7 @@ func (x *prober) between(seats []seat) (State, []Pair) {
 	}
 	state := stateOf(open, shut)
 	if !open && !shut {
-		// One container alone has nobody to reach.
+		// A single container has no peer.
 		state = ""
 	}
 	if state != Some {
@@ -130,7 +130,7 @@ func (x *prober) acrossPorts(s *seat, from, to netip.Addr) []answer {
 	return out
 }
 
-// meeting is who meets whom on a network, by policy and family.
+// meeting is the pairs that reach each other on a network, by policy and family.
 type meeting struct {
 	pairs map[[2]string]*Pair
 	met   map[[2]int]bool
@@ -148,7 +148,7 @@ func (m *meeting) note(by string, from, to *ends) {
 			m.met[[2]int{s.index, t.index}] = true
 		}
 	}
-	// A member that is the only one on the other side reaches nobody there.
+	// A member that is the only one on the other side reaches no peer there.
 	p.Senders = union(p.Senders, apartFrom(from, to))
 	p.Targets = union(p.Targets, apartFrom(to, from))
 }

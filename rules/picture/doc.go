@@ -1,5 +1,5 @@
 // Package picture says what there is to see of a host on one page: its NICs,
-// its Docker networks and containers, who may reach what by which policy, and
+// its Docker networks and containers, which clients reach which ports by which policy, and
 // what is closed.
 //
 // It is for the model behind a drawing. Where boxes stand and what colour a

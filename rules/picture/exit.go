@@ -73,7 +73,7 @@ func (t *tally) exit() Exit {
 	return e
 }
 
-// once asks for senders that fare alike only once.
+// once asks once for all senders that the rules treat alike.
 func (x *prober) once(q policy.Question, sender string) answer {
 	key := fmt.Sprint(sender, q.Dest, q.Port, q.Proto, q.Out)
 	a, ok := x.asked[key]

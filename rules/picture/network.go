@@ -9,7 +9,7 @@ import (
 	"dockwall/rules/policy"
 )
 
-// Network is a Docker network and who is on it.
+// Network is a Docker network and its containers.
 type Network struct {
 	// Name is empty for what is on no network.
 	Name    string         `json:"name"`
@@ -44,7 +44,7 @@ type Member struct {
 	Host    Exit `json:"host"`
 }
 
-// networkList are the networks with somebody on them or a bridge of their own,
+// networkList are the networks with containers or a bridge of their own,
 // then what is on none: the host's own network, and what is not running.
 func (x *prober) networkList() []Network {
 	out := []Network{}
@@ -112,7 +112,7 @@ type seat struct {
 	index int
 }
 
-// straight dials a port that nobody publishes of the network's first address.
+// straight dials an unpublished port of the network's first address.
 func (x *prober) straight(n *netinfo.Network, seats []seat) State {
 	addrs := []netip.Addr{}
 	for _, s := range seats {

@@ -14,10 +14,10 @@ type Picture struct {
 	Warnings []string `json:"warnings"`
 	// Gates are the NICs, those together that the rules treat alike.
 	Gates []Gate `json:"gates"`
-	// Sources are who the policies name, and everyone else as the last.
+	// Sources are the addresses that the policies name; the last is everyone else.
 	Sources  []Source `json:"sources"`
 	Policies []Policy `json:"policies"`
-	// Networks are Docker's, with who is on them; after them what is on none.
+	// Networks are Docker's, with their containers; the last one holds containers on no network.
 	Networks   []Network   `json:"networks"`
 	Containers []Container `json:"containers"`
 	// API are the engine's own TCP ports.
@@ -29,10 +29,10 @@ type State string
 
 // The states.
 const (
-	Open   State = "open"   // for somebody, or in full
+	Open   State = "open"   // for at least one source
 	Some   State = "some"   // for what the policies list
 	Closed State = "closed" // for all
-	// Stopped: the container does not run, and nobody is asked.
+	// Stopped: the container does not run, so no rule was asked.
 	Stopped State = "stopped"
 	// Unassigned: Docker has not picked a host port, or the host does not have
 	// the address that it is bound to.

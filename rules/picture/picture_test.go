@@ -194,7 +194,7 @@ func TestExitsAreWhatThePolicyMeans(t *testing.T) {
 	}
 }
 
-// Who is said to reach a neighbour does, and who is not does not.
+// Exactly the neighbours that the picture joins reach each other.
 func TestPairsAreWhatThePolicyMeans(t *testing.T) {
 	seen := map[picture.State]int{}
 	pairs := func(t *rapid.T) {

@@ -35,7 +35,7 @@ type Port struct {
 	// Routed: it is dialled at the container's own address.
 	Routed bool  `json:"routed,omitempty"`
 	State  State `json:"state"`
-	// Access is who may reach it, by which NICs and which policy.
+	// Access is the sources that may reach it, by which NICs and which policy.
 	Access []Access `json:"access"`
 	// ClosedBy are the blocks and defaults that refuse others.
 	ClosedBy []string `json:"closed_by"`
@@ -131,7 +131,7 @@ func hostText(p netinfo.PublishedPort) string {
 	return text + "/" + p.Proto.String()
 }
 
-// reach fills in who may.
+// reach fills in the sources that reach the port.
 func (x *prober) reach(out *Port, ts []target) {
 	vs := make([]verdicts, len(ts))
 	for i, t := range ts {

@@ -95,7 +95,7 @@ type answer struct {
 	seen bool
 }
 
-// ask holds the attempt against the rules in every way that it may come. One
+// ask evaluates the rules for the attempt, for every path that it may take. One
 // way that is closed closes it.
 func (x *prober) ask(q policy.Question) answer {
 	out := answer{pass: true}

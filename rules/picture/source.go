@@ -14,7 +14,7 @@ import (
 	"dockwall/rules/trace"
 )
 
-// Source is who may ask from outside: an addresses block, addresses that a
+// Source is a client outside: an addresses block, addresses that a
 // policy writes in place, or everyone else.
 type Source struct {
 	// Name is "addresses.office", or the addresses themselves.
@@ -25,7 +25,7 @@ type Source struct {
 	Count    int            `json:"count"`
 	// Blocked is the block that stops all of them; empty: none does.
 	Blocked string `json:"blocked,omitempty"`
-	// Rest: everybody whom no other source holds.
+	// Rest: every address that no other source contains.
 	Rest bool `json:"rest,omitempty"`
 }
 
@@ -38,7 +38,7 @@ type source struct {
 	prefixes       []netip.Prefix
 }
 
-// newSources collects who is named in a from, once each: by name first, then
+// newSources collects the addresses of every from, once each: by name first, then
 // what is written in place.
 func (x *prober) newSources() {
 	var lists []policy.AddressList

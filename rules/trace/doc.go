@@ -1,7 +1,7 @@
 // Package trace says what becomes of one packet in a ruleset, and why.
 //
 // It is for explain, for finding the connections that a tighter policy no
-// longer allows, and for the tests that hold the compiler against the policy's
+// longer allows, and for the tests that compare the compiler with the policy's
 // meaning. It is not for reading a kernel's rules, nor for anybody else's
 // rules: what leaves dockwall's chains is Pass, and Docker and the host go on
 // with it.

@@ -15,7 +15,7 @@ type cond struct {
 	set   *index
 }
 
-// hold holds the packet against the match. The fields are those that an
+// hold matches the packet against one match. The fields are those that an
 // Unknown outcome hangs on.
 func (c cond) hold(p *Packet) (Outcome, Field) {
 	switch m := c.match.(type) {

@@ -177,7 +177,7 @@ func matchCases() []matchCase {
 	return append(append(all, connCases()...), setCases()...)
 }
 
-// one holds the packet against a ruleset of one rule.
+// one runs the packet through a ruleset of one rule.
 func one(m rules.Match, p Packet) Outcome {
 	rs := rules.Ruleset{Sets: testSets(), Hooks: []rules.Hook{{Base: rules.BaseDockerUser, Chain: "C"}},
 		Chains: []rules.Chain{{Name: "C", Rules: []rules.Rule{{Match: []rules.Match{m}, Verdict: rules.Verdict{Kind: rules.Drop}}}}}}

@@ -51,7 +51,7 @@ type Conn struct {
 // Field is a set of packet fields.
 type Field uint32
 
-// The fields that can be unknown. FieldLimit is what a Limit asks for; it is
+// The fields that can be unknown. FieldLimit is what a Limit depends on; it is
 // always unknown.
 const (
 	FieldIn Field = 1 << iota

@@ -6,7 +6,7 @@ import (
 	"dockwall/rules"
 )
 
-// Run holds one packet against the ruleset, from base. For many packets make
+// Run walks one packet through the ruleset, from base. For many packets make
 // a Machine.
 func Run(rs rules.Ruleset, p Packet, base rules.Base) Result { return New(rs).Run(p, base) }
 
@@ -134,7 +134,7 @@ func (w *walk) stop(kind rules.VerdictKind, step *Step) {
 	}
 }
 
-// hold holds the packet against the rule. One match that misses settles it,
+// hold matches the packet against the rule. One match that misses settles it,
 // whatever is unknown beside it.
 func (w *walk) hold(at place, r *rule) Step {
 	out, which, fields := Hit, -1, Field(0)
@@ -165,7 +165,7 @@ func (w *walk) hold(at place, r *rule) Step {
 	if out == Unknown && !r.rule.Verdict.Kind.GoesOn() {
 		w.result.Verdict = Undecided
 		w.result.Decided = nil
-		w.result.Reason = fmt.Sprintf("rule %d of %s asks for %s, which is not known", at.rule, c.name, fields)
+		w.result.Reason = fmt.Sprintf("rule %d of %s depends on %s, which is not known", at.rule, c.name, fields)
 	}
 	return s
 }

@@ -109,7 +109,7 @@ func TestUndecidedSaysWhy(t *testing.T) {
 		edit   func(*Packet)
 		want   string
 	}{
-		{"A: ?drop", func(*Packet) {}, "rule 0 of A asks for limit, which is not known"},
+		{"A: ?drop", func(*Packet) {}, "rule 0 of A depends on limit, which is not known"},
 		{"A: jump B", func(*Packet) {}, "rule 0 of A goes to B, which is not there"},
 		{"A: jump B; B: goto C; C: jump A", func(*Packet) {}, "the chain A reaches itself"},
 		{"A:", func(p *Packet) { p.Src = ip("::1") }, "the packet's addresses are of two families: ::1, 172.17.0.2"},

@@ -147,7 +147,7 @@ done
 ufw default allow; ufw --force enable`
 
 // byUFW adds what as many sources and ports cost with ufw, which can say of what
-// is forwarded who may come (ufw route), though not of Docker's ports as such.
+// the clients that are forwarded (ufw route), though not of Docker's ports as such.
 func (w *town) byUFW(t testing.TB, f *figure, n int) {
 	t.Helper()
 	w.Host("sh", "-ec", ufwPrivate)

@@ -169,7 +169,7 @@ func dialOnce(host [4]byte, port uint16) error {
 	return nil
 }
 
-// linearRules are as many rules as somebody writes without sets, of which the
+// linearRules are the rules that an administrator writes without sets, of which the
 // connection meets all: blocked sources, then what is allowed.
 func linearRules(n int, port uint16) string {
 	var b strings.Builder

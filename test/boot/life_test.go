@@ -19,7 +19,7 @@ const (
 	office    = "192.0.2.11"
 )
 
-// officeOnly lets the office in, and nobody else. A container on the host's
+// officeOnly lets only the office in. A container on the host's
 // network is judged where a block names it and the port.
 const officeOnly = `
 addresses "office" { cidrs = ["192.0.2.11", "2001:db8:1::11"] }

@@ -123,7 +123,7 @@ WantedBy=multi-user.target
 
 // firewalldUnderFire has firewalld reload in a burst, and wholly, with either of
 // its backends. Each time it empties every table of iptables' and writes its own
-// anew, and Docker then writes its own. The latch holds the ways to containers; what
+// again, and Docker then writes its own. The latch holds the ways to containers; what
 // a container on the host's own network listens on it cannot hold.
 func firewalldUnderFire(t *testing.T, m *boot.Machine) {
 	t.Helper()

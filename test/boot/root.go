@@ -56,7 +56,7 @@ func need(t testing.TB) {
 	}
 }
 
-// missing skips, but fails in CI: there nobody would notice that it never runs.
+// missing skips, but fails in CI, where a skipped test would go unnoticed.
 func missing(t testing.TB, why string) {
 	t.Helper()
 	if os.Getenv("CI") != "" {

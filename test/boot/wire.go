@@ -17,7 +17,7 @@ const (
 	strangerV6 = "2001:db8:1::10"
 )
 
-// Wire makes the network namespaces anew: the machine's, with its NIC and
+// Wire makes the network namespaces again: the machine's, with its NIC and
 // addresses, and the client's. Nothing of a boot before stays in the kernel.
 // Forwarding is on, so that FORWARD's policy stays ACCEPT, which leaks most.
 func (m *Machine) Wire() {
@@ -129,7 +129,7 @@ func (m *Machine) Stop(floods []*flood) {
 	for i, r := range m.Tally(floods) {
 		to := floods[i].to
 		m.t.Logf("flood of %s: %d tried, %d through (%v)", to, r.Tried, r.OK, r.Classes)
-		// What nobody listens on is refused, which proves nothing.
+		// A port without a listener is refused, which proves nothing.
 		if stopped := r.Classes["timeout"]; stopped < 100 {
 			m.t.Errorf("flood of %s: only %d connections were stopped, which proves little", to, stopped)
 		}

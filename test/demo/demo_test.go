@@ -13,7 +13,7 @@ import (
 	"dockwall/test/lab"
 )
 
-// TestDemo plays the demo, which holds every verdict against what it claims.
+// TestDemo plays the demo, which checks every verdict that it claims.
 func TestDemo(t *testing.T) {
 	var out bytes.Buffer
 	tell(t, &out, lab.DefaultEngine)

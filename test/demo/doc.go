@@ -1,6 +1,6 @@
-// Command demo shows on a throwaway Docker host what dockwall does: who could
-// reach what before, what agent.hcl.example changes, who reaches what then, and
-// that tampering is put right. Every verdict it prints comes from a packet.
+// Command demo shows on a throwaway Docker host what dockwall does: which clients reached
+// which ports before, what agent.hcl.example changes, which reach them then, and
+// that tampering is repaired. Every verdict it prints comes from a packet.
 //
 //	stranger, mirror, an office address ── eth0 [ host: dockerd, agentd ] ── docker networks
 //	office, ops, an abuser ─────────────── eth1 [                       ]

@@ -21,7 +21,7 @@ const (
 // way is one family of a question.
 type way struct{ from, to netip.Addr }
 
-// question is one row of the table: somebody dials something.
+// question is one row of the table: a client dials a port.
 type question struct {
 	who, what string
 	client    *lab.Client
@@ -84,7 +84,7 @@ func ask(who, what string, client *lab.Client, port uint16, families [2]way, bef
 	return question{who: who, what: what, client: client, port: port, v4: families[0], v6: families[1], before: before, now: now}
 }
 
-// pair is somebody's address in each family.
+// pair is a client's address in each family.
 type pair struct{ v4, v6 netip.Addr }
 
 func (w *town) at(nic string) pair { return pair{w.HostAddr(nic, 4), w.HostAddr(nic, 6)} }

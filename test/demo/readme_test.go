@@ -13,7 +13,7 @@ import (
 )
 
 // TestReadme does on a lab what README tells to do on a host: its quickstart,
-// and what it says for whoever has no agentctl at hand to take the rules away.
+// and the commands that remove the rules without agentctl.
 func TestReadme(t *testing.T) {
 	text, err := os.ReadFile(filepath.Join("..", "..", "README.md"))
 	if err != nil {
@@ -46,7 +46,7 @@ func TestReadme(t *testing.T) {
 	}
 }
 
-// quickstart asks who reaches what under README's policy.
+// quickstart asks which clients reach which ports under README's policy.
 func quickstart(t *testing.T, l *lab.Lab) {
 	t.Helper()
 	for _, family := range []int{4, 6} {

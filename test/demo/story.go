@@ -68,7 +68,7 @@ func (s *story) firstDiff(policy, fresh string) {
 // enforce starts the agent and asks everything again.
 func (s *story) enforce(groups []group, before [][]answer) {
 	s.t.Helper()
-	s.title("agentd enforces it. Who reaches what, each verdict from a real connection attempt:")
+	s.title("agentd enforces it. Each verdict comes from a real connection attempt:")
 	s.agent = s.town.LaunchAgentd()
 	s.agent.WaitState("enforcing")
 	now := answers(groups)
@@ -178,12 +178,12 @@ func (s *story) problem() {
 }
 
 // tamper flushes the rules and watches the agent put them back, under the eyes
-// of a stranger who tries all the time. Docker's own rules go too, and nobody
+// of a stranger that keeps trying. Docker's own rules go too, and no client
 // puts those back: so this comes last, and in IPv4 only, where on a host that
 // forwards anyway Docker's rules are not what lets people in.
 func (s *story) tamper(groups []group) {
 	s.t.Helper()
-	s.title("agentd runs again. Somebody flushes the firewall, while the stranger keeps trying the database")
+	s.title("agentd runs again. Another program flushes the firewall while the stranger keeps trying the database")
 	s.agent = s.town.LaunchAgentd()
 	s.agent.WaitState("enforcing")
 	repairs := s.status().Repairs
@@ -284,7 +284,7 @@ func (s *story) style(code, text string) string {
 	return "\x1b[" + code + "m" + text + "\x1b[0m"
 }
 
-// colored tells whether a person reads it who did not ask for plain text.
+// colored reports whether the output is a terminal without NO_COLOR.
 func colored(out io.Writer) bool {
 	f, ok := out.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd())) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"

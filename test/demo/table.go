@@ -8,7 +8,7 @@ import (
 // row is how a line of the table is laid out.
 const row = "  %-26s %-32s %-7s %-7s   %-7s %s\n"
 
-// table writes who reaches what, before and now.
+// table writes which clients reach which ports, before and now.
 func (s *story) table(groups []group, before, now [][]answer) {
 	s.printf("%s", strings.TrimRight(fmt.Sprintf(row, "", "", "before", "", "now", ""), " \n")+"\n")
 	s.printf(row, "who", "dials", "IPv4", "IPv6", "IPv4", "IPv6")
@@ -34,7 +34,7 @@ func (s *story) paint(text string, before, now answer) string {
 	return text[:cut] + "\x1b[1;32m" + strings.TrimRight(text[cut:], "\n") + "\x1b[0m\n"
 }
 
-// check holds the verdicts against what the demo claims.
+// check compares the verdicts with what the demo claims.
 func (s *story) check(groups []group, when string, got [][]answer, claim func(question) verdict) {
 	for i, g := range groups {
 		for j, q := range g.questions {

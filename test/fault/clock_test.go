@@ -12,7 +12,7 @@ import (
 )
 
 // wall are the files that may make a time which follows the wall clock: one
-// that somebody else has stamped, or that is none. What they make is shown to
+// that another program has stamped, or that is none. What they make is shown to
 // people and decides nothing.
 var wall = map[string]string{
 	"netinfo/docker/client.go":        "when the engine says that an event happened, for the metrics",

@@ -31,7 +31,7 @@ type fault struct {
 	finish func(*ground)
 	// from floods, as one that no policy names; wan2 if empty.
 	from string
-	// reached says why not everybody gets through who may; nil: wan does not.
+	// reached says why an allowed client does not get through; nil: wan does not.
 	reached func(*ground) error
 }
 

@@ -15,7 +15,7 @@ import (
 	"dockwall/test/lab"
 )
 
-// onlyWan lets wan reach every published port, and nobody else.
+// onlyWan lets only wan reach every published port.
 const onlyWan = `
 published "web" {
   from = ["192.0.2.10", "2001:db8:1::10"]
@@ -154,7 +154,7 @@ func (g *ground) whole() error {
 	return nil
 }
 
-// reached is nil when the one who may gets through, in both families.
+// reached is nil if the allowed client gets through, in both families.
 func (g *ground) reached() error {
 	var errs []error
 	for _, family := range []int{4, 6} {
@@ -165,7 +165,7 @@ func (g *ground) reached() error {
 	return errors.Join(errs...)
 }
 
-// refused is nil when the one whom no policy names does not get through.
+// refused is nil if the client that no policy names does not get through.
 func (g *ground) refused(name string) error {
 	var errs []error
 	for _, family := range []int{4, 6} {

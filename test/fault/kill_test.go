@@ -27,7 +27,7 @@ firewall {
 // listLength is how many addresses the list has beside the one that is asked.
 const listLength = 20_000
 
-// killing is what the kills share: two policies that differ in who may, wan or
+// killing is what the kills share: two policies that differ in the allowed client, wan or
 // wan2, among 20,000 others.
 type killing struct {
 	lists [2]string

@@ -98,7 +98,7 @@ done`)
 	g.settled()
 }
 
-// overflow makes more notifications than any buffer holds while nobody reads
+// overflow makes more notifications than any buffer holds while no reader reads
 // them, and removes a jump in their midst.
 func (g *ground) overflow(int) {
 	g.t.Helper()

@@ -16,7 +16,7 @@ var soakFor = flag.Duration("soak", 20*time.Second, "how long TestSoak goes on")
 // in the engine's book come and go over them.
 var guestPorts = []int{8081, 8082, 8083, 8084}
 
-// tamperings are what others do meanwhile, in turn.
+// tamperings are what other programs do during the soak, in turn.
 var tamperings = []string{
 	"iptables -D FORWARD 1",
 	"ip6tables -F DOCKER-USER",

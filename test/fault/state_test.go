@@ -23,7 +23,7 @@ func (g *ground) fill(i int) {
 	g.t.Helper()
 	g.Host("sh", "-c", "dd if=/dev/zero of="+stateDir+"/fill bs=1k 2>/dev/null; dd if=/dev/zero of="+stateDir+"/fill bs=1 oflag=append conv=notrunc 2>/dev/null; true")
 	before := g.status().Generation
-	g.WriteConfig(fmt.Sprintf(nobodyElse, i%8, i%8))
+	g.WriteConfig(fmt.Sprintf(sameMeaning, i%8, i%8))
 	_, err := until(5*time.Second, func() error {
 		if st := g.status(); st.Generation <= before {
 			return fmt.Errorf("still at generation %d", st.Generation)

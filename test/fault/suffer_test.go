@@ -12,7 +12,7 @@ import (
 // is tested is not how the agent does without a processor.
 var floodFor = lab.FloodOptions{For: time.Hour, Count: 50_000_000, Workers: 8}
 
-// healTime is how long the one who may can be kept out after all is whole: an
+// healTime is how long the allowed client may be kept out after the repair: an
 // engine, too, has to find back.
 const healTime = 20 * time.Second
 

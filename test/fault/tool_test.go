@@ -12,9 +12,9 @@ import (
 // restores are the commands by which everything is written.
 var restores = []string{"iptables-nft-restore", "ip6tables-nft-restore"}
 
-// nobodyElse is another policy with the same meaning for those who are asked,
+// sameMeaning is another policy with the same meaning for the clients of the test,
 // so that there is something to write.
-const nobodyElse = onlyWan + "block \"b%d\" {\n  from = [\"203.0.113.%d\"]\n}\n"
+const sameMeaning = onlyWan + "block \"b%d\" {\n  from = [\"203.0.113.%d\"]\n}\n"
 
 func toolFaults() []fault {
 	broken := func(name string, hide func(*ground), show func(*ground)) fault {
@@ -23,7 +23,7 @@ func toolFaults() []fault {
 			short: 1, full: 10, limit: 12 * time.Second,
 			do: func(g *ground, i int) {
 				hide(g)
-				g.WriteConfig(fmt.Sprintf(nobodyElse, i%8, i%8))
+				g.WriteConfig(fmt.Sprintf(sameMeaning, i%8, i%8))
 				g.waitReason("apply")
 				g.agent.Kill()
 				g.launch()

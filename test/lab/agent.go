@@ -78,7 +78,7 @@ func (l *Lab) agentctl(args ...string) (stdout, stderr string, code int) {
 	return result(l.command(all...), "")
 }
 
-// State is what `agentctl status` says, "" while nobody answers.
+// State is what `agentctl status` says, "" while the daemon does not answer.
 func (a *Agent) State() (state string, detail string) {
 	stdout, stderr, code := a.lab.agentctl("status", "--json")
 	var status struct{ State string }

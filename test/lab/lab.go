@@ -89,7 +89,7 @@ func needRoot(t testing.TB) {
 }
 
 // missing skips the test where something it needs is not there, but fails it
-// in CI: there nobody would notice that it never runs.
+// in CI, where a skipped test would go unnoticed.
 func missing(t testing.TB, why string) {
 	t.Helper()
 	if os.Getenv("CI") != "" {

@@ -143,7 +143,7 @@ func (l *Lab) nics(name string) []string {
 // second to call a new link up, and a test must not take that for a firewall.
 func (l *Lab) settle() {
 	l.t.Helper()
-	const closed = 1 // a port that nobody listens on answers by refusing
+	const closed = 1 // a port without a listener answers by refusing
 	for _, name := range namespaces[1:] {
 		client, nic := l.Client(name), "eth0"
 		if name == "lan" {

@@ -73,7 +73,7 @@ func traced(line string) bool {
 	return !strings.HasPrefix(line, "==") && (strings.Contains(line, "DOCKWALL-") || strings.Contains(line, "dockwall"))
 }
 
-// place says where in somebody else's chain a rule stands.
+// place says where in another program's chain a rule stands.
 func place(chain string, places map[string]int) string {
 	if chain == "" || strings.HasPrefix(chain, "DOCKWALL-") {
 		return ""

@@ -22,7 +22,7 @@ const (
 	cgroups  = "/sys/fs/cgroup"
 )
 
-// namespaces of every lab; the clients are all but the host.
+// namespaces of every lab; all except the host are clients.
 var namespaces = [...]string{"host", "wan", "wan2", "lan"}
 
 // sweep removes what labs left whose test process is gone.

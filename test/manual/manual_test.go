@@ -10,7 +10,7 @@ import (
 	"dockwall/test/lab"
 )
 
-// elsewhere are commands that are not run here, and who runs them; where a path
+// elsewhere are commands that are not run here, and the tests that run them; where a path
 // of this repository is named, the command has to stand in that file.
 var elsewhere = map[string][2]string{
 	"apt-get install ./dockwall_*.deb": {"", "the host of this test has no package manager; test/boot TestPackage installs the package"},

@@ -77,7 +77,7 @@ func pages(t *testing.T) []string {
 }
 
 // TestPages holds the pages to each other: what is linked is there, every page
-// is in the list, and blocks are of a language that somebody runs or looks at.
+// is in the list, and blocks are of a language that a test runs or a reader looks at.
 func TestPages(t *testing.T) {
 	index, err := os.ReadFile(filepath.Join(folder, "README.md"))
 	if err != nil {
@@ -99,7 +99,7 @@ func TestPages(t *testing.T) {
 		}
 		for _, b := range blocks(t, page) {
 			if b.language != "hcl" && b.language != "sh" && b.language != "" {
-				t.Errorf("%s:%d: nobody runs a block of %q", name, b.line, b.language)
+				t.Errorf("%s:%d: no test runs a block of %q", name, b.line, b.language)
 			}
 			if b.language == "" && strings.Contains(b.text, "agentctl ") {
 				t.Errorf("%s:%d: a block with commands is one of sh", name, b.line)

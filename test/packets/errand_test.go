@@ -13,7 +13,7 @@ import (
 type errand struct {
 	by person
 	q  policy.Question
-	// to is the name of who answers, if nothing stops it.
+	// to is the name of the server that answers, if no rule refuses the packet.
 	to outcome
 }
 

@@ -85,7 +85,7 @@ func choose(classes [][]errand, lots *rand.Rand) []errand {
 	return drawn
 }
 
-// hold puts a policy in force and holds what becomes of the errands against
+// hold applies a policy and compares the outcome of the errands with
 // the walk and the meaning.
 func (w *town) hold(t *testing.T, p policy.Policy, o iptables.Options, errands []errand, c *census) {
 	t.Helper()

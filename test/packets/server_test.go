@@ -70,7 +70,7 @@ func (s *space) serveOn(t testing.TB, at netip.AddrPort) error {
 	return nil
 }
 
-// outcome is what a client sees of an attempt: the name of who answered, or
+// outcome is what a client sees of an attempt: the name of the server that answered, or
 // one of these.
 type outcome string
 

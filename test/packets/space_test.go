@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// space is a network namespace without a name: it is there as long as somebody
+// space is a network namespace without a name: it exists as long as a process
 // has it open.
 type space struct {
 	name string

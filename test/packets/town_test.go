@@ -20,7 +20,7 @@ type town struct {
 	facts   netinfo.Snapshot
 }
 
-// person is somebody who can ask: an outside address, or a container's.
+// person is a client: an outside address, or a container's.
 type person struct {
 	space *space
 	nic   string // by which the host hears it

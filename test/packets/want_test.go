@@ -57,7 +57,7 @@ func expect(p policy.Policy, w *town, m *trace.Machine, e errand) want {
 
 // reply is the first answer to what was forwarded. Only a block block, which
 // stands before the rule for replies, refuses it: nothing from a blocked
-// address, and nothing from a container to one, whoever began. What the host
+// address, and nothing from a container to one, whichever side began. What the host
 // itself answers meets no rule of dockwall's.
 func reply(p trace.Packet) trace.Packet {
 	p.In, p.Out = p.Out, p.In
@@ -115,7 +115,7 @@ func (e errand) send(patience time.Duration) (outcome, error) {
 	return e.by.space.dial(e.by.addr, netip.AddrPortFrom(e.q.Dest, e.q.Port), e.q.Proto, patience)
 }
 
-// patience: who is to be answered may be slow on a busy machine; who is not
+// patience: an expected answer may be slow on a busy machine; a client that is not
 // must be waited for in vain.
 func (x want) patience() time.Duration {
 	if x.see == silence || x.unheard {

@@ -90,7 +90,7 @@ func (q *question) ask(ctx context.Context, d net.Dialer, address string) (net.C
 		a.Local = conn.LocalAddr().String()
 	}
 	if conn != nil && q.proto == "tcp" && a.Class == "timeout" {
-		// It was let in: nobody said anything, as with HTTP.
+		// The connection was accepted, and the server waits for a request, as with HTTP.
 		a.Class = "silent"
 	}
 	return conn, a

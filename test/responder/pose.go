@@ -10,10 +10,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// poseEnv tells the program that pose has started it anew, and where to listen.
+// poseEnv tells the program that pose has started it again, and where to listen.
 const poseEnv = "RESPONDER_POSE"
 
-// pose starts the program anew under the name and the arguments of another one.
+// pose starts the program again under the name and the arguments of another one.
 func pose(args []string, errs io.Writer) int {
 	flags := flag.NewFlagSet("pose", flag.ContinueOnError)
 	flags.SetOutput(errs)

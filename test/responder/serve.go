@@ -80,7 +80,7 @@ func parseListen(spec string) (network, address string, err error) {
 	return network, address, nil
 }
 
-// answerTCP says who it is and who asked, then echoes line by line.
+// answerTCP writes its own name and the client's address, then echoes line by line.
 func answerTCP(c net.Conn, name string) {
 	defer c.Close()
 	if _, err := fmt.Fprintf(c, "%s %s %s\n", name, c.RemoteAddr(), c.LocalAddr()); err != nil {

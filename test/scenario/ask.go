@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// parseQuestion reads "FROM PROTO TARGET VERDICT". An allow that names nobody
+// parseQuestion reads "FROM PROTO TARGET VERDICT". An allow that names no server
 // is of the place's own container or client.
 func parseQuestion(ws []string) (Ask, Verdict, error) {
 	if len(ws) < 4 || len(ws) > 5 {

@@ -7,7 +7,7 @@ import (
 )
 
 // check looks for what no single line shows: sections that are not there or
-// that nobody uses, containers and connections that were never made.
+// that are not in use, containers and connections that were never made.
 func (p *parser) check() error {
 	s := &p.scenario
 	if s.Prose == "" {

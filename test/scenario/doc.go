@@ -47,7 +47,7 @@
 //	connection NAME lives|is cut
 //	host COMMAND ...                        on the host
 //	in PLACE COMMAND ...                    in the network of a client or a container
-//	tamper COMMAND ...                      the same, by somebody who does not know of the agent
+//	tamper COMMAND ...                      the same, by a program that does not know the agent
 //	within 5s rules as before               as the agent had them before the last tamper
 //	remember rules                          everybody's, and the sets
 //	rules as remembered

@@ -88,7 +88,7 @@ type Place struct{ Name, Network, Address string }
 // Verdict is what is expected of an Ask.
 type Verdict struct {
 	Allow bool
-	// Server is who must answer; empty: anybody.
+	// Server is the container that must answer; empty: any.
 	Server string
 }
 

@@ -181,7 +181,7 @@ func (e *Engine) History() []string {
 	return append([]string(nil), e.history...)
 }
 
-// newID gives 64 digits nobody has yet.
+// newID returns 64 digits that are not in use yet.
 func (e *Engine) newID() string {
 	e.serial++
 	sum := sha256.Sum256(fmt.Appendf(nil, "%d", e.serial))

@@ -142,7 +142,7 @@ func short(names []string) string {
 }
 
 // stack places cards below each other, each as near to where it is wanted as
-// those above allow; those that nobody wants anywhere come last.
+// those above allow; those without a preferred place come last.
 func stack(cs []card, top int) {
 	slices.SortStableFunc(cs, func(a, b card) int {
 		if a.unused != b.unused {

@@ -4,7 +4,7 @@
 // It is for layout and writing only: it asks nothing, and what it draws as open
 // or closed is what the picture says.
 //
-//	NICs and who comes in by them │ policies │ networks, containers, ports │ policies for what leaves
+//	NICs and the sources behind them │ policies │ networks, containers, ports │ policies for what leaves
 //	                         lanes          lanes                        lanes
 //
 // A policy is a lane, a vertical line of its colour. What it lets pass has a

@@ -29,7 +29,7 @@ type graph struct {
 
 func (g *graph) write(title string) {
 	g.line("digraph dockwall {")
-	g.line("  graph [rankdir=LR, label=%s, labelloc=t, fontname=sans, ranksep=1.2]", quote("Who may reach what: "+title))
+	g.line("  graph [rankdir=LR, label=%s, labelloc=t, fontname=sans, ranksep=1.2]", quote("Access: "+title))
 	g.line("  node [shape=box, fontname=monospace, fontsize=10]")
 	g.line("  edge [color=gray40]")
 	for i, w := range g.p.Warnings {

@@ -42,7 +42,7 @@ type standing struct {
 	rest    bool
 }
 
-// entries are a gate's lines: who gets in somewhere, who is blocked, and the
+// entries are a gate's lines: the sources that reach a port, the blocked ones, and the
 // others in one.
 func entries(p *picture.Picture, gate int) []entry {
 	all := standings(p, gate)
@@ -108,7 +108,7 @@ func ports(p *picture.Picture) []picture.Port {
 	return append(all, p.API...)
 }
 
-// line is the addresses in one line: the first of them, and who is left out.
+// line is the addresses in one line: the first of them, and the excluded ones.
 func (e *entry) line(room, size int) string {
 	if len(e.but) == 0 {
 		return some(e.sub, room, size, monoWidth)
@@ -120,7 +120,7 @@ func (e *entry) line(room, size int) string {
 	return some(e.sub, room-width(not, size, monoWidth)-size, size, monoWidth) + " " + not
 }
 
-// dominated tells that whom no policy names gets nowhere where one that is
+// dominated reports whether sources that no policy names reach no port where one that is
 // named, and not blocked, does not: then it is everyone.
 func dominated(all []standing) bool {
 	rest := &all[len(all)-1]
@@ -235,7 +235,7 @@ func each(p *picture.Picture, f func(owner string, port *picture.Port)) {
 	}
 }
 
-// restEntry is the line of everybody who is not named above.
+// restEntry is the line of every source that is not named above.
 func restEntry(p *picture.Picture, rest *standing, closed []*standing, everyone, others bool, gate int) entry {
 	e := entry{label: "everyone else", sources: []int{rest.index}, plugs: rest.plugs}
 	if everyone || !others && len(rest.plugs) == 0 {

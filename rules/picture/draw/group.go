@@ -103,7 +103,7 @@ func inside(n *picture.Network) (text, tip string) {
 	case picture.Closed:
 		return "isolated", "Its containers do not reach each other."
 	case picture.Some:
-		return "isolated but for →", "Its containers reach each other only as the policies to the right list."
+		return "isolated except for →", "Its containers reach each other only as the policies to the right list."
 	}
 	return "", ""
 }
@@ -220,7 +220,7 @@ func sharers(p *picture.Picture, owner string) []member {
 }
 
 func noneGroup(p *picture.Picture, n *picture.Network) group {
-	g := group{title: "not running, or on no network", tip: "Nobody reaches them now."}
+	g := group{title: "not running, or on no network", tip: "No client reaches them now."}
 	for i := range n.Members {
 		m := &n.Members[i]
 		if p.Containers[m.Index].SharesWith == "" {
@@ -235,7 +235,7 @@ func noneGroup(p *picture.Picture, n *picture.Network) group {
 
 // apiRow are the engine's own ports, those in one pill that fare alike.
 func apiRow(p *picture.Picture) member {
-	row := member{name: "Docker API", note: "root access", tip: "Docker's own TCP ports: whoever reaches them is root on this host."}
+	row := member{name: "Docker API", note: "root access", tip: "Docker's own TCP ports: a client that reaches them is root on this host."}
 	var kept []*picture.Port
 	for i := range p.API {
 		a := &p.API[i]
@@ -296,7 +296,7 @@ func portTip(owner string, p *picture.Port) string {
 	case picture.Open:
 		lines = append(lines, "open to")
 	default:
-		lines = append(lines, "closed to everybody outside")
+		lines = append(lines, "closed to the outside")
 	}
 	for i, a := range p.Access {
 		if i == 24 {

@@ -15,10 +15,10 @@ func (l *layouter) headHeight() int { return 80 + 30*len(l.p.Warnings) }
 // head writes the title, the sums and the warnings.
 func (l *layouter) head(title string) {
 	sums, room := l.sums(), l.sheet.width-2*margin
-	l.sheet.title = "Who may reach what: " + title
+	l.sheet.title = "Access: " + title
 	l.sheet.desc = strings.Join(append([]string{sums}, l.p.Warnings...), " ")
 	n := node{}
-	n.add(sans("strong", margin, 40, room, 20, "Who may reach what"))
+	n.add(sans("strong", margin, 40, room, 20, "Access"))
 	n.add(sans("muted", margin, 60, room, 12, clean(title)+" · "+sums))
 	l.sheet.add(n)
 	y := 72
@@ -54,7 +54,7 @@ func (l *layouter) sums() string {
 		}
 	}
 	parts := []string{plural(networks, "network"), plural(running, "running container"),
-		plural(open+closed, "published port") + ": " + count(open) + " open to somebody outside, " + count(closed) + " closed to all"}
+		plural(open+closed, "published port") + ": " + count(open) + " open from outside, " + count(closed) + " closed to all"}
 	if l.p.Engine != "" {
 		parts = append([]string{"Docker " + clean(l.p.Engine)}, parts...)
 	}

@@ -41,7 +41,7 @@ type layouter struct {
 	top         int
 }
 
-// gateBox is a box of NICs with those who come in by them.
+// gateBox is a box of NICs with the sources behind them.
 type gateBox struct {
 	gate    *picture.Gate
 	lines   []string

@@ -180,7 +180,7 @@ func pills(boxes []group) []port {
 	return all
 }
 
-// Whom nothing joins to a port must not reach it, but as one of everyone.
+// A source without a line to a port must not reach it, except as part of everyone.
 func TestLanesLeaveNothingOut(t *testing.T) {
 	looked := 0
 	rapid.Check(t, func(t *rapid.T) {
@@ -211,7 +211,7 @@ func onPill(p *port, policy string) bool {
 	return slices.ContainsFunc(p.plugs, func(g plug) bool { return g.policy == policy })
 }
 
-// Everyone is everyone but who is blocked.
+// Everyone means every address except the blocked ones.
 func TestEveryone(t *testing.T) {
 	looked := 0
 	rapid.Check(t, func(t *rapid.T) {

@@ -2,7 +2,7 @@ package draw
 
 import "dockwall/rules/picture"
 
-// markParts makes the dots of ports partial where not all who are on the lane
+// markParts makes the dots of ports partial where not all sources on the lane
 // reach the port: a range of ports that is open to some as a whole, to others
 // in part, or an address of one family. all are the entries of each gate.
 func markParts(groups []group, all [][]entry) {
@@ -18,7 +18,7 @@ func markParts(groups []group, all [][]entry) {
 	}
 }
 
-// reachedByAll tells that whoever is on the policy's lane reaches the port.
+// reachedByAll reports whether every source on the policy's lane reaches the port.
 func reachedByAll(port *picture.Port, policy string, all [][]entry) bool {
 	for gate, entries := range all {
 		for i := range entries {

@@ -15,7 +15,7 @@ import (
 	"dockwall/rules/picture"
 )
 
-// hostile are names that somebody might give.
+// hostile are names that an attacker might choose.
 func hostile() *rapid.Generator[string] {
 	return rapid.OneOf(rapid.String(), rapid.Custom(func(t *rapid.T) string { return string(rapid.SliceOf(rapid.Byte()).Draw(t, "bytes")) }),
 		rapid.SampledFrom([]string{`</text><script>alert(1)</script>`, `"><image href="http://x/"/>`, "]]>", "<!--", "&amp;", "a\x00b", "\x1b[2J",
@@ -192,7 +192,7 @@ func TestSVG(t *testing.T) {
 		t.Error("two drawings of one host differ")
 	}
 	for _, want := range []string{"published.shop (agent.hcl:", "not covered", "stopped before everything else by block.abusers",
-		"Docker API: 2375/tcp", "closed to everybody outside", "prefers-color-scheme:dark", "isolated but for", "but not 203.0.113.99", "shop-web-50"} {
+		"Docker API: 2375/tcp", "closed to the outside", "prefers-color-scheme:dark", "isolated except for", "but not 203.0.113.99", "shop-web-50"} {
 		if !strings.Contains(first.String(), want) {
 			t.Errorf("the picture does not say %q", want)
 		}
