@@ -96,6 +96,8 @@ var layers = []layer{
 		"the compiler makes a ruleset of any backend"},
 	{"rules/trace", []string{"dockwall/rules/compile", "dockwall/rules/backend/iptables"},
 		"the walk of a packet is what the compiler and the backends are tested with"},
+	{"rules/published", []string{"dockwall/rules"},
+		"which container answers at an address is a question about facts alone"},
 	{"rules/picture", []string{"dockwall/rules/compile", "dockwall/rules/backend/iptables", "dockwall/rules/plan"},
 		"what is open in a picture is asked of the ruleset that it is given"},
 	{"rules/picture/draw", []string{"dockwall/netinfo", "dockwall/rules/policy", "dockwall/rules/trace"},

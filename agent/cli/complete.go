@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"io"
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -13,6 +14,7 @@ import (
 	"dockwall/agent/config"
 	"dockwall/agent/control"
 	"dockwall/netinfo"
+	"dockwall/rules/published"
 )
 
 // completePatience is how long the shell may be kept waiting for names; after
@@ -193,12 +195,15 @@ func cutPort(typed string) (head, port string, found bool) {
 // portsBehind are a container's own ports, or those that the host publishes.
 func portsBehind(s netinfo.Snapshot, head string) []string {
 	var all []string
+	named := slices.ContainsFunc(s.Containers, func(c netinfo.Container) bool { return c.Name == head })
+	host, err := netip.ParseAddr(strings.Trim(head, "[]"))
 	for _, c := range s.Containers {
 		for _, p := range c.Ports {
 			switch {
 			case c.Name == head:
 				all = append(all, strconv.Itoa(int(p.ContainerPort)))
-			case !slices.ContainsFunc(s.Containers, func(o netinfo.Container) bool { return o.Name == head }) && p.HostPort != 0:
+			case named || p.HostPort == 0:
+			case head == "" || err == nil && published.Reaches(published.Bind(&s, &c, p), host):
 				all = append(all, strconv.Itoa(int(p.HostPort)))
 			}
 		}

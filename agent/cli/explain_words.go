@@ -9,6 +9,7 @@ import (
 	"dockwall/netinfo"
 	"dockwall/rules"
 	"dockwall/rules/policy"
+	"dockwall/rules/published"
 )
 
 // places are the interfaces by which all the questions that this way stands
@@ -96,13 +97,8 @@ func service(a netip.Addr, port uint16, proto rules.Protocol) string {
 // publishers are the containers that publish what was dialled.
 func publishers(s netinfo.Snapshot, q policy.Question) []string {
 	var names []string
-	for _, c := range s.Containers {
-		for _, p := range c.Ports {
-			at := !p.HostAddr.IsValid() || p.HostAddr.IsUnspecified() || p.HostAddr == q.Dest
-			if at && p.Proto == q.Proto && p.HostPort <= q.Port && q.Port <= p.HostPortEnd && !slices.Contains(names, c.Name) {
-				names = append(names, c.Name)
-			}
-		}
+	for _, c := range published.At(&s, q.Proto, netip.AddrPortFrom(q.Dest, q.Port)).Containers() {
+		names = append(names, c.Name)
 	}
 	return names
 }
@@ -216,8 +212,9 @@ func (q *inquiry) publishedHint(asked policy.Question) string {
 		if p.Proto != asked.Proto || p.ContainerPort != asked.Port || p.HostPort == 0 {
 			continue
 		}
-		hosts := []netip.Addr{p.HostAddr}
-		if !p.HostAddr.IsValid() || p.HostAddr.IsUnspecified() && p.HostAddr.Is6() == asked.Source.Is6() {
+		bound := published.Bind(&q.s, c, p)
+		hosts := []netip.Addr{bound}
+		if !bound.IsValid() || bound.IsUnspecified() && bound.Is6() == asked.Source.Is6() {
 			hosts = q.hostAddrs(sender{nic: asked.NIC, addr: asked.Source})
 		}
 		if len(hosts) == 1 && hosts[0].Is6() == asked.Source.Is6() && !hosts[0].IsUnspecified() {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -222,6 +223,30 @@ func TestServes(t *testing.T) {
 	for text, want := range map[string]bool{"192.0.2.1:1": true, "[::1]:1": false, "192.0.2.1:2": true, "192.0.2.2:2": false, "192.0.2.1:3": false} {
 		if got := p.serves(netinfo.TCP, netip.MustParseAddrPort(text)); got != want {
 			t.Errorf("%s: %v, want %v", text, got, want)
+		}
+	}
+}
+
+// A port of a network that binds its ports to one address of the host is not
+// served at the others: the host's own connections from there are its business.
+func TestServesWhereTheNetworkBinds(t *testing.T) {
+	s := town()
+	i := slices.IndexFunc(s.Networks, func(n netinfo.Network) bool { return n.ID == "b" })
+	s.Networks[i].BindAddr = netip.MustParseAddr("198.51.100.1")
+	p := newPlaces(s)
+	for text, want := range map[string]bool{"198.51.100.1:8080": true, "192.0.2.1:8080": false, "[2001:db8:1::1]:8080": false, "192.0.2.1:8086": true} {
+		at := netip.MustParseAddrPort(text)
+		if got := p.serves(netinfo.TCP, at); got != want {
+			t.Errorf("%s: %v, want %v", text, got, want)
+		}
+		own := hostnet.Flow{Proto: netinfo.TCP, Status: seen | assured | confirmed,
+			Original: tuple(text, "[2001:db8::7]:4000"), Reply: tuple("[2001:db8::7]:4000", text)}
+		if at.Addr().Is4() {
+			own.Original, own.Reply = tuple(text, "203.0.113.7:4000"), tuple("203.0.113.7:4000", text)
+		}
+		own.TCP = hostnet.TCPFlow{State: 3, Midstream: true}
+		if _, answers := p.attempt(own); answers != want {
+			t.Errorf("a connection from %s is taken for an answer: %v, want %v", text, answers, want)
 		}
 	}
 }

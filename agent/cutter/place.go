@@ -7,9 +7,10 @@ import (
 
 	"dockwall/netinfo"
 	"dockwall/netinfo/hostnet"
+	"dockwall/rules/published"
 )
 
-// places tells where addresses are and which ports are published, for ten
+// places says where addresses are and which ports are published, for tens of
 // thousands of questions.
 type places struct {
 	// host are the host's own addresses, with the links that have them.
@@ -23,8 +24,8 @@ type places struct {
 	links, nics []string
 	// ports are the containers' published ports.
 	ports map[endpoint]bool
-	// served are the host's published ports that somebody serves now.
-	served map[portKey][]netip.Addr
+	// answers are the host's published ports.
+	answers *published.Index
 }
 
 type endpoint struct {
@@ -32,14 +33,9 @@ type endpoint struct {
 	at    netip.AddrPort
 }
 
-type portKey struct {
-	proto netinfo.Protocol
-	port  uint16
-}
-
 func newPlaces(s netinfo.Snapshot) *places {
 	p := &places{host: map[netip.Addr][]string{}, addrs: map[string][]netip.Addr{}, bridges: new(bart.Table[string]),
-		ports: map[endpoint]bool{}, served: map[portKey][]netip.Addr{}}
+		ports: map[endpoint]bool{}, answers: published.New(&s)}
 	p.addLinks(s)
 	for _, n := range s.Networks {
 		for _, sub := range n.Subnets {
@@ -50,9 +46,6 @@ func newPlaces(s netinfo.Snapshot) *places {
 	}
 	for _, c := range s.Containers {
 		p.addContainer(s, c)
-	}
-	for _, port := range s.Proxies {
-		p.serve(port)
 	}
 	return p
 }
@@ -98,31 +91,11 @@ func (p *places) addContainer(s netinfo.Snapshot, c netinfo.Container) {
 			}
 		}
 	}
-	if len(c.Endpoints) == 0 || c.HostNetwork || c.SharesWith != "" {
-		return
-	}
-	for _, port := range c.Ports {
-		p.serve(port)
-	}
 }
 
-// serve notes a host port that has exactly one number.
-func (p *places) serve(port netinfo.PublishedPort) {
-	if port.HostPort == 0 || port.HostPortEnd > port.HostPort {
-		return
-	}
-	k := portKey{port.Proto, port.HostPort}
-	p.served[k] = append(p.served[k], port.HostAddr)
-}
-
-// serves tells that a published port is bound at the host's address.
+// serves reports whether a published port is bound at the host's address now.
 func (p *places) serves(proto netinfo.Protocol, at netip.AddrPort) bool {
-	for _, a := range p.served[portKey{proto, at.Port()}] {
-		if !a.IsValid() || a == at.Addr() || a.IsUnspecified() && a.Is4() == at.Addr().Is4() {
-			return true
-		}
-	}
-	return false
+	return p.answers.At(proto, at).Served()
 }
 
 func (p *places) isHost(a netip.Addr) bool { return a.IsLoopback() || len(p.host[a]) > 0 }

@@ -9,6 +9,7 @@ import (
 	"dockwall/netinfo/hostnet"
 	"dockwall/rules"
 	"dockwall/rules/compile"
+	"dockwall/rules/published"
 )
 
 // named gives a packet the names of this snapshot.
@@ -60,31 +61,15 @@ func holder(s netinfo.Snapshot, a netip.Addr) string {
 	return ""
 }
 
-// publisher is the container behind a port of the host: one that runs before
-// one that would publish it.
+// publisher returns the name of the container that answers at the address and port
+// of the host; empty if none does, or if several on the host's network may.
 func publisher(s netinfo.Snapshot, d hostnet.Denied) string {
-	name := ""
-	for _, c := range s.Containers {
-		for _, p := range c.Ports {
-			if p.Proto != d.Proto || p.HostPort == 0 || d.DstPort < p.HostPort || d.DstPort > p.HostPortEnd || !bindsTo(p, d.Dst) {
-				continue
-			}
-			if c.Running() {
-				return c.Name
-			}
-			if name == "" {
-				name = c.Name
-			}
-		}
+	a := published.At(&s, d.Proto, netip.AddrPortFrom(d.Dst, d.DstPort))
+	all := a.Containers()
+	if len(all) == 0 || len(all) > 1 && len(a.HostNetwork) == len(all) {
+		return ""
 	}
-	return name
-}
-
-func bindsTo(p netinfo.PublishedPort, a netip.Addr) bool {
-	if !p.HostAddr.IsValid() || p.HostAddr == a {
-		return true
-	}
-	return p.HostAddr.IsUnspecified() && p.HostAddr.Is4() == a.Is4()
+	return all[0].Name
 }
 
 // places tells which policy a rule's prefix stands for.

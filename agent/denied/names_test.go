@@ -102,3 +102,36 @@ func TestPlaces(t *testing.T) {
 		}
 	}
 }
+
+// The container of a refused packet is the one that answers at the address that
+// was dialled.
+func TestNamedByAddress(t *testing.T) {
+	wan := netip.MustParseAddr("203.0.113.9")
+	one, two := netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("192.0.2.2")
+	at := func(a netip.Addr) []netinfo.PublishedPort {
+		return []netinfo.PublishedPort{{HostAddr: a, HostPort: 443, HostPortEnd: 443, Proto: netinfo.TCP, ContainerPort: 443}}
+	}
+	on := func(network string) []netinfo.Endpoint {
+		return []netinfo.Endpoint{{NetworkID: network, Addrs: []netip.Addr{netip.MustParseAddr("172.17.0.2")}}}
+	}
+	s := netinfo.Snapshot{
+		Networks: []netinfo.Network{{ID: "b", Name: "bridge", Bridge: "docker0"}, {ID: "i", Name: "inner", Bridge: "br-inner", BindAddr: two}},
+		Containers: []netinfo.Container{
+			{Name: "all", State: "running", Endpoints: on("b"), Ports: at(netip.IPv4Unspecified())},
+			{Name: "inner", State: "running", Endpoints: on("i"), Ports: []netinfo.PublishedPort{{HostPort: 53, HostPortEnd: 53, Proto: netinfo.TCP}}},
+			{Name: "one", State: "running", Endpoints: on("b"), Ports: at(one)},
+			{Name: "vrrp", State: "running", HostNetwork: true},
+		},
+		Listeners: []netinfo.Listener{{Addr: one, Proto: netinfo.TCP, Port: 8123, Container: true}},
+	}
+	for _, tt := range []struct {
+		dst  netip.Addr
+		port uint16
+		want string
+	}{{one, 443, "one"}, {two, 443, "all"}, {two, 53, "inner"}, {one, 53, ""}, {one, 8123, "vrrp"}, {two, 8123, ""}} {
+		d := hostnet.Denied{Hook: hostnet.HookInput, Src: wan, Dst: tt.dst, Proto: netinfo.TCP, DstPort: tt.port}
+		if got := named(d, s).Container; got != tt.want {
+			t.Errorf("%s port %d: container %q, want %q", tt.dst, tt.port, got, tt.want)
+		}
+	}
+}

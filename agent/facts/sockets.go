@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"maps"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -281,7 +282,9 @@ func (s sockets) see(open []owned, engine []netinfo.Listener, proxies []hostnet.
 	var seen []sighting
 	for _, o := range open {
 		l := netinfo.Listener{Addr: o.Addr, Proto: o.Proto, Port: o.Port, Container: o.home == hostnet.HomeContainer}
-		proxied := slices.ContainsFunc(proxies, func(p hostnet.Proxy) bool { return p.Proto == o.Proto && p.HostPort == o.Port })
+		proxied := slices.ContainsFunc(proxies, func(p hostnet.Proxy) bool {
+			return p.Proto == o.Proto && p.HostPort == o.Port && sameBind(p.HostAddr, o.Addr)
+		})
 		engines := slices.ContainsFunc(engine, func(e netinfo.Listener) bool { return e.Proto == l.Proto && e.Port == l.Port })
 		if !proxied && !engines && o.owner != hostnet.OwnerEngine {
 			seen = append(seen, sighting{l: l, since: now, hosts: o.hosts()})
@@ -304,6 +307,14 @@ func (s sockets) see(open []owned, engine []netinfo.Listener, proxies []hostnet.
 		}
 	}
 	return seen
+}
+
+// sameBind reports whether a docker-proxy that was told to serve host may have
+// opened the socket on addr: it is that address, or both are every address (old
+// versions serve IPv4 on a socket of both families).
+func sameBind(host, addr netip.Addr) bool {
+	host = host.Unmap()
+	return host == addr || host.IsUnspecified() && addr.IsUnspecified()
 }
 
 // settled returns the listeners whose process is known, or that have been there

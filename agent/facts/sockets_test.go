@@ -145,3 +145,23 @@ func TestPortsThatContainersWant(t *testing.T) {
 		t.Error("a running container wants a port")
 	}
 }
+
+// A service of the host on another address than a docker-proxy of the same port
+// is the host's own.
+func TestProxyOfAnotherAddress(t *testing.T) {
+	now := time.Now()
+	dns := owned{Socket: hostnet.Socket{Addr: addr("192.0.2.2"), Proto: netinfo.TCP, Port: 53}, owner: hostnet.OwnerHost}
+	for bound, want := range map[string]int{"192.0.2.1": 1, "192.0.2.2": 0, "0.0.0.0": 1} {
+		proxy := []hostnet.Proxy{{Proto: netinfo.TCP, HostAddr: addr(bound), HostPort: 53, ContainerAddr: addr("172.18.0.2"), ContainerPort: 53}}
+		var s sockets
+		if got := s.see([]owned{dns}, nil, proxy, now); len(got) != want {
+			t.Errorf("with docker-proxy on %s: %d services of the host, want %d", bound, len(got), want)
+		}
+	}
+	every := owned{Socket: hostnet.Socket{Addr: addr("::"), Proto: netinfo.TCP, Port: 53}, owner: hostnet.OwnerUnknown}
+	proxy := []hostnet.Proxy{{Proto: netinfo.TCP, HostAddr: addr("0.0.0.0"), HostPort: 53, ContainerAddr: addr("172.18.0.2"), ContainerPort: 53}}
+	var s sockets
+	if got := s.see([]owned{every}, nil, proxy, now); len(got) != 0 {
+		t.Errorf("docker-proxy on a socket of both families is taken for a service: %v", got)
+	}
+}

@@ -9,6 +9,7 @@ import (
 
 	"dockwall/netinfo"
 	"dockwall/rules/policy"
+	"dockwall/rules/published"
 )
 
 // entry is one element of a ports list, and what there is to say about it.
@@ -29,6 +30,7 @@ func entriesOf(s *netinfo.Snapshot, c netinfo.Container) []entry {
 	var all []entry
 	routed := isRouted(s, c)
 	for _, p := range c.Ports {
+		p.HostAddr = published.Bind(s, &c, p)
 		if p.HostPort != 0 && !p.HostAddr.IsLoopback() {
 			e := entry{ports: policy.Ports{Proto: p.Proto, Lo: p.HostPort, Hi: max(p.HostPort, p.HostPortEnd)}, inside: p.ContainerPort}
 			if p.HostAddr.IsValid() && !p.HostAddr.IsUnspecified() {

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"dockwall/netinfo"
+	"dockwall/rules/published"
 )
 
 // notes ends the text with what it does not allow or cannot judge.
@@ -54,7 +55,7 @@ func wrapped(note string) string {
 // container notes what no block can say of one.
 func (w *writer) container(c netinfo.Container) {
 	name := remark(c.Name)
-	switch local := localPorts(c); {
+	switch local := localPorts(w.s, c); {
 	case c.SharesWith != "":
 		return
 	case c.HostNetwork:
@@ -82,7 +83,9 @@ func (w *writer) onUncovered(c netinfo.Container) bool {
 
 // localPorts is the container with only the ports that are bound to a loopback
 // address.
-func localPorts(c netinfo.Container) netinfo.Container {
-	c.Ports = slices.DeleteFunc(slices.Clone(c.Ports), func(p netinfo.PublishedPort) bool { return p.HostPort == 0 || !p.HostAddr.IsLoopback() })
+func localPorts(s *netinfo.Snapshot, c netinfo.Container) netinfo.Container {
+	c.Ports = slices.DeleteFunc(slices.Clone(c.Ports), func(p netinfo.PublishedPort) bool {
+		return p.HostPort == 0 || !published.Bind(s, &c, p).IsLoopback()
+	})
 	return c
 }

@@ -6,6 +6,7 @@ import (
 
 	"dockwall/netinfo"
 	"dockwall/rules"
+	"dockwall/rules/published"
 	"dockwall/rules/trace"
 )
 
@@ -55,6 +56,7 @@ func (c *comparison) published(ts *targets) {
 }
 
 func (c *comparison) publishedPort(ts *targets, ct *netinfo.Container, p netinfo.PublishedPort) {
+	p.HostAddr = published.Bind(&c.s, ct, p)
 	label := ct.Name + " " + publishedLabel(p)
 	if p.HostPort != 0 {
 		for _, host := range c.hostAddrs(p.HostAddr) {

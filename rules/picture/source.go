@@ -11,6 +11,7 @@ import (
 	"dockwall/rules"
 	"dockwall/rules/meaning"
 	"dockwall/rules/policy"
+	"dockwall/rules/published"
 	"dockwall/rules/trace"
 )
 
@@ -250,7 +251,7 @@ func (x *prober) hostAddr(port hostPort, v6 bool) netip.Addr {
 func (x *prober) claimed(a netip.Addr, port hostPort) bool {
 	return slices.ContainsFunc(x.s.Containers, func(c netinfo.Container) bool {
 		return slices.ContainsFunc(c.Ports, func(p netinfo.PublishedPort) bool {
-			return p.HostAddr == a && p.Proto == port.proto && p.HostPort <= port.number && port.number <= p.HostPortEnd
+			return published.Bind(&x.s, &c, p) == a && p.Proto == port.proto && p.HostPort <= port.number && port.number <= p.HostPortEnd
 		})
 	})
 }

@@ -6,6 +6,7 @@ import (
 
 	"dockwall/netinfo"
 	"dockwall/rules/policy"
+	"dockwall/rules/published"
 	"dockwall/rules/trace"
 )
 
@@ -79,10 +80,7 @@ func (x *prober) single(t hostPort) bool {
 // boundTo are the addresses that the port is dialled by: the one it is bound
 // to, or one of the host's in each family that it is bound to all of.
 func (x *prober) boundTo(c *netinfo.Container, p netinfo.PublishedPort, number uint16) []netip.Addr {
-	at := p.HostAddr
-	if !at.IsValid() {
-		at = x.bindAddr(c)
-	}
+	at := published.Bind(&x.s, c, p)
 	if at.IsValid() && !at.IsUnspecified() {
 		if policy.Locate(x.s, at).Kind != policy.OnHost {
 			return nil // gone, or not there yet
@@ -92,24 +90,6 @@ func (x *prober) boundTo(c *netinfo.Container, p netinfo.PublishedPort, number u
 	return slices.DeleteFunc(x.hostAddrs(hostPort{p.Proto, number}), func(a netip.Addr) bool {
 		return at.IsValid() && a.Is6() != at.Is6()
 	})
-}
-
-// bindAddr is where a port without an address is bound, where the container's
-// networks agree.
-func (x *prober) bindAddr(c *netinfo.Container) netip.Addr {
-	var a netip.Addr
-	first := true
-	for _, e := range c.Endpoints {
-		n, ok := x.networks[e.NetworkID]
-		if !ok || n.Bridge == "" || n.Internal {
-			continue
-		}
-		if !first && n.BindAddr != a {
-			return netip.Addr{}
-		}
-		a, first = n.BindAddr, false
-	}
-	return a
 }
 
 // verdicts are the answers to every atom at every gate.

@@ -3,6 +3,7 @@ package policy
 import (
 	"dockwall/netinfo"
 	"dockwall/rules"
+	"dockwall/rules/published"
 )
 
 // Eval is the meaning of a policy: whether an attempt to open a connection is
@@ -108,7 +109,7 @@ func (e eval) outsideToHost() Answer {
 	case len(named) > 0:
 		return e.hostNetwork(named)
 	case len(stopped) > 0:
-		return e.p.byDefault(published, "", ClassPublished)
+		return e.p.byDefault(kindPublished, "", ClassPublished)
 	}
 	if next := e.nextHostNetwork(); len(next) > 0 && !serviceListens(e.s, e.q) {
 		return e.hostNetwork(next)
@@ -124,11 +125,11 @@ type target struct {
 
 // behind gathers every place that may be behind the port: which of them the
 // kernel takes is not known.
-func (e eval) behind(bs []binding) []target {
+func (e eval) behind(cs []published.Claim) []target {
 	var ts []target
-	for _, b := range bs {
-		for _, at := range b.targets(e.s) {
-			ts = append(ts, target{at, b.containerPort})
+	for _, c := range cs {
+		for _, at := range placesBehind(e.s, c) {
+			ts = append(ts, target{at, c.Port.ContainerPort})
 		}
 	}
 	return ts
@@ -170,7 +171,7 @@ func (e eval) published(ts []target, port uint16) Answer {
 			return answer(true, "published."+b.Name, b.Origin, ClassPublished)
 		}
 	}
-	return e.defaultsOf(published, ts, ClassPublished)
+	return e.defaultsOf(kindPublished, ts, ClassPublished)
 }
 
 func (e eval) lets(b *Published) bool {
@@ -233,7 +234,7 @@ func (e eval) hostNetwork(named []*Published) Answer {
 			return answer(true, "published."+b.Name, b.Origin, ClassHostNet)
 		}
 	}
-	return e.p.byDefault(published, hostNetworkName, ClassHostNet)
+	return e.p.byDefault(kindPublished, hostNetworkName, ClassHostNet)
 }
 
 // dockerAPI is closed to outside and to containers alike unless the block

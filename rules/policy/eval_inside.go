@@ -34,7 +34,7 @@ func (e eval) containerToHost(from Place) Answer {
 	case isDockerAPI(e.q):
 		return e.dockerAPI()
 	case len(stopped) > 0:
-		if a := e.p.byDefault(between, "", ClassBetween); !a.Allow {
+		if a := e.p.byDefault(kindBetween, "", ClassBetween); !a.Allow {
 			return a
 		}
 	default:
@@ -61,7 +61,7 @@ func (e eval) toHost(from Place) Answer {
 // Where the default denies, neighbour discovery passes, since two that may talk
 // need it, and no container is another one's router.
 func (e eval) between(from Place, to ...target) Answer {
-	if byDefault := e.defaultsOf(between, to, ClassBetween); !byDefault.Allow {
+	if byDefault := e.defaultsOf(kindBetween, to, ClassBetween); !byDefault.Allow {
 		switch {
 		case e.fromRouter():
 			return answer(false, ByRouters, rules.Origin{}, ClassBetween)
@@ -74,7 +74,7 @@ func (e eval) between(from Place, to ...target) Answer {
 			return answer(true, "between."+b.Name, b.Origin, ClassBetween)
 		}
 	}
-	return e.defaultsOf(between, to, ClassBetween)
+	return e.defaultsOf(kindBetween, to, ClassBetween)
 }
 
 // fromRouter reports whether only a router sends such a message.
@@ -124,7 +124,7 @@ func (e eval) egress(from Place) Answer {
 	if by != nil {
 		return answer(false, "egress."+by.Name, by.Origin, ClassEgress)
 	}
-	return e.p.byDefault(egress, from.Network, ClassEgress)
+	return e.p.byDefault(kindEgress, from.Network, ClassEgress)
 }
 
 // host judges a container's way to the host's own services, in the same way.
@@ -147,7 +147,7 @@ func (e eval) host(from Place) Answer {
 	if by != nil {
 		return answer(false, "host."+by.Name, by.Origin, ClassHost)
 	}
-	return e.p.byDefault(host, from.Network, ClassHost)
+	return e.p.byDefault(kindHost, from.Network, ClassHost)
 }
 
 // unknown tells that nobody knows yet whose address the source is: no

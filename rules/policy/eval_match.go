@@ -90,19 +90,19 @@ func hasAddressIn(s netinfo.Snapshot, nic string, prefixes []netip.Prefix) bool 
 type kind string
 
 const (
-	published kind = "published"
-	between   kind = "between"
-	egress    kind = "egress"
-	host      kind = "host"
+	kindPublished kind = "published"
+	kindBetween   kind = "between"
+	kindEgress    kind = "egress"
+	kindHost      kind = "host"
 )
 
 func (k kind) of(published, between, egress, host Action) Action {
 	switch k {
-	case "published":
+	case kindPublished:
 		return published
-	case "between":
+	case kindBetween:
 		return between
-	case "egress":
+	case kindEgress:
 		return egress
 	default:
 		return host

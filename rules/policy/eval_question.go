@@ -5,6 +5,7 @@ import (
 
 	"dockwall/netinfo"
 	"dockwall/rules"
+	"dockwall/rules/published"
 )
 
 // Question is one attempt to open a connection, as the host meets it.
@@ -72,13 +73,13 @@ func Ways(s netinfo.Snapshot, q Question) []Question {
 	}
 	running, _ := publishedAt(s, q)
 	for _, b := range running {
-		for _, at := range b.gateways(s) {
-			a, ok := addrOf(at.endpoint, q.Dest.Is6())
-			if m := at.network.Mode(q.Dest.Is6()); !ok || m == netinfo.GatewayRouted || m == netinfo.GatewayIsolated {
+		for _, at := range published.Gateways(&s, b.Container) {
+			a, ok := addrOf(at.Endpoint, q.Dest.Is6())
+			if m := at.Network.Mode(q.Dest.Is6()); !ok || m == netinfo.GatewayRouted || m == netinfo.GatewayIsolated {
 				continue
 			}
 			w := q
-			w.DNAT = netip.AddrPortFrom(a, b.containerPort)
+			w.DNAT = netip.AddrPortFrom(a, b.Port.ContainerPort)
 			ways = append(ways, w)
 		}
 	}
