@@ -98,6 +98,8 @@ var layers = []layer{
 		"the walk of a packet is what the compiler and the backends are tested with"},
 	{"rules/published", []string{"dockwall/rules"},
 		"which container answers at an address is a question about facts alone"},
+	{"rules/finding", []string{"dockwall/rules/policy", "dockwall/rules/compile", "dockwall/rules/trace", "dockwall/rules/backend"},
+		"the vocabulary of findings is there before anything is found"},
 	{"rules/picture", []string{"dockwall/rules/compile", "dockwall/rules/backend/iptables", "dockwall/rules/plan"},
 		"what is open in a picture is asked of the ruleset that it is given"},
 	{"rules/picture/draw", []string{"dockwall/netinfo", "dockwall/rules/policy", "dockwall/rules/trace"},
@@ -141,7 +143,7 @@ var pure = []string{
 }
 
 // TestRulesArePure holds the core to functions of values. Of net it may use
-// what parses, and of math nothing random.
+// what parses, of time the durations, and of math nothing random.
 func TestRulesArePure(t *testing.T) {
 	seen := 0
 	for _, f := range sources(t) {
@@ -150,8 +152,12 @@ func TestRulesArePure(t *testing.T) {
 		}
 		seen++
 		for _, path := range f.imports {
-			if path == "net" {
-				f.onlyParses(t)
+			switch path {
+			case "net":
+				f.usesOnly(t, path, "ParseMAC")
+				continue
+			case "time":
+				f.usesOnly(t, path, "Duration", "Second", "Millisecond")
 				continue
 			}
 			if !under(path, pure...) || path == "io/fs" || path == "io/ioutil" || under(path, "math/rand") {
@@ -229,8 +235,9 @@ func (f source) importOf(paths ...string) (string, bool) {
 	return f.imports[i], true
 }
 
-// onlyParses holds a file of rules/ to what of package net does no I/O.
-func (f source) onlyParses(t *testing.T) {
+// usesOnly allows a file of rules/ only the names of the package that do no I/O and
+// keep no time.
+func (f source) usesOnly(t *testing.T, pkg string, names ...string) {
 	t.Helper()
 	parsed, err := parser.ParseFile(token.NewFileSet(), filepath.Join(root, f.path), nil, 0)
 	if err != nil {
@@ -241,8 +248,8 @@ func (f source) onlyParses(t *testing.T) {
 		if !ok {
 			return true
 		}
-		if x, ok := s.X.(*ast.Ident); ok && x.Name == "net" && s.Sel.Name != "ParseMAC" {
-			t.Errorf("%s uses net.%s: addresses are netip's in rules/, and nothing there asks the network", f.path, s.Sel.Name)
+		if x, ok := s.X.(*ast.Ident); ok && x.Name == pkg && !slices.Contains(names, s.Sel.Name) {
+			t.Errorf("%s uses %s.%s: nothing in rules/ asks the network or keeps time", f.path, pkg, s.Sel.Name)
 		}
 		return true
 	})

@@ -5,12 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
-	"slices"
 	"time"
 
 	"dockwall/agent/config"
 	"dockwall/agent/control"
 	"dockwall/agent/reconcile"
+	"dockwall/rules/finding"
 	"dockwall/rules/plan"
 )
 
@@ -137,7 +137,7 @@ func (d *daemon) awaited(ctx context.Context, ask func(context.Context) error) e
 			return nil
 		}
 		switch {
-		case !slices.ContainsFunc(st.Reasons, keepsFromApplying):
+		case !finding.With(st.Reasons, keepsFromApplying):
 			failing = time.Time{}
 		case failing.IsZero():
 			failing = time.Now()
@@ -147,11 +147,9 @@ func (d *daemon) awaited(ctx context.Context, ask func(context.Context) error) e
 	}
 }
 
-// keepsFromApplying tells whether a reason means that the last pass failed, for
-// something else than that another program wrote at the same time.
-func keepsFromApplying(r reconcile.Reason) bool {
-	return r.Code == "apply" || r.Code == "backend" || r.Code == "facts"
-}
+// keepsFromApplying reports whether a reason means that the last pass failed, and not
+// because another program wrote at the same time.
+func keepsFromApplying(k finding.Kind) bool { return k.Pass == finding.Failed }
 
 // why is what the daemon says about its state, to end a sentence with.
 func (d *daemon) why() string {

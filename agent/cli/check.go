@@ -11,6 +11,7 @@ import (
 
 	"dockwall/agent/config"
 	"dockwall/rules/compile"
+	"dockwall/rules/finding"
 )
 
 func (a *app) checkCommand() *cobra.Command {
@@ -38,7 +39,7 @@ type checkResult struct {
 	Errors      int                `json:"errors"`
 	Warnings    int                `json:"warnings"`
 	Diagnostics config.Diagnostics `json:"diagnostics"`
-	Problems    []compile.Problem  `json:"problems"`
+	Problems    []finding.Finding  `json:"problems"`
 	// NotJudged says what could not be looked at, and why.
 	NotJudged []string `json:"not_judged"`
 }
@@ -48,7 +49,7 @@ func (a *app) check(ctx context.Context, snapshotFile string) (result, error) {
 		return nil, err
 	}
 	doc, diags := config.Load(a.config)
-	r := &checkResult{Path: a.config, Diagnostics: diags, Problems: []compile.Problem{}, NotJudged: []string{}}
+	r := &checkResult{Path: a.config, Diagnostics: diags, Problems: []finding.Finding{}, NotJudged: []string{}}
 	if r.Diagnostics == nil {
 		r.Diagnostics = config.Diagnostics{}
 	}
@@ -137,7 +138,7 @@ func (r *checkResult) text(p *printer) {
 }
 
 // problem writes one in the form of config's diagnostics.
-func (p *printer) problem(path string, pr compile.Problem) {
+func (p *printer) problem(path string, pr finding.Finding) {
 	p.printf("%s %s\n\n", p.bold(p.yellow("Warning:")), p.bold(printable(pr.Message)))
 	if pr.Origin.File != "" {
 		p.printf("  at %s:%d\n\n", printable(filepath.Join(filepath.Dir(path), pr.Origin.File)), pr.Origin.Line)

@@ -8,7 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"dockwall/rules/backend/iptables"
-	"dockwall/rules/compile"
+	"dockwall/rules/finding"
 	"dockwall/rules/meaning"
 	"dockwall/rules/plan"
 )
@@ -42,7 +42,7 @@ type diffResult struct {
 	Changes        []plan.Change    `json:"changes"`
 	Summary        tally            `json:"summary"`
 	// NotCovered names what meets no rule, whatever differs.
-	NotCovered []compile.Problem `json:"not_covered,omitempty"`
+	NotCovered []finding.Finding `json:"not_covered,omitempty"`
 	path       string
 	full       bool
 }
@@ -85,8 +85,8 @@ func (r *diffResult) code() int {
 
 // notCovered are the problems that say that no rule holds for something, whatever
 // the difference is.
-func notCovered(ps []compile.Problem) []compile.Problem {
-	return slices.DeleteFunc(slices.Clone(ps), func(pr compile.Problem) bool { return pr.Code != "not_covered" })
+func notCovered(ps []finding.Finding) []finding.Finding {
+	return slices.DeleteFunc(slices.Clone(ps), func(pr finding.Finding) bool { return pr.Code != finding.NotCovered })
 }
 
 func (r *diffResult) text(p *printer) {

@@ -15,7 +15,7 @@ import (
 	"dockwall/agent/overview"
 	"dockwall/agent/reconcile"
 	"dockwall/agent/trial"
-	"dockwall/rules/compile"
+	"dockwall/rules/finding"
 )
 
 func (a *app) statusCommand() *cobra.Command {
@@ -88,7 +88,10 @@ func (r *statusResult) code() int {
 func (r *statusResult) text(p *printer) {
 	p.printf("dockwall is %s\n", r.paint(p))
 	for _, why := range r.Reasons {
-		p.printf("  %s: %s\n", p.yellow(printable(why.Code)), printable(why.Message))
+		p.printf("  %s: %s\n", p.yellow(printable(string(why.Code))), printable(why.Message))
+		if why.Fix != "" {
+			p.printf("    %s\n", printable("what to do: "+why.Fix))
+		}
 	}
 	if r.Trial != nil {
 		p.printf("  %s %s\n", p.bold(p.yellow("on trial:")), printable(countdown(*r.Trial, r.now)))
@@ -171,9 +174,9 @@ func (r *statusResult) moment(t time.Time) string {
 }
 
 func (r *statusResult) warnings(p *printer) {
-	problems := slices.DeleteFunc(slices.Clone(r.Problems), func(pr compile.Problem) bool {
-		// The overview says it of each container, but not of whole networks.
-		return r.Overview != nil && pr.Code == "not_covered" && !strings.HasPrefix(pr.Message, "network ")
+	problems := slices.DeleteFunc(slices.Clone(r.Problems), func(f finding.Finding) bool {
+		// The overview says it of each container.
+		return r.Overview != nil && f.Code == finding.NotCovered && strings.HasPrefix(f.Subject, "container ")
 	})
 	if len(problems) == 0 {
 		return

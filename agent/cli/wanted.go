@@ -14,6 +14,7 @@ import (
 	"dockwall/netinfo"
 	"dockwall/rules"
 	"dockwall/rules/compile"
+	"dockwall/rules/finding"
 )
 
 // factsTimeout is how long a one-shot command waits for Docker.
@@ -87,7 +88,7 @@ type wanted struct {
 	doc      *config.Document
 	snapshot netinfo.Snapshot
 	rules    rules.Ruleset
-	problems []compile.Problem
+	problems []finding.Finding
 }
 
 // wanted loads, reads the facts and compiles. What is missing for a full

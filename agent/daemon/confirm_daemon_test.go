@@ -92,7 +92,7 @@ func TestDaemonHoldsTheTrial(t *testing.T) {
 func codesOf(st reconcile.Status) string {
 	var codes []string
 	for _, r := range st.Reasons {
-		codes = append(codes, r.Code)
+		codes = append(codes, string(r.Code))
 	}
 	return strings.Join(codes, " ")
 }

@@ -154,7 +154,7 @@ func (h *host) problem(code, says string) {
 	h.until("the warning "+code, func() bool {
 		st, _ := h.status()
 		for _, p := range st.Problems {
-			if p.Code == code {
+			if string(p.Code) == code {
 				return strings.Contains(p.Message, says)
 			}
 		}

@@ -7,6 +7,7 @@ import (
 	"dockwall/agent/denied"
 	"dockwall/agent/overview"
 	"dockwall/agent/reconcile"
+	"dockwall/rules/finding"
 )
 
 // countPatience is how long who asks for the state waits for the kernel's
@@ -55,8 +56,7 @@ func (a *agent) refused() map[string]int {
 func failing(st reconcile.Status) []string {
 	var all []string
 	for _, r := range st.Reasons {
-		switch r.Code {
-		case "docker_nftables", "isolation", "backend", "apply", "facts", "contested", "pending":
+		if r.Kind().Effect == finding.NotInForce {
 			all = append(all, r.Message)
 		}
 	}

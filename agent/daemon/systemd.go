@@ -49,7 +49,7 @@ func (s *systemd) Passed(_ reconcile.Pass, st reconcile.Status) {
 func statusLine(st reconcile.Status) string {
 	s := fmt.Sprintf("%s; %d containers; generation %d", st.State, st.Containers, st.Generation)
 	for _, r := range st.Reasons {
-		s += "; " + r.Code
+		s += "; " + string(r.Code)
 	}
 	return s
 }

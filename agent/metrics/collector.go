@@ -7,6 +7,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"dockwall/agent/reconcile"
+	"dockwall/rules/finding"
 )
 
 // collector tells at each scrape what is known elsewhere.
@@ -52,11 +53,11 @@ func (e emitter) status(s reconcile.Status, version string) {
 	for _, state := range []reconcile.State{reconcile.Starting, reconcile.Enforcing, reconcile.Degraded} {
 		e.gauge("dockwall_state", "The agent's state: 1 for the one that it is in, 0 for the others.", flag(s.State == state), "state", string(state))
 	}
-	told := map[string]bool{}
+	told := map[finding.Code]bool{}
 	for _, r := range s.Reasons {
 		if !told[r.Code] {
 			told[r.Code] = true
-			e.gauge("dockwall_degraded_reason", "1 for each reason why the state is degraded.", 1, "code", r.Code)
+			e.gauge("dockwall_degraded_reason", "1 for each reason why the state is degraded.", 1, "code", string(r.Code))
 		}
 	}
 	e.gauge("dockwall_generation", "Changes made to the kernel since the agent started.", float64(s.Generation))

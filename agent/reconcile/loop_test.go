@@ -73,7 +73,7 @@ func TestTrialInStatus(t *testing.T) {
 func code(st Status) string {
 	var codes []string
 	for _, r := range st.Reasons {
-		codes = append(codes, r.Code)
+		codes = append(codes, string(r.Code))
 	}
 	return strings.Join(codes, " ")
 }

@@ -4,24 +4,19 @@ import (
 	"fmt"
 	"slices"
 	"time"
-)
 
-const (
-	// pendingCode is the code of the reason that a newer file, or newer facts, are not
-	// in force yet.
-	pendingCode = "pending"
-	// pendingGrace is how long that may take. A pass takes some milliseconds; with
-	// lists of a million addresses, some seconds.
-	pendingGrace = time.Second
+	"dockwall/rules/finding"
 )
 
 // withPending adds the reason that something newer than what is in force is waiting.
 func (l *Loop) withPending(st Status) Status {
-	n, late := l.pokes.late(pendingGrace)
-	if !late || slices.ContainsFunc(st.Reasons, saysWhy) {
+	// A pass takes some milliseconds; with lists of a million addresses, some seconds.
+	n, late := l.pokes.late(finding.KindOf(finding.Pending).After)
+	// If the last pass failed, it is known why the news are not in force.
+	if !late || finding.With(st.Reasons, finding.Kind.FailedPass) {
 		return st
 	}
-	st.Reasons = append(slices.Clone(st.Reasons), Reason{pendingCode, l.pendingMessage(n)})
+	st.Reasons = append(slices.Clone(st.Reasons), finding.New(finding.Pending, l.pendingMessage(n)))
 	if st.State == Enforcing {
 		st.State = Degraded
 	}
@@ -40,10 +35,4 @@ func (l *Loop) pendingMessage(n news) string {
 		}
 	}
 	return message
-}
-
-// saysWhy reports whether the reason is that the last pass failed: then it is known
-// why the news are not in force.
-func saysWhy(r Reason) bool {
-	return slices.Contains([]string{"facts", "backend", "apply", contested}, r.Code)
 }

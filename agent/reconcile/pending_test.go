@@ -5,6 +5,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"dockwall/rules/finding"
 )
 
 // TestPendingIsSaid has the kernel block a pass, and the file and Docker change
@@ -26,14 +28,14 @@ func TestPendingIsSaid(t *testing.T) {
 				m.doc, m.snapshot = document("198.51.100.0/24"), hostWithContainer("172.17.0.3")
 			})
 			l.Poke(due, name)
-			time.Sleep(pendingGrace)
+			time.Sleep(finding.KindOf(finding.Pending).After)
 			synctest.Wait()
 			if st := l.Status(); st.State != Enforcing {
-				t.Errorf("after %v status is %+v", pendingGrace, st)
+				t.Errorf("after %v status is %+v", finding.KindOf(finding.Pending).After, st)
 			}
 			time.Sleep(200 * time.Millisecond)
 			st := l.Status()
-			if st.State != Degraded || code(st) != pendingCode || !strings.Contains(st.Reasons[0].Message, name) || !strings.Contains(st.Reasons[0].Message, "iptables-legacy-restore") {
+			if st.State != Degraded || code(st) != string(finding.Pending) || !strings.Contains(st.Reasons[0].Message, name) || !strings.Contains(st.Reasons[0].Message, "iptables-legacy-restore") {
 				t.Errorf("after more status is %+v", st)
 			}
 			close(hold)

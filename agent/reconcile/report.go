@@ -4,6 +4,7 @@ import (
 	"strings"
 	"time"
 
+	"dockwall/rules/finding"
 	"dockwall/rules/plan"
 )
 
@@ -52,6 +53,9 @@ func (c *cycle) status(r result) Status {
 		}
 	}
 	st.Reasons = append(st.Reasons, c.reasons(r)...)
+	for i, f := range st.Reasons {
+		st.Reasons[i] = f.WithFix()
+	}
 	switch {
 	case !c.appliedOnce:
 		st.State = Starting
@@ -72,26 +76,26 @@ func (c *cycle) addTrial(st *Status) {
 	st.Trial = c.o.Trial()
 	if t := st.Trial; t != nil && t.State == TrialUnconfirmed {
 		st.Config.Error = "it was on trial and was not confirmed: the policy of before is in force, until the file is changed or put in force with agentctl apply"
-		st.Reasons = append(st.Reasons, Reason{"unconfirmed", c.o.Path + ": " + st.Config.Error})
+		st.Reasons = append(st.Reasons, finding.New(finding.Unconfirmed, c.o.Path+": "+st.Config.Error))
 	}
 }
 
 func (c *cycle) reasons(r result) []Reason {
 	var rs []Reason
 	if c.configError != "" {
-		rs = append(rs, Reason{"config", "the file has errors; the last good policy is in force: " + c.configError})
+		rs = append(rs, finding.New(finding.Config, "the file has errors; the last good policy is in force: "+c.configError))
 	}
 	if e := c.snapshot.Engine; !e.Connected {
-		rs = append(rs, Reason{"docker_away", "Docker does not answer, its containers are as last seen: " + e.Error})
+		rs = append(rs, finding.New(finding.DockerAway, "Docker does not answer, its containers are as last seen: "+e.Error))
 	}
 	if strings.HasPrefix(c.snapshot.Engine.FirewallBackend, "nftables") {
-		rs = append(rs, Reason{"docker_nftables", "Docker uses its nftables firewall, which has no DOCKER-USER chain: this version cannot promise anything there"})
+		rs = append(rs, finding.New(finding.DockerNFTables, "Docker uses its nftables firewall, which has no DOCKER-USER chain: this version cannot promise anything there"))
 	}
 	if r.err != nil && (r.code != contested || time.Since(c.contestedSince) >= contestedGrace) {
-		rs = append(rs, Reason{r.code, r.err.Error()})
+		rs = append(rs, finding.New(finding.Code(r.code), r.err.Error()))
 	}
 	if c.isolation != nil {
-		rs = append(rs, Reason{"isolation", "isolation between containers of one network is not in force: " + c.isolation.Error()})
+		rs = append(rs, finding.New(finding.Isolation, "isolation between containers of one network is not in force: "+c.isolation.Error()))
 	}
 	return rs
 }

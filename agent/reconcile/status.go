@@ -3,7 +3,7 @@ package reconcile
 import (
 	"time"
 
-	"dockwall/rules/compile"
+	"dockwall/rules/finding"
 )
 
 // State is the daemon's state in one word.
@@ -36,19 +36,14 @@ type Status struct {
 	Repairs uint64 `json:"repairs"`
 	// Containers is how many containers have an address that rules look at.
 	Containers int               `json:"containers"`
-	Problems   []compile.Problem `json:"problems"`
+	Problems   []finding.Finding `json:"problems"`
 	// Trial is the change that awaits its confirmation, or was not confirmed;
 	// nil: there is none.
 	Trial *Trial `json:"trial,omitempty"`
 }
 
-// Reason is one cause of a degraded state.
-type Reason struct {
-	// Code is stable: docker_away, docker_nftables, config, unconfirmed, facts,
-	// backend, apply, isolation, contested, pending.
-	Code    string `json:"code"`
-	Message string `json:"message"`
-}
+// Reason is a finding that degrades the state.
+type Reason = finding.Finding
 
 // ConfigStatus tells of agent.hcl.
 type ConfigStatus struct {

@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"strings"
+
+	"dockwall/rules/finding"
 )
 
 // agentctlPage is agentctl.8; ask gives the help of a verb.
@@ -29,8 +31,25 @@ func agentctlPage(date string, ask func(args ...string) (string, error)) (string
 			return "", err
 		}
 	}
+	codes(&p)
 	p.WriteString(tail)
 	return p.String(), nil
+}
+
+// codes lists the codes of status, from the table that status itself reads.
+func codes(p *strings.Builder) {
+	p.WriteString(".SH CODES\nReasons why the state is degraded.\n")
+	kindList(p, finding.Kind.Degrades)
+	p.WriteString(".PP\nWarnings. The state is enforcing.\n")
+	kindList(p, func(k finding.Kind) bool { return !k.Degrades() })
+}
+
+func kindList(p *strings.Builder, want func(finding.Kind) bool) {
+	for _, k := range finding.Kinds() {
+		if want(k) {
+			fmt.Fprintf(p, ".TP\n.B %s\n%s. What to do: %s.\n", roff(string(k.Code)), roff(k.Means), roff(k.Fix))
+		}
+	}
 }
 
 // tail is what help does not say.

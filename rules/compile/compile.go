@@ -6,6 +6,7 @@ import (
 
 	"dockwall/netinfo"
 	"dockwall/rules"
+	"dockwall/rules/finding"
 	"dockwall/rules/policy"
 )
 
@@ -122,7 +123,7 @@ func (b *builder) compile() (rules.Ruleset, []Problem) {
 	b.output()
 	b.guard(chainForwardGuard, chainForward)
 	b.guard(chainInputGuard, chainInput)
-	return b.ruleset(), sortProblems(slices.Concat(b.problems, findProblems(b.p, b.s, b.top)))
+	return b.ruleset(), finding.Sort(slices.Concat(b.problems, findProblems(b.p, b.s, b.top)))
 }
 
 // forward builds what DOCKER-USER calls.

@@ -5,6 +5,7 @@ import (
 
 	"dockwall/netinfo"
 	"dockwall/rules"
+	"dockwall/rules/finding"
 	"dockwall/rules/policy"
 )
 
@@ -56,7 +57,7 @@ func (c *Compiler) Problems() func() []Problem {
 		return func() []Problem { return nil }
 	}
 	found, p, s, top := slices.Clone(c.b.problems), c.b.p, c.b.s, c.b.top
-	return func() []Problem { return sortProblems(append(found, findProblems(p, s, top)...)) }
+	return func() []Problem { return finding.Sort(append(found, findProblems(p, s, top)...)) }
 }
 
 // Follow takes a snapshot that differs from the last one in containers only, or in

@@ -1,36 +1,18 @@
 package compile
 
 import (
-	"cmp"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
 
 	"dockwall/netinfo"
-	"dockwall/rules"
+	"dockwall/rules/finding"
 	"dockwall/rules/policy"
 )
 
-// Problem is something that the operator should know: the file and the host do
-// not quite fit. Nothing is opened because of one.
-type Problem struct {
-	// Code is stable, for tools: selector_matches_nothing, nic_missing,
-	// network_missing, not_covered, shares_network, no_common_network,
-	// unmatchable_interface; and the agent's own no_ipset,
-	// not_reported, no_latch and no_frames.
-	Code    string       `json:"code"`
-	Message string       `json:"message"`
-	Origin  rules.Origin `json:"origin"`
-}
-
-func sortProblems(ps []Problem) []Problem {
-	slices.SortStableFunc(ps, func(a, b Problem) int {
-		return cmp.Or(cmp.Compare(a.Origin.File, b.Origin.File), cmp.Compare(a.Origin.Line, b.Origin.Line),
-			cmp.Compare(a.Code, b.Code), cmp.Compare(a.Message, b.Message))
-	})
-	return slices.Compact(ps)
-}
+// Problem is a finding of the compiler: the file and the host do not quite fit.
+type Problem = finding.Finding
 
 // findProblems compares the policy with the host. What the engine would have
 // to tell is not asked while it has told nothing.
@@ -57,7 +39,8 @@ func unmatchable(l netinfo.Link) (Problem, bool) {
 	if matchable(l.Name) {
 		return Problem{}, false
 	}
-	p := Problem{Code: "unmatchable_interface", Message: fmt.Sprintf("no rule can name the interface %q: packets to it are treated as packets to a container", l.Name)}
+	p := finding.New(finding.UnmatchableInterface, fmt.Sprintf("no rule can name the interface %q: packets to it are treated as packets to a container", l.Name)).
+		About("interface " + l.Name)
 	if named, ok := linkOf(l.Name); ok {
 		p.Message = fmt.Sprintf("no rule can name exactly the interface %q: its rules are written for every interface that begins with %q", l.Name, named.name)
 	}
@@ -78,8 +61,9 @@ func uncoveredBridges(s netinfo.Snapshot) []Problem {
 		}
 		for _, n := range s.Networks {
 			if n.Bridge != "" && n.Bridge == bridges[l.Master] {
-				ps = append(ps, Problem{Code: "not_covered", Message: fmt.Sprintf("network %s: the interface %s is a port of its bridge %s, so whoever is behind %s is treated as a container of this network: "+
-					"published and direct do not keep them out. Take it out of the bridge (ip link set %s nomaster)", n.Name, l.Name, n.Bridge, l.Name, l.Name)})
+				text := fmt.Sprintf("network %s: the interface %s is a port of its bridge %s, so every host behind %s is treated as a container of this network: "+
+					"published and direct do not keep them out. Take it out of the bridge (ip link set %s nomaster)", n.Name, l.Name, n.Bridge, l.Name, l.Name)
+				ps = append(ps, finding.New(finding.NotCovered, text).About("network "+n.Name))
 			}
 		}
 	}
@@ -93,11 +77,11 @@ func nicProblems(p policy.Policy, s netinfo.Snapshot) []Problem {
 			name, prefix := strings.CutSuffix(n, "*")
 			l := link{name: name, prefix: prefix}
 			if !slices.ContainsFunc(s.Links, func(k netinfo.Link) bool { return l.covers(k.Name) }) {
-				ps = append(ps, Problem{"nic_missing", fmt.Sprintf("interfaces.%s: this host has no interface %q now", v.Name, n), v.Origin})
+				ps = append(ps, finding.New(finding.NICMissing, fmt.Sprintf("interfaces.%s: this host has no interface %q now", v.Name, n)).About("interfaces."+v.Name).At(v.Origin))
 			}
 		}
 		if len(v.Names) == 0 && !slices.ContainsFunc(s.Links, func(k netinfo.Link) bool { return hasAddrIn(k, v) }) {
-			ps = append(ps, Problem{"nic_missing", fmt.Sprintf("interfaces.%s: no interface has an address in its cidrs now", v.Name), v.Origin})
+			ps = append(ps, finding.New(finding.NICMissing, fmt.Sprintf("interfaces.%s: no interface has an address in its cidrs now", v.Name)).About("interfaces."+v.Name).At(v.Origin))
 		}
 	}
 	return ps
@@ -113,12 +97,12 @@ func selectorProblems(p policy.Policy, s netinfo.Snapshot) []Problem {
 			}
 			matched = true
 			if c.SharesWith != "" {
-				ps = append(ps, Problem{"shares_network", fmt.Sprintf("containers.%s: %s uses the network of another container (%s) and is judged as that one",
-					sel.Name, c.Name, nameOf(s, c.SharesWith)), sel.Origin})
+				ps = append(ps, finding.New(finding.SharesNetwork, fmt.Sprintf("containers.%s: %s uses the network of another container (%s) and is judged as that one",
+					sel.Name, c.Name, nameOf(s, c.SharesWith))).About("containers."+sel.Name).At(sel.Origin))
 			}
 		}
 		if !matched {
-			ps = append(ps, Problem{"selector_matches_nothing", fmt.Sprintf("containers.%s matches no container now", sel.Name), sel.Origin})
+			ps = append(ps, finding.New(finding.SelectorMatchesNone, fmt.Sprintf("containers.%s matches no container now", sel.Name)).About("containers."+sel.Name).At(sel.Origin))
 		}
 	}
 	return ps
@@ -131,7 +115,7 @@ func networkProblems(p policy.Policy, s netinfo.Snapshot) []Problem {
 	}
 	for _, n := range p.Networks {
 		if !exists(n.Name) {
-			ps = append(ps, Problem{"network_missing", fmt.Sprintf("network %q: Docker has no network of this name now", n.Name), n.Origin})
+			ps = append(ps, finding.New(finding.NetworkMissing, fmt.Sprintf("network %q: Docker has no network of this name now", n.Name)).About("network "+n.Name).At(n.Origin))
 		}
 	}
 	return ps
@@ -148,7 +132,8 @@ func betweenProblems(p policy.Policy, s netinfo.Snapshot) []Problem {
 	for _, bt := range p.Between {
 		from, to := at.of(bt.From), at.of(bt.To)
 		if len(from) > 0 && len(to) > 0 && !anyIn(from, to) {
-			ps = append(ps, Problem{"no_common_network", fmt.Sprintf("%s: its two sides share no network now, so it allows only the way through published ports", bt.Origin.Policy), bt.Origin})
+			ps = append(ps, finding.New(finding.NoCommonNetwork, fmt.Sprintf("%s: its two sides share no network now, so it allows only the way through published ports", bt.Origin.Policy)).
+				About("between."+bt.Name).At(bt.Origin))
 		}
 	}
 	return ps
@@ -171,8 +156,8 @@ func hostNetworkProblems(p policy.Policy, s netinfo.Snapshot) []Problem {
 	for _, from := range all {
 		for _, c := range s.Containers {
 			if names(from.from, c) {
-				ps = append(ps, Problem{"not_covered", fmt.Sprintf("%s: container %s is on the host's own network: what it sends is the host's and is not covered",
-					from.origin.Policy, c.Name), from.origin})
+				ps = append(ps, finding.New(finding.NotCovered, fmt.Sprintf("%s: container %s is on the host's own network: what it sends is the host's and is not covered",
+					from.origin.Policy, c.Name)).About("container "+c.Name).At(from.origin))
 			}
 		}
 	}
@@ -243,8 +228,8 @@ func uncovered(s netinfo.Snapshot) []Problem {
 	for _, c := range s.Containers {
 		for _, e := range c.Endpoints {
 			if n, ok := bare[e.NetworkID]; ok {
-				ps = append(ps, Problem{Code: "not_covered", Message: fmt.Sprintf("container %s is on network %s (%s): its traffic never meets the host's rules and is not covered",
-					c.Name, n.Name, n.Driver)})
+				ps = append(ps, finding.New(finding.NotCovered, fmt.Sprintf("container %s is on network %s (%s): its traffic never meets the host's rules and is not covered",
+					c.Name, n.Name, n.Driver)).About("container "+c.Name))
 			}
 		}
 	}

@@ -94,7 +94,7 @@ func (g *ground) waitReason(code string) {
 	_, err := until(20*time.Second, func() error {
 		st := g.status()
 		for _, r := range st.Reasons {
-			if r.Code == code {
+			if string(r.Code) == code {
 				return nil
 			}
 		}

@@ -1,0 +1,108 @@
+package finding
+
+import "time"
+
+// The codes of reasons: the state is degraded.
+const (
+	Config         Code = "config"
+	Unconfirmed    Code = "unconfirmed"
+	DockerAway     Code = "docker_away"
+	DockerNFTables Code = "docker_nftables"
+	Facts          Code = "facts"
+	Backend        Code = "backend"
+	Apply          Code = "apply"
+	ContestedRules Code = "contested"
+	Pending        Code = "pending"
+	Isolation      Code = "isolation"
+)
+
+// The codes of warnings.
+const (
+	NotCovered           Code = "not_covered"
+	SharesNetwork        Code = "shares_network"
+	SelectorMatchesNone  Code = "selector_matches_nothing"
+	NICMissing           Code = "nic_missing"
+	NetworkMissing       Code = "network_missing"
+	NoCommonNetwork      Code = "no_common_network"
+	UnmatchableInterface Code = "unmatchable_interface"
+	NoIPSet              Code = "no_ipset"
+	NotReported          Code = "not_reported"
+	NoFrames             Code = "no_frames"
+	NoLatch              Code = "no_latch"
+)
+
+// Kinds returns the table: first the reasons, then the warnings.
+func Kinds() []Kind { return append(reasons(), warnings()...) }
+
+func reasons() []Kind {
+	return []Kind{
+		{Code: Config, Severity: Medium, Effect: Degrades,
+			Means: "the file has errors; the last good policy is in force",
+			Fix:   "agentctl check says where"},
+		{Code: Unconfirmed, Severity: Medium, Effect: Degrades,
+			Means: "the file was on trial and was not confirmed; the policy of before is in force",
+			Fix:   "change the file, or put it in force with agentctl apply"},
+		{Code: DockerAway, Severity: Medium, Effect: Degrades,
+			Means: "Docker does not answer; its containers are as last seen, and closed ports stay closed",
+			Fix:   "systemctl status docker; is docker.host right?"},
+		{Code: DockerNFTables, Severity: High, Effect: NotInForce,
+			Means: "Docker uses its nftables firewall, which has no DOCKER-USER chain",
+			Fix:   "have Docker use iptables"},
+		{Code: Facts, Severity: High, Effect: NotInForce, Pass: Failed,
+			Means: "the interfaces cannot be read",
+			Fix:   "read the message"},
+		{Code: Backend, Severity: High, Effect: NotInForce, Pass: Failed,
+			Means: "there is no iptables to write with",
+			Fix:   "install iptables; see firewall.backend"},
+		{Code: Apply, Severity: High, Effect: NotInForce, Pass: Failed,
+			Means: "the kernel refused the rules; the previous rules are in force",
+			Fix:   "read the message: it names the line and quotes the tool"},
+		{Code: ContestedRules, Severity: High, Effect: NotInForce, Pass: Contested, After: time.Second,
+			Means: "another program has changed the rules each time dockwall wrote them; dockwall tries again",
+			Fix:   "the log names the program: stop it, or configure it to leave DOCKER-USER, FORWARD, INPUT and OUTPUT alone"},
+		{Code: Pending, Severity: Medium, Effect: NotInForce, After: time.Second,
+			Means: "a newer file, or an event of Docker, is not in force yet; the previous rules are",
+			Fix:   "the message names the program that dockwall waits for; if it is iptables-legacy-restore, fuser -v /run/xtables.lock names the one that holds the lock"},
+		{Code: Isolation, Severity: High, Effect: NotInForce,
+			Means: "isolation between containers of one network is not in force: bridged traffic is not shown to the rules",
+			Fix:   "load the kernel's module br_netfilter; the message says what the kernel refused"},
+	}
+}
+
+func warnings() []Kind {
+	return []Kind{
+		{Code: NotCovered, Severity: Medium, Effect: Warns,
+			Means: "traffic of a container or a network never meets the host's rules, or a block names a sender that it cannot restrict",
+			Fix:   "the message says why; put the container on a bridge network if a policy has to hold for it"},
+		{Code: SharesNetwork, Severity: Low, Effect: Warns,
+			Means: "a selector names a container that uses another container's network; the other one's policies hold for both",
+			Fix:   "name the container whose network it is"},
+		{Code: SelectorMatchesNone, Severity: Low, Effect: Warns,
+			Means: "a containers block matches no container now",
+			Fix:   "correct its attributes; if the container starts later, nothing"},
+		{Code: NICMissing, Severity: Medium, Effect: Warns,
+			Means: "an interfaces block names an interface that this host does not have now",
+			Fix:   "correct the name; ip -br link lists the interfaces"},
+		{Code: NetworkMissing, Severity: Low, Effect: Warns,
+			Means: "a network block names a network that Docker does not have now",
+			Fix:   "correct the name; docker network ls lists the networks"},
+		{Code: NoCommonNetwork, Severity: Low, Effect: Warns,
+			Means: "the two sides of a between block share no network, so that it allows published ports alone",
+			Fix:   "connect the containers to one network"},
+		{Code: UnmatchableInterface, Severity: Medium, Effect: Warns,
+			Means: "no rule can name an interface of this host exactly; the message says how its packets are judged",
+			Fix:   "rename the interface"},
+		{Code: NoIPSet, Severity: Low, Effect: Warns,
+			Means: "ipset is missing, so each address is a rule of its own, which is slow for long lists",
+			Fix:   `install ipset and restart dockwall, or write sets = "inline"`},
+		{Code: NotReported, Severity: Medium, Effect: Warns,
+			Means: "denied packets are dropped, but not reported, and agentctl denied does not show them",
+			Fix:   "load the kernel's modules xt_NFLOG and nfnetlink_log and reload dockwall, or write log_denied = false"},
+		{Code: NoFrames, Severity: Medium, Effect: Warns,
+			Means: "this kernel does not take dockwall's table of bridges; the message says what that leaves open",
+			Fix:   "use a kernel with nf_tables for bridges (nft_meta_bridge)"},
+		{Code: NoLatch, Severity: Medium, Effect: Warns,
+			Means: "if another program flushes every table, published ports are open until the rules are restored",
+			Fix:   "use Linux 5.12 or later with nf_tables and the module xt_CLASSIFY"},
+	}
+}
