@@ -34,6 +34,23 @@ type Link struct {
 	Peer string `json:"peer,omitempty"`
 }
 
+// MasterOf returns the bridge, bond or team that the interface of this name is a port
+// of; false if it is a port of none. Packets that a port receives come in by its
+// master: no rule sees the port's name.
+func MasterOf(links []Link, name string) (Link, bool) {
+	i := slices.IndexFunc(links, func(l Link) bool { return l.Name == name && l.Master != 0 })
+	if i < 0 || name == "" {
+		return Link{}, false
+	}
+	j := slices.IndexFunc(links, func(l Link) bool {
+		return l.Index == links[i].Master && (l.Kind == "bridge" || l.Kind == "bond" || l.Kind == "team")
+	})
+	if j < 0 {
+		return Link{}, false
+	}
+	return links[j], true
+}
+
 func (l *Link) normalize() {
 	slices.SortFunc(l.Addrs, func(a, b Prefix) int {
 		if c := a.Addr().Compare(b.Addr()); c != 0 {

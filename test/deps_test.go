@@ -100,6 +100,8 @@ var layers = []layer{
 		"which container answers at an address is a question about facts alone"},
 	{"rules/finding", []string{"dockwall/rules/policy", "dockwall/rules/compile", "dockwall/rules/trace", "dockwall/rules/backend"},
 		"the vocabulary of findings is there before anything is found"},
+	{"rules/explain", []string{"dockwall/rules/compile", "dockwall/rules/backend", "dockwall/rules/plan"},
+		"a question is asked of the ruleset that it is given"},
 	{"rules/picture", []string{"dockwall/rules/compile", "dockwall/rules/backend/iptables", "dockwall/rules/plan"},
 		"what is open in a picture is asked of the ruleset that it is given"},
 	{"rules/picture/draw", []string{"dockwall/netinfo", "dockwall/rules/policy", "dockwall/rules/trace"},

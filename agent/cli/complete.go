@@ -14,6 +14,7 @@ import (
 	"dockwall/agent/config"
 	"dockwall/agent/control"
 	"dockwall/netinfo"
+	"dockwall/rules/explain"
 	"dockwall/rules/published"
 )
 
@@ -34,7 +35,7 @@ func completers() map[string]completer {
 		"via":            live(linkNames),
 		"to":             completeTo,
 		"proto":          words("tcp", "udp", "sctp", "icmp"),
-		"expect":         words(verdictAllow, verdictDeny),
+		"expect":         words(explain.Allow, explain.Deny),
 		"family":         words("4", "6"),
 		"since":          words("10m", "1h", "24h"),
 		"lines":          words(),

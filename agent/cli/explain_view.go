@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"dockwall/netinfo"
+	"dockwall/rules/explain"
 	"dockwall/rules/trace"
 )
 
@@ -27,7 +28,7 @@ func (r *explainResult) text(p *printer) {
 		q := w.Question
 		other := q.NIC != first.NIC || q.Out != first.Out || q.Dest != first.Dest || q.Source != first.Source
 		if other && r.likeFirst(w) {
-			same = appendOnce(same, w.by())
+			same = appendOnce(same, by(w))
 			continue
 		}
 		p.way(w)
@@ -38,7 +39,7 @@ func (r *explainResult) text(p *printer) {
 }
 
 // likeFirst tells that a way of the first question comes to the same.
-func (r *explainResult) likeFirst(w *explainedWay) bool {
+func (r *explainResult) likeFirst(w *explain.Way) bool {
 	for _, o := range r.Ways {
 		if o.Question.NIC == r.Ways[0].Question.NIC && o.Question.Out == r.Ways[0].Question.Out &&
 			o.Kind == w.Kind && o.Verdict == w.Verdict && o.Policy == w.Policy && o.Position == w.Position {
@@ -66,14 +67,17 @@ func decider(policy, position string) string {
 }
 
 func (p *printer) verdict(v string) string {
-	if v == verdictAllow {
+	switch v {
+	case explain.Allow:
 		return p.bold(p.green(v))
+	case explain.Unknown:
+		return p.bold(p.yellow(v))
 	}
 	return p.bold(p.red(v))
 }
 
 // by names the interfaces of the way, and the address that is dialled.
-func (w *explainedWay) by() string {
+func by(w *explain.Way) string {
 	q := w.Question
 	s := "by " + q.NIC
 	if q.Out != "" {
@@ -83,28 +87,28 @@ func (w *explainedWay) by() string {
 }
 
 // way writes one way and its walk.
-func (p *printer) way(w *explainedWay) {
-	if w.Kind == wayUnseen {
+func (p *printer) way(w *explain.Way) {
+	if w.Kind == explain.Unseen {
 		p.printf("\nIt meets no rule of dockwall.\n")
 		return
 	}
-	p.printf("\n%s: %s, %s\n", printable(w.title()), w.Verdict, printable(decider(w.Policy, w.Position)))
+	p.printf("\n%s: %s, %s\n", printable(title(w)), w.Verdict, printable(decider(w.Policy, w.Position)))
 	for _, s := range w.Walk {
-		p.printf("  %s\n", printable(s.line()))
+		p.printf("  %s\n", printable(line(s)))
 	}
-	if w.Policy == policyNone && w.Verdict == verdictAllow {
+	if w.Policy == explain.None && w.Verdict == explain.Allow {
 		p.printf("  left to Docker's and the host's own rules\n")
 	}
 }
 
-func (w *explainedWay) title() string {
+func title(w *explain.Way) string {
 	q := w.Question
-	s := fmt.Sprintf("In by %s, %s -> %s", q.NIC, q.Source, service(q.Dest, q.Port, q.Proto))
+	s := fmt.Sprintf("In by %s, %s -> %s", q.NIC, q.Source, explain.Service(q.Dest, q.Port, q.Proto))
 	switch w.Kind {
-	case wayDNAT:
+	case explain.DNAT:
 		return s + fmt.Sprintf(", sent on to %s by Docker's nat rules", q.DNAT)
-	case wayReceived:
-		if q.Proto == netinfo.ICMP || q.Proto == netinfo.ICMPv6 || w.Policy == policyNone {
+	case explain.Received:
+		if q.Proto == netinfo.ICMP || q.Proto == netinfo.ICMPv6 || w.Policy == explain.None {
 			return s + ", received by the host"
 		}
 		return s + ", received by the host (docker-proxy, or a service)"
@@ -115,13 +119,13 @@ func (w *explainedWay) title() string {
 	return s
 }
 
-func (s *explainedStep) line() string {
+func line(s explain.Step) string {
 	mark := ""
 	if s.Outcome != trace.Hit {
 		mark = fmt.Sprintf("%s (%s)  ", s.Outcome, s.Missed)
 	}
 	by := ""
-	if s.Position != "" || !framing(s.Policy) {
+	if s.Position != "" || !explain.Framing(s.Policy) {
 		by = "  [" + strings.TrimSpace(s.Policy+" "+s.Position) + "]"
 	}
 	return fmt.Sprintf("%-24s %s%s%s", s.Chain, mark, s.Rule, by)

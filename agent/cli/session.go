@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"dockwall/rules/explain"
 	"dockwall/rules/plan"
 )
 
@@ -89,8 +90,8 @@ func cuts(connection string, w wanted) string {
 		return ""
 	}
 	client, server := parts[0], net.JoinHostPort(parts[2], parts[3])
-	r, err := explain(explainFlags{from: client, to: server, proto: "tcp"}, w.doc.Policy, w.snapshot, w.rules)
-	if err != nil || r.Verdict != verdictDeny {
+	r, err := explain.Ask(explain.Query{From: client, To: server, Proto: "tcp"}, w.doc.Policy, w.snapshot, w.rules)
+	if err != nil || r.Verdict != explain.Deny {
 		return ""
 	}
 	would, by := "would", r.Policy

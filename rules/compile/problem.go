@@ -76,6 +76,9 @@ func nicProblems(p policy.Policy, s netinfo.Snapshot) []Problem {
 		for _, n := range v.Names {
 			name, prefix := strings.CutSuffix(n, "*")
 			l := link{name: name, prefix: prefix}
+			if p, port := portProblem(v, n, l, s); port {
+				ps = append(ps, p)
+			}
 			if !slices.ContainsFunc(s.Links, func(k netinfo.Link) bool { return l.covers(k.Name) }) {
 				ps = append(ps, finding.New(finding.NICMissing, fmt.Sprintf("interfaces.%s: this host has no interface %q now", v.Name, n)).About("interfaces."+v.Name).At(v.Origin))
 			}
@@ -85,6 +88,27 @@ func nicProblems(p policy.Policy, s netinfo.Snapshot) []Problem {
 		}
 	}
 	return ps
+}
+
+// portProblem finds a name that covers ports of bridges and bonds alone. No rule sees
+// such a name: their packets come in by the master.
+func portProblem(v *policy.Interfaces, name string, l link, s netinfo.Snapshot) (Problem, bool) {
+	var port, master string
+	for _, k := range s.Links {
+		if !l.covers(k.Name) {
+			continue
+		}
+		m, ok := netinfo.MasterOf(s.Links, k.Name)
+		if !ok {
+			return Problem{}, false
+		}
+		port, master = k.Name, m.Name
+	}
+	if port == "" {
+		return Problem{}, false
+	}
+	text := fmt.Sprintf("interfaces.%s: %q never matches, because %s is a port of %s and its packets come in by %s: name %s instead", v.Name, name, port, master, master, master)
+	return finding.New(finding.NICIsPort, text).About("interfaces." + v.Name).At(v.Origin), true
 }
 
 func selectorProblems(p policy.Policy, s netinfo.Snapshot) []Problem {

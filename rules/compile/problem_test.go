@@ -73,3 +73,23 @@ func TestNICInABridge(t *testing.T) {
 		}
 	}
 }
+
+// TestInterfacesNameAPort: a block that names a port of a bridge or bond never
+// matches, and the warning names the master.
+func TestInterfacesNameAPort(t *testing.T) {
+	s := netinfo.Snapshot{Links: []netinfo.Link{{Index: 1, Name: "eth0"}, {Index: 2, Name: "eth1", Master: 4}, {Index: 3, Name: "ens2", Master: 5},
+		{Index: 4, Name: "br0", Kind: "bridge"}, {Index: 5, Name: "bond0", Kind: "bond"}, {Index: 6, Name: "eth9", Master: 7}, {Index: 7, Name: "red", Kind: "vrf"}}}
+	for name, want := range map[string]string{"eth1": "name br0 instead", "ens*": "name bond0 instead", "eth*": "", "eth0": "", "br0": "", "eth9": "", "wg0": ""} {
+		p := policy.Policy{Defaults: allAllowed(), Interfaces: []*policy.Interfaces{{Name: "lan", Names: []string{name}}}}
+		said := ""
+		_, problems := compile.Compile(p, s)
+		for _, problem := range problems {
+			if problem.Code == "nic_is_port" {
+				said = problem.Message
+			}
+		}
+		if want == "" && said != "" || !strings.Contains(said, want) {
+			t.Errorf("%s: %q, want %q", name, said, want)
+		}
+	}
+}

@@ -22,6 +22,7 @@ const (
 	SharesNetwork        Code = "shares_network"
 	SelectorMatchesNone  Code = "selector_matches_nothing"
 	NICMissing           Code = "nic_missing"
+	NICIsPort            Code = "nic_is_port"
 	NetworkMissing       Code = "network_missing"
 	NoCommonNetwork      Code = "no_common_network"
 	UnmatchableInterface Code = "unmatchable_interface"
@@ -83,6 +84,9 @@ func warnings() []Kind {
 		{Code: NICMissing, Severity: Medium, Effect: Warns,
 			Means: "an interfaces block names an interface that this host does not have now",
 			Fix:   "correct the name; ip -br link lists the interfaces"},
+		{Code: NICIsPort, Severity: Medium, Effect: Warns,
+			Means: "an interfaces block names an interface that is a port of a bridge or bond, and never matches its packets: they come in by the master",
+			Fix:   "name the master, which the message says"},
 		{Code: NetworkMissing, Severity: Low, Effect: Warns,
 			Means: "a network block names a network that Docker does not have now",
 			Fix:   "correct the name; docker network ls lists the networks"},

@@ -1,4 +1,4 @@
-package cli
+package explain
 
 import (
 	"fmt"
@@ -14,7 +14,7 @@ import (
 
 // places are the interfaces by which all the questions that this way stands
 // for come in, or go out.
-func (r *explainResult) places(by *explainedWay) string {
+func (r *Answer) places(by *Way) string {
 	var in, out []string
 	for _, w := range r.Ways {
 		if w.Verdict != by.Verdict || w.Policy != by.Policy {
@@ -39,15 +39,12 @@ func (r *explainResult) places(by *explainedWay) string {
 }
 
 // sentence is the answer in words.
-func (w *explainedWay) sentence(s netinfo.Snapshot, places string) string {
-	may := "may reach"
-	if w.Verdict == verdictDeny {
-		may = "may not reach"
-	}
+func (w *Way) sentence(s netinfo.Snapshot, places string) string {
+	may := map[string]string{Allow: "may reach", Deny: "may not reach", Unknown: "may or may not reach"}[w.Verdict]
 	return fmt.Sprintf("%s%s %s %s%s.", w.subject(s), places, may, w.object(s), w.reason())
 }
 
-func (w *explainedWay) subject(s netinfo.Snapshot) string {
+func (w *Way) subject(s netinfo.Snapshot) string {
 	if w.Question.NIC == "lo" {
 		return "The host itself"
 	}
@@ -62,9 +59,9 @@ func whose(s netinfo.Snapshot, a netip.Addr) string {
 	return a.String()
 }
 
-func (w *explainedWay) object(s netinfo.Snapshot) string {
+func (w *Way) object(s netinfo.Snapshot) string {
 	q := w.Question
-	dialled := service(q.Dest, q.Port, q.Proto)
+	dialled := Service(q.Dest, q.Port, q.Proto)
 	if q.DNAT.IsValid() {
 		return fmt.Sprintf("%s %s, published as %s", whose(s, q.DNAT.Addr()), portOf(q.DNAT.Port(), q.Proto), dialled)
 	}
@@ -87,7 +84,8 @@ func portOf(port uint16, proto rules.Protocol) string {
 	return fmt.Sprintf("%d/%s", port, proto)
 }
 
-func service(a netip.Addr, port uint16, proto rules.Protocol) string {
+// Service is an address and port as explain writes it: 192.0.2.1:53/udp.
+func Service(a netip.Addr, port uint16, proto rules.Protocol) string {
 	if port == 0 {
 		return fmt.Sprintf("%s by %s", a, proto)
 	}
@@ -104,11 +102,13 @@ func publishers(s netinfo.Snapshot, q policy.Question) []string {
 }
 
 // reason is why, as a clause; empty where the block's name says it.
-func (w *explainedWay) reason() string {
+func (w *Way) reason() string {
 	kind, name, _ := strings.Cut(w.Policy, ".")
-	deny := w.Verdict == verdictDeny
+	deny := w.Verdict == Deny
 	switch {
-	case w.Policy == policyNone:
+	case w.Verdict == Unknown:
+		return ": " + w.why
+	case w.Policy == None:
 		return unjudged(w.class)
 	case kind == "block":
 		return ": " + w.Policy + " stops it before everything else"
@@ -161,12 +161,12 @@ func unjudged(class policy.Class) string {
 }
 
 // hints say what else the operator may want to ask.
-func (q *inquiry) hints(r *explainResult) []string {
-	var hints []string
+func (q *inquiry) hints(r *Answer) []string {
+	hints := slices.Clone(q.notes)
 	if !r.Agreed {
 		hints = append(hints, disagreement(r.Ways)...)
 	}
-	if q.f.container == "" && r.Policy == "direct" {
+	if q.f.FromContainer == "" && r.Policy == "direct" {
 		if h := q.publishedHint(r.Ways[0].Question); h != "" {
 			hints = append(hints, h)
 		}
@@ -175,7 +175,7 @@ func (q *inquiry) hints(r *explainResult) []string {
 }
 
 // disagreement says between what the ways disagree.
-func disagreement(ways []explainedWay) []string {
+func disagreement(ways []Way) []string {
 	var hints []string
 	byNIC, byWay := false, false
 	for _, w := range ways[1:] {

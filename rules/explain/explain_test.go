@@ -1,4 +1,4 @@
-package cli
+package explain
 
 import (
 	"net/netip"
@@ -22,11 +22,11 @@ func TestExplainAgreesWithEval(t *testing.T) {
 		p := policytest.Policy(t)
 		rs, _ := compile.Compile(p, s)
 		q := policytest.Question(t, s)
-		f := explainFlags{from: q.Source.String(), via: q.NIC, proto: q.Proto.String(), to: netip.AddrPortFrom(q.Dest, q.Port).String()}
+		f := Query{From: q.Source.String(), Via: q.NIC, Proto: q.Proto.String(), To: netip.AddrPortFrom(q.Dest, q.Port).String()}
 		if q.Proto == netinfo.ICMP {
-			f.to = q.Dest.String()
+			f.To = q.Dest.String()
 		}
-		r, err := explain(f, p, s, rs)
+		r, err := Ask(f, p, s, rs)
 		if err != nil {
 			return // a source and a target that cannot meet
 		}
@@ -38,6 +38,9 @@ func TestExplainAgreesWithEval(t *testing.T) {
 		for _, w := range r.Ways {
 			means := policy.Eval(p, s, w.Question)
 			denied = denied || !means.Allow
+			if w.Verdict == Unknown {
+				t.Fatalf("%+v: explain cannot tell: %s", w.Question, w.why)
+			}
 			if w.Verdict != verdictOf(means.Allow) || !sameDecider(w, means) {
 				t.Fatalf("%+v: explain says %s %s, the policy means %+v", w.Question, w.Verdict, w.Policy, means)
 			}
@@ -54,7 +57,7 @@ func TestExplainAgreesWithEval(t *testing.T) {
 // sameDecider compares names. Two may differ: where the host is open to all,
 // ICMP needs no rule of its own; and what several blocks or closed networks deny
 // is denied in the name of one of them.
-func sameDecider(w explainedWay, means policy.Answer) bool {
+func sameDecider(w Way, means policy.Answer) bool {
 	kind := func(name string) string {
 		kind, _, _ := strings.Cut(name, ".")
 		if kind == "network" {
@@ -62,14 +65,14 @@ func sameDecider(w explainedWay, means policy.Answer) bool {
 		}
 		return kind
 	}
-	words := map[string]string{policy.ByNobody: policyNone, policy.ByNotCovered: policyNone,
+	words := map[string]string{policy.ByNobody: None, policy.ByNotCovered: None,
 		policy.ByHeld: "hold", policy.ByLoopback: "loopback.martian"}
 	want, framed := words[means.Policy]
 	if !framed {
 		want = means.Policy
 	}
-	ping := means.Class == policy.ClassHost && w.Policy == "defaults.host" && want == policyNone
-	return w.Policy == want || ping || w.Verdict == verdictDeny && kind(w.Policy) == kind(want)
+	ping := means.Class == policy.ClassHost && w.Policy == "defaults.host" && want == None
+	return w.Policy == want || ping || w.Verdict == Deny && kind(w.Policy) == kind(want)
 }
 
 func TestSuggest(t *testing.T) {

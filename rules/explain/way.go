@@ -1,4 +1,4 @@
-package cli
+package explain
 
 import (
 	"cmp"
@@ -12,36 +12,38 @@ import (
 	"dockwall/rules/trace"
 )
 
-// policyNone is the policy of what dockwall lets pass without judging it.
-const policyNone = "none"
+// None is the policy of what dockwall lets pass without judging it.
+const None = "none"
 
-// wayKind is how the kernel may show an attempt to dockwall.
-type wayKind string
+// Kind is how the kernel may show an attempt to dockwall.
+type Kind string
 
 // The kinds of ways.
 const (
-	wayDNAT      wayKind = "dnat"      // Docker's nat rules send it to the container
-	wayReceived  wayKind = "received"  // by the host: docker-proxy, or a service
-	wayForwarded wayKind = "forwarded" // as it was dialled
-	wayUnseen    wayKind = "unseen"    // it never meets dockwall's rules
+	DNAT      Kind = "dnat"      // Docker's nat rules send it to the container
+	Received  Kind = "received"  // by the host: docker-proxy, or a service
+	Forwarded Kind = "forwarded" // as it was dialled
+	Unseen    Kind = "unseen"    // it never meets dockwall's rules
 )
 
-// explainedWay is one way and what becomes of the packet on it.
-type explainedWay struct {
-	Kind     wayKind         `json:"kind"`
+// Way is one way and what becomes of the packet on it.
+type Way struct {
+	Kind     Kind            `json:"kind"`
 	Question policy.Question `json:"question"`
 	Verdict  string          `json:"verdict"`
 	Policy   string          `json:"policy"`
 	Position string          `json:"position"`
-	Walk     []explainedStep `json:"walk"`
+	Walk     []Step          `json:"walk"`
 	// class says as what it was judged; bug is where the rules and the policy's
 	// meaning differ.
 	class policy.Class
 	bug   string
+	// why is why the verdict is unknown.
+	why string
 }
 
-// explainedStep is a rule on the way.
-type explainedStep struct {
+// Step is a rule on the way.
+type Step struct {
 	Chain    string        `json:"chain"`
 	Outcome  trace.Outcome `json:"outcome"`
 	Rule     string        `json:"rule"`
@@ -58,44 +60,41 @@ type tracer struct {
 	all bool // keep the rules that missed
 }
 
-func (t tracer) ask(q policy.Question) ([]explainedWay, error) {
+func (t tracer) ask(q policy.Question) []Way {
 	packets := trace.Packets(t.s, q)
 	if len(packets) == 0 {
 		means := policy.Eval(t.p, t.s, q)
-		return []explainedWay{{Kind: wayUnseen, Question: q, Verdict: verdictOf(means.Allow), Policy: policyNone,
-			Walk: []explainedStep{}, class: means.Class}}, nil
+		return []Way{{Kind: Unseen, Question: q, Verdict: verdictOf(means.Allow), Policy: None,
+			Walk: []Step{}, class: means.Class}}
 	}
-	var ways []explainedWay
+	var ways []Way
 	for _, way := range packets {
-		w, err := t.follow(way)
-		if err != nil {
-			return nil, err
-		}
-		ways = append(ways, w)
+		ways = append(ways, t.follow(way))
 	}
 	// Where nat rules take a connection, docker-proxy does not get it.
-	slices.SortStableFunc(ways, func(a, b explainedWay) int {
+	slices.SortStableFunc(ways, func(a, b Way) int {
 		return cmp.Compare(wayOrder(a.Kind), wayOrder(b.Kind))
 	})
-	return ways, nil
+	return ways
 }
 
-func wayOrder(k wayKind) int {
-	if k == wayDNAT {
+func wayOrder(k Kind) int {
+	if k == DNAT {
 		return 0
 	}
 	return 1
 }
 
-func (t tracer) follow(way trace.PacketWay) (explainedWay, error) {
+func (t tracer) follow(way trace.PacketWay) Way {
 	r := t.m.Run(way.Packet, way.Base)
-	if r.Verdict == trace.Undecided {
-		return explainedWay{}, fmt.Errorf("what becomes of the packet cannot be told: %s", r.Reason)
-	}
 	means := policy.Eval(t.p, t.s, way.Question)
-	w := explainedWay{Kind: kindOfWay(way), Question: way.Question, Verdict: verdictOf(r.Verdict == trace.Pass), Policy: policyNone,
+	w := Way{Kind: kindOfWay(way), Question: way.Question, Verdict: verdictOf(r.Verdict == trace.Pass), Policy: None,
 		Walk: t.steps(r), class: means.Class}
-	if d := r.Decided; d != nil && (w.Verdict == verdictDeny || !framing(d.Origin.Policy)) {
+	if r.Verdict == trace.Undecided {
+		w.Verdict, w.why = Unknown, r.Reason
+		return w
+	}
+	if d := r.Decided; d != nil && (w.Verdict == Deny || !Framing(d.Origin.Policy)) {
 		w.Policy, w.Position = d.Origin.Policy, position(d.Origin)
 	}
 	w.credit(means)
@@ -103,14 +102,14 @@ func (t tracer) follow(way trace.PacketWay) (explainedWay, error) {
 		w.bug = fmt.Sprintf("the rules say %s (%s), but the policy means %s (%s): this is a bug of dockwall, please report it",
 			w.Verdict, w.Policy, verdictOf(means.Allow), means.Policy)
 	}
-	return w, nil
+	return w
 }
 
 // credit names the block that allows, where the rules got by with the default:
 // an allow beats a default, though a rule of its own would be of no use.
-func (w *explainedWay) credit(means policy.Answer) {
+func (w *Way) credit(means policy.Answer) {
 	kind, _, _ := strings.Cut(w.Policy, ".")
-	if w.Verdict != verdictAllow || !means.Allow || framing(means.Policy) || w.Policy != policyNone && kind != "defaults" && kind != "network" {
+	if w.Verdict != Allow || !means.Allow || Framing(means.Policy) || w.Policy != None && kind != "defaults" && kind != "network" {
 		return
 	}
 	w.Policy, w.Position = means.Policy, ""
@@ -119,37 +118,37 @@ func (w *explainedWay) credit(means policy.Answer) {
 	}
 }
 
-func (t tracer) steps(r trace.Result) []explainedStep {
-	steps := []explainedStep{}
+func (t tracer) steps(r trace.Result) []Step {
+	steps := []Step{}
 	for _, s := range r.Steps {
 		// A stamp decides nothing.
 		if t.all || s.Outcome == trace.Hit && !s.Verdict.Kind.GoesOn() {
-			steps = append(steps, explainedStep{s.Chain, s.Outcome, trace.RuleText(s.Rule), s.Origin.Policy, position(s.Origin), s.Missed})
+			steps = append(steps, Step{s.Chain, s.Outcome, trace.RuleText(s.Rule), s.Origin.Policy, position(s.Origin), s.Missed})
 		}
 	}
 	return steps
 }
 
-func kindOfWay(way trace.PacketWay) wayKind {
+func kindOfWay(way trace.PacketWay) Kind {
 	switch {
 	case way.Question.DNAT.IsValid():
-		return wayDNAT
+		return DNAT
 	case way.Base == rules.BaseInput:
-		return wayReceived
+		return Received
 	}
-	return wayForwarded
+	return Forwarded
 }
 
 func verdictOf(allow bool) string {
 	if allow {
-		return verdictAllow
+		return Allow
 	}
-	return verdictDeny
+	return Deny
 }
 
-// framing tells that a rule belongs to no block and no default: what it lets
-// pass is not dockwall's matter.
-func framing(name string) bool {
+// Framing reports whether a rule belongs to no block and no default. dockwall does not
+// judge what such a rule lets pass.
+func Framing(name string) bool {
 	kind, _, _ := strings.Cut(name, ".")
 	switch kind {
 	case "published", "between", "egress", "host", "docker_api", "block", "defaults", "network":

@@ -1,4 +1,4 @@
-package cli
+package explain
 
 import (
 	"fmt"
@@ -15,10 +15,12 @@ import (
 // the packet comes or goes, it stands for several questions.
 type inquiry struct {
 	s     netinfo.Snapshot
-	f     explainFlags
+	f     Query
 	proto rules.Protocol
 	to    target
 	from  []sender
+	// notes are what the answer has to say beside the verdict.
+	notes []string
 }
 
 // sender is one place that the packet may come from.
@@ -35,19 +37,20 @@ type sender struct {
 func (f sender) inside() bool { return f.network != "" }
 
 // newInquiry reads the flags against the facts.
-func newInquiry(f explainFlags, s netinfo.Snapshot) (*inquiry, error) {
+func newInquiry(f Query, s netinfo.Snapshot) (*inquiry, error) {
 	q := &inquiry{s: s, f: f}
+	q.throughMaster()
 	var err error
-	if q.proto, err = netinfo.ParseProtocol(strings.ToLower(f.proto)); err != nil {
-		return nil, fmt.Errorf("--proto is tcp, udp, sctp or icmp, not %q", f.proto)
+	if q.proto, err = netinfo.ParseProtocol(strings.ToLower(f.Proto)); err != nil {
+		return nil, fmt.Errorf("--proto is tcp, udp, sctp or icmp, not %q", f.Proto)
 	}
 	if q.proto == netinfo.ICMPv6 {
 		q.proto = netinfo.ICMP
 	}
-	if q.to, err = parseTarget(&q.s, f.to, q.proto); err != nil {
+	if q.to, err = parseTarget(&q.s, f.To, q.proto); err != nil {
 		return nil, err
 	}
-	if f.container != "" {
+	if f.FromContainer != "" {
 		err = q.fromContainer()
 	} else {
 		err = q.fromAddress()
@@ -58,26 +61,35 @@ func newInquiry(f explainFlags, s netinfo.Snapshot) (*inquiry, error) {
 	return q, q.checkVia()
 }
 
+// throughMaster replaces an interface that is a port of a bridge or bond by its
+// master: the rules see the packets of a port come in by the master.
+func (q *inquiry) throughMaster() {
+	if m, ok := netinfo.MasterOf(q.s.Links, q.f.Via); ok {
+		q.notes = append(q.notes, fmt.Sprintf("%s is a port of %s: its packets come in by %s, and the answer is about that", q.f.Via, m.Name, m.Name))
+		q.f.Via = m.Name
+	}
+}
+
 func (q *inquiry) checkVia() error {
 	var names []string
 	for _, l := range q.s.Links {
 		names = append(names, l.Name)
 	}
-	if slices.Contains(names, q.f.via) {
-		outside := slices.ContainsFunc(q.outside(), func(l netinfo.Link) bool { return l.Name == q.f.via })
-		if q.f.container != "" && !outside {
-			return fmt.Errorf("--via %s: nothing that a container sends outside leaves by that interface", q.f.via)
+	if slices.Contains(names, q.f.Via) {
+		outside := slices.ContainsFunc(q.outside(), func(l netinfo.Link) bool { return l.Name == q.f.Via })
+		if q.f.FromContainer != "" && !outside {
+			return fmt.Errorf("--via %s: nothing that a container sends outside leaves by that interface", q.f.Via)
 		}
 		return nil
 	}
-	if q.f.via == "" {
+	if q.f.Via == "" {
 		return nil
 	}
-	return fmt.Errorf("--via %s: this host has no such interface%s", q.f.via, suggest(q.f.via, names))
+	return fmt.Errorf("--via %s: this host has no such interface%s", q.f.Via, suggest(q.f.Via, names))
 }
 
 func (q *inquiry) fromContainer() error {
-	c, err := findContainer(&q.s, q.f.container)
+	c, err := findContainer(&q.s, q.f.FromContainer)
 	if err != nil {
 		return err
 	}
@@ -94,7 +106,7 @@ func (q *inquiry) fromContainer() error {
 		}
 	}
 	if len(q.from) == 0 {
-		return noAddress(q.f.container, c)
+		return noAddress(q.f.FromContainer, c)
 	}
 	return nil
 }
@@ -114,24 +126,25 @@ func ownSenders() []sender {
 // fromAddress finds where the address is: the host's own, a container's, or
 // outside.
 func (q *inquiry) fromAddress() error {
-	a, err := netip.ParseAddr(strings.Trim(q.f.from, "[]"))
+	a, err := netip.ParseAddr(strings.Trim(q.f.From, "[]"))
 	if err != nil {
-		return fmt.Errorf("--from %s is not an address; a container is named with --from-container", q.f.from)
+		return fmt.Errorf("--from %s is not an address; a container is named with --from-container", q.f.From)
 	}
-	if a.Zone() != "" && q.f.via == "" {
-		q.f.via = a.Zone()
+	if a.Zone() != "" && q.f.Via == "" {
+		q.f.Via = a.Zone()
+		q.throughMaster()
 	}
 	a = a.Unmap().WithZone("")
 	at := policy.Locate(q.s, a)
 	switch {
 	case at.Kind == policy.OnHost:
 		q.from = []sender{{nic: "lo", addr: a}}
-	case at.Container != nil && (q.f.via == "" || q.f.via == at.Bridge):
+	case at.Container != nil && (q.f.Via == "" || q.f.Via == at.Bridge):
 		q.from = []sender{q.containerSender(at, a)}
-	case at.Kind == policy.OnBridge && (q.f.via == "" || q.f.via == at.Bridge):
+	case at.Kind == policy.OnBridge && (q.f.Via == "" || q.f.Via == at.Bridge):
 		q.from = []sender{{nic: at.Bridge, addr: a, network: q.networkOf(at.Bridge)}}
 	default:
-		for _, nic := range q.towards(a, q.f.via) {
+		for _, nic := range q.towards(a, q.f.Via) {
 			q.from = append(q.from, sender{nic: nic, addr: a})
 		}
 	}
@@ -197,15 +210,9 @@ func (q *inquiry) outside() []netinfo.Link {
 	for _, n := range q.s.Networks {
 		docker[n.Bridge] = true
 	}
-	holders := map[int]bool{}
-	for _, l := range q.s.Links {
-		if l.Kind == "bridge" || l.Kind == "bond" || l.Kind == "team" {
-			holders[l.Index] = true
-		}
-	}
 	var out []netinfo.Link
 	for _, l := range q.s.Links {
-		if !docker[l.Name] && !l.Unplaced && (l.Master == 0 || !holders[l.Master]) {
+		if _, port := netinfo.MasterOf(q.s.Links, l.Name); !docker[l.Name] && !l.Unplaced && !port {
 			out = append(out, l)
 		}
 	}
@@ -220,12 +227,12 @@ func (q *inquiry) questions() ([]policy.Question, error) {
 		}
 	}
 	if q.to.container != nil && !q.to.host && len(q.to.container.Endpoints) == 0 {
-		return nil, noAddress(q.f.to, q.to.container)
+		return nil, noAddress(q.f.To, q.to.container)
 	}
 	if d := q.to.addr; d.IsValid() && slices.ContainsFunc(q.from, func(f sender) bool { return f.addr.Is6() == d.Is6() }) {
 		return nil, fmt.Errorf("this host has no interface that leads to %s", d)
 	}
-	return nil, fmt.Errorf("%s and %s have no addresses of the same family", q.f.from+q.f.container, q.f.to)
+	return nil, fmt.Errorf("%s and %s have no addresses of the same family", q.f.From+q.f.FromContainer, q.f.To)
 }
 
 func (q *inquiry) ofFamily(v6 bool) []policy.Question {
@@ -259,8 +266,8 @@ func (q *inquiry) leaving(question policy.Question, f sender) []policy.Question 
 		return []policy.Question{question}
 	}
 	via := ""
-	if q.f.container != "" {
-		via = q.f.via
+	if q.f.FromContainer != "" {
+		via = q.f.Via
 	}
 	var qs []policy.Question
 	for _, nic := range q.towards(question.Dest, via) {
@@ -280,47 +287,4 @@ func (q *inquiry) sharing(senders []sender) []sender {
 			return f.inside() && e.NetworkID == f.network
 		})
 	})
-}
-
-// dests are the addresses that the sender dials.
-func (q *inquiry) dests(f sender) []netip.Addr {
-	if q.to.host {
-		return q.hostAddrs(f)
-	}
-	if q.to.container == nil {
-		return []netip.Addr{q.to.addr}
-	}
-	var all []netip.Addr
-	for _, e := range q.to.container.Endpoints {
-		if f.inside() && e.NetworkID == f.network {
-			return e.Addrs
-		}
-		all = append(all, e.Addrs...)
-	}
-	return all
-}
-
-// hostAddrs are the host's addresses of the sender's family, the nearest
-// first: one is enough.
-func (q *inquiry) hostAddrs(f sender) []netip.Addr {
-	var near, far netip.Addr
-	for _, l := range q.s.Links {
-		for _, p := range l.Addrs {
-			a := p.Addr()
-			switch {
-			case a.Is6() != f.addr.Is6() || a.IsLinkLocalUnicast() != f.addr.IsLinkLocalUnicast():
-			case l.Name == f.nic && !near.IsValid():
-				near = a
-			case l.Name != "lo" && !far.IsValid():
-				far = a
-			}
-		}
-	}
-	switch {
-	case near.IsValid():
-		return []netip.Addr{near}
-	case far.IsValid():
-		return []netip.Addr{far}
-	}
-	return nil
 }
