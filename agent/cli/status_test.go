@@ -3,6 +3,7 @@ package cli_test
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -182,5 +183,39 @@ func TestStatusFitsOnAScreen(t *testing.T) {
 	c.mustRun(t, 1, "status", "--config", file, "--all")
 	if n := strings.Count(c.stdout.String(), "  more "); n != 298 {
 		t.Errorf("--all shows %d of 298 containers", n)
+	}
+}
+
+// However many ports and networks a container has, the table fits 100 characters.
+func TestStatusFitsTheScreen(t *testing.T) {
+	m := newMachine()
+	c := newCommand(m)
+	file, socket := writeConfig(t, "")
+	o := shop(2)
+	var ports, networks []string
+	for i := range 60 {
+		ports = append(ports, fmt.Sprintf("192.0.2.%d:%d/tcp", i, 8000+2*i))
+		networks = append(networks, fmt.Sprintf("stack-%d_default", i))
+	}
+	o.Containers = append(o.Containers,
+		overview.Container{Name: "ports", State: "running", Networks: []string{"bridge"}, Published: ports, Covered: true},
+		overview.Container{Name: "both", State: "restarting", Networks: networks, Published: ports, Covered: true},
+		overview.Container{Name: strings.Repeat("long-", 30), State: "running", Networks: networks[:1], Published: ports[:1], Covered: true})
+	o.Policies = append(o.Policies, overview.Policy{Name: "published." + strings.Repeat("x", 120), Position: "agent.hcl:1"})
+	tell(t, socket, o)
+	for _, args := range [][]string{{"status"}, {"status", "--all"}} {
+		c.mustRun(t, 1, append(args, "--config", file)...)
+		_, tables, _ := strings.Cut(c.stdout.String(), "\npolicies")
+		tables, _, _ = strings.Cut(tables, "1 warning")
+		lines := strings.Split(tables, "\n")
+		for _, line := range lines[1:] {
+			if n := len([]rune(line)); n > 100 {
+				t.Errorf("%v: a line of %d characters: %s", args, n, line)
+			}
+		}
+		all := len(args) == 2
+		if has := strings.Contains(tables, ports[59]); has != all || all == strings.Contains(tables, " more") {
+			t.Errorf("%v: the last port is shown: %v\n%s", args, has, tables)
+		}
 	}
 }

@@ -109,17 +109,75 @@ func (r *statusResult) containers(p *printer) {
 	if len(some) > shown && !r.all {
 		some = some[:shown]
 	}
+	p.printf("\n")
+	p.table(containerRows(some, r.all))
+	p.more(len(r.Overview.Containers) - len(some))
+}
+
+// containerRows are the rows of the containers' table. Long lists of networks and
+// ports end in "and 3 more", or go on in further rows if all is asked for.
+func containerRows(cs []overview.Container, all bool) [][]string {
 	rows := [][]string{{"containers", "", "networks", "published", "refused"}}
-	for _, c := range some {
+	const gaps = 8
+	longest := 26
+	name, state, networks, ports := len("containers"), 0, len("networks"), len("published")
+	for _, c := range cs {
+		name, state = max(name, 2+len([]rune(c.Name))), max(state, len(c.State))
+		networks, ports = max(networks, len([]rune(list(c.Networks)))), max(ports, len([]rune(list(c.Published))))
+	}
+	if name+state+networks+ports+gaps+len("refused") <= tableWidth {
+		longest = name
+	}
+	room := max(tableWidth-gaps-len("refused")-min(name, longest)-state, 40)
+	networks = min(networks, max(room-ports, room*2/5))
+	for _, c := range cs {
 		refused := "-"
 		if c.Refused > 0 {
 			refused = fmt.Sprint(c.Refused)
 		}
-		rows = append(rows, []string{"  " + c.Name, c.State, list(c.Networks), list(c.Published), refused})
+		nets, pubs := fitted(c.Networks, networks, all), fitted(c.Published, room-networks, all)
+		for i := range max(len(nets), len(pubs)) {
+			row := []string{"", "", "", "", ""}
+			if i == 0 {
+				row[0], row[1], row[4] = cut("  "+c.Name, longest), c.State, refused
+			}
+			if i < len(nets) {
+				row[2] = nets[i]
+			}
+			if i < len(pubs) {
+				row[3] = pubs[i]
+			}
+			rows = append(rows, row)
+		}
 	}
-	p.printf("\n")
-	p.table(rows)
-	p.more(len(r.Overview.Containers) - len(some))
+	return rows
+}
+
+// fitted is the list in lines of at most room characters: one that may end in "and
+// 3 more", or as many as it takes if all is asked for.
+func fitted(words []string, room int, all bool) []string {
+	if whole := list(words); len([]rune(whole)) <= room {
+		return []string{whole}
+	}
+	if first := words[0] + fmt.Sprintf(" and %d more", len(words)-1); !all && len([]rune(first)) > room {
+		return []string{fmt.Sprintf("%d of them", len(words))}
+	}
+	var lines []string
+	line := ""
+	for i, w := range words {
+		next := strings.TrimPrefix(line+", "+w, ", ")
+		rest := len(words) - i - 1
+		more := fmt.Sprintf(" and %d more", rest)
+		switch {
+		case all && line != "" && len([]rune(next)) >= room:
+			lines, line = append(lines, line+","), w
+		case !all && line != "" && rest > 0 && len([]rune(next))+len(more) > room, !all && line != "" && len([]rune(next)) > room:
+			return []string{line + fmt.Sprintf(" and %d more", rest+1)}
+		default:
+			line = next
+		}
+	}
+	return append(lines, line)
 }
 
 func (p *printer) more(n int) {
@@ -135,7 +193,11 @@ func list(words []string) string {
 	return strings.Join(words, ", ")
 }
 
-// table prints rows of printable columns, the first row as a heading.
+// tableWidth is how wide a table is at most.
+const tableWidth = 100
+
+// table prints rows of printable columns, the first row as a heading. If they are
+// wider than tableWidth, the widest columns are cut.
 func (p *printer) table(rows [][]string) {
 	widths := make([]int, len(rows[0]))
 	for _, row := range rows {
@@ -144,9 +206,11 @@ func (p *printer) table(rows [][]string) {
 			widths[i] = max(widths[i], len([]rune(row[i])))
 		}
 	}
+	narrow(widths, tableWidth-2*(len(widths)-1))
 	for n, row := range rows {
 		line := ""
 		for i, word := range row {
+			word = cut(word, widths[i])
 			line += word + strings.Repeat(" ", widths[i]-len([]rune(word))+2)
 		}
 		line = strings.TrimRight(line, " ")
@@ -155,4 +219,30 @@ func (p *printer) table(rows [][]string) {
 		}
 		p.printf("%s\n", line)
 	}
+}
+
+// narrow takes from the widest columns until all of them fit into the room.
+func narrow(widths []int, room int) {
+	const least = 8
+	for {
+		sum, widest := 0, 0
+		for i, w := range widths {
+			sum += w
+			if w > widths[widest] {
+				widest = i
+			}
+		}
+		if sum <= room || widths[widest] <= least {
+			return
+		}
+		widths[widest]--
+	}
+}
+
+// cut shortens a word that is too long for its column.
+func cut(word string, room int) string {
+	if runes := []rune(word); len(runes) > room {
+		return string(runes[:room-1]) + "…"
+	}
+	return word
 }

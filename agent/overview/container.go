@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"dockwall/netinfo"
+	"dockwall/rules/published"
 )
 
 // Container is one of the host's, running or not.
@@ -12,7 +13,8 @@ type Container struct {
 	State string `json:"state"`
 	// Networks are the names of those that it is on now; "host" is the host's.
 	Networks []string `json:"networks"`
-	// Published are its ports on the host, as 192.0.2.1:8080/tcp or 53/udp.
+	// Published are its ports on the host, each once and neighbours as a range:
+	// 192.0.2.1:8000-8100/tcp, 53/udp.
 	Published []string `json:"published"`
 	// Covered: the rules reach all of its traffic. Why says what they do not
 	// reach, or in whose place it is judged.
@@ -48,30 +50,10 @@ func containers(s netinfo.Snapshot, refused map[string]int) []Container {
 		case c.SharesWith != "":
 			k.Why = fmt.Sprintf("it uses the network of %s, and is judged as that one", names[c.SharesWith])
 		}
-		for _, p := range c.Ports {
-			if text := portText(p); text != "" {
-				k.Published = append(k.Published, text)
-			}
+		for _, sp := range published.Spans(&s, &c) {
+			k.Published = append(k.Published, sp.String())
 		}
 		all = append(all, k)
 	}
 	return all
-}
-
-// portText is a port as it is published; empty: Docker has not picked it yet.
-func portText(p netinfo.PublishedPort) string {
-	if p.HostPort == 0 {
-		return ""
-	}
-	text := fmt.Sprint(p.HostPort)
-	if p.HostPortEnd > p.HostPort {
-		text += fmt.Sprintf("-%d", p.HostPortEnd)
-	}
-	if p.HostAddr.IsValid() && !p.HostAddr.IsUnspecified() {
-		text = p.HostAddr.String() + ":" + text
-		if p.HostAddr.Is6() {
-			text = "[" + p.HostAddr.String() + "]" + text[len(p.HostAddr.String()):]
-		}
-	}
-	return text + "/" + p.Proto.String()
 }

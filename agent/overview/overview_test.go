@@ -92,7 +92,7 @@ func TestContainers(t *testing.T) {
 		{Name: "cam", State: "running", Networks: []string{"bridge", "lan"}, Published: none, Why: "its traffic on network lan (macvlan) never meets the host's rules"},
 		{Name: "node", State: "running", Networks: []string{"host"}, Published: none, Covered: true},
 		{Name: "side", State: "running", Networks: none, Published: none, Covered: true, Why: "it uses the network of cam, and is judged as that one"},
-		{Name: "web", State: "exited", Networks: none, Published: []string{"80/tcp", "81/tcp", "192.0.2.1:8000-8010/tcp", "[2001:db8::1]:443/tcp"}, Covered: true, Refused: 7},
+		{Name: "web", State: "exited", Networks: none, Published: []string{"80-81/tcp", "192.0.2.1:8000-8010/tcp", "[2001:db8::1]:443/tcp"}, Covered: true, Refused: 7},
 	}
 	if diff := cmp.Diff(want, o.Containers); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)

@@ -1,6 +1,7 @@
 package picture
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -12,7 +13,8 @@ func (x *prober) api() []Port {
 	out := []Port{}
 	for _, n := range x.apiPorts() {
 		p := netinfo.PublishedPort{HostPort: n, HostPortEnd: n, Proto: netinfo.TCP, ContainerPort: n}
-		port := Port{Host: hostText(p), Own: hostText(p), Access: []Access{}, ClosedBy: []string{}}
+		text := fmt.Sprintf("%d/tcp", n)
+		port := Port{Host: text, Own: text, Access: []Access{}, ClosedBy: []string{}}
 		x.reach(&port, x.ownTargets(p))
 		out = append(out, port)
 	}

@@ -4,12 +4,11 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
-	"strconv"
-	"strings"
 
 	"dockwall/netinfo"
 	"dockwall/rules/meaning"
 	"dockwall/rules/policy"
+	"dockwall/rules/published"
 )
 
 // Container is a container and what it publishes.
@@ -65,17 +64,21 @@ func (x *prober) container(c *netinfo.Container) Container {
 		out.Ports = append(out.Ports, x.hostNetworkPorts(c)...)
 		return out
 	}
+	var all []probed
 	for _, p := range c.Ports {
 		host, straight := x.onHost(c, p), x.routed(c, p)
 		if len(straight) > 0 {
-			out.Ports = append(out.Ports, x.published(c, netinfo.PublishedPort{Proto: p.Proto, ContainerPort: p.ContainerPort}, straight))
-			out.Ports[len(out.Ports)-1].Routed = true
+			own := netinfo.PublishedPort{Proto: p.Proto, ContainerPort: p.ContainerPort}
+			port := x.published(c, own, straight)
+			port.Routed = true
+			all = append(all, newProbed(own, port))
 		}
 		if len(straight) == 0 || !x.onlyRouted(c) {
-			out.Ports = append(out.Ports, x.published(c, p, host))
+			p.HostAddr = published.Bind(&x.s, c, p)
+			all = append(all, newProbed(p, x.published(c, p, host)))
 		}
 	}
-	out.Ports = mergePorts(out.Ports)
+	out.Ports = merged(all)
 	return out
 }
 
@@ -97,8 +100,7 @@ func (x *prober) onlyRouted(c *netinfo.Container) bool {
 }
 
 func (x *prober) published(c *netinfo.Container, p netinfo.PublishedPort, ts []target) Port {
-	own := fmt.Sprintf("%d/%s", p.ContainerPort, p.Proto)
-	out := Port{Host: hostText(p), Own: own, Access: []Access{}, ClosedBy: []string{}}
+	out := Port{Access: []Access{}, ClosedBy: []string{}}
 	switch {
 	case len(c.Endpoints) == 0 || !c.Running():
 		out.State = Stopped
@@ -110,25 +112,6 @@ func (x *prober) published(c *netinfo.Container, p netinfo.PublishedPort, ts []t
 		x.reach(&out, ts)
 	}
 	return out
-}
-
-// hostText is the host's side of a published port; in routed mode, and before
-// Docker has picked one, it is the container's port.
-func hostText(p netinfo.PublishedPort) string {
-	text := strconv.Itoa(int(p.HostPort))
-	switch {
-	case p.HostPort == 0:
-		text = strconv.Itoa(int(p.ContainerPort))
-	case p.HostPortEnd > p.HostPort:
-		text += "-" + strconv.Itoa(int(p.HostPortEnd))
-	}
-	if a := p.HostAddr; a.IsValid() && !a.IsUnspecified() {
-		if a.Is6() {
-			return fmt.Sprintf("[%s]:%s/%s", a, text, p.Proto)
-		}
-		return fmt.Sprintf("%s:%s/%s", a, text, p.Proto)
-	}
-	return text + "/" + p.Proto.String()
 }
 
 // reach fills in the sources that reach the port.
@@ -211,38 +194,6 @@ func fold(vs []verdicts, gate, atom int) answer {
 	return out
 }
 
-// mergePorts joins what the engine tells of both families apart.
-func mergePorts(ps []Port) []Port {
-	var out []Port
-	for _, p := range ps {
-		i := slices.IndexFunc(out, func(o Port) bool { return o.Host == p.Host && o.Own == p.Own && o.Routed == p.Routed })
-		if i < 0 {
-			out = append(out, p)
-			continue
-		}
-		out[i].join(p)
-	}
-	return out
-}
-
-func (p *Port) join(o Port) {
-	if o.State == Open {
-		p.State = Open
-	}
-	for _, a := range o.Access {
-		same := func(b Access) bool { return b.Gate == a.Gate && b.Source == a.Source && b.Policy == a.Policy }
-		if i := slices.IndexFunc(p.Access, same); i >= 0 {
-			p.Access[i].But = union(p.Access[i].But, a.But)
-		} else {
-			p.Access = append(p.Access, a)
-		}
-	}
-	slices.SortStableFunc(p.Access, func(a, b Access) int {
-		return cmp.Or(cmp.Compare(a.Gate, b.Gate), cmp.Compare(a.Source, b.Source), strings.Compare(a.Policy, b.Policy))
-	})
-	p.ClosedBy = union(p.ClosedBy, o.ClosedBy)
-}
-
 func union[T cmp.Ordered](a, b []T) []T {
 	all := append(slices.Clone(a), b...)
 	slices.Sort(all)
@@ -252,23 +203,25 @@ func union[T cmp.Ordered](a, b []T) []T {
 // hostNetworkPorts are the ports that a policy names of a container on the
 // host's own network: no others can be told from the host's services.
 func (x *prober) hostNetworkPorts(c *netinfo.Container) []Port {
-	var out []Port
+	var out []probed
 	for _, b := range x.p.Published {
 		if !namesHostNetwork(b, c) {
 			continue
 		}
 		for _, r := range b.Ports {
 			p := netinfo.PublishedPort{HostPort: r.Lo, HostPortEnd: r.Hi, Proto: r.Proto, ContainerPort: r.Lo}
-			port := Port{Host: hostText(p), Own: hostText(p), Access: []Access{}, ClosedBy: []string{}}
+			port := Port{Access: []Access{}, ClosedBy: []string{}}
 			if !c.Running() {
 				port.State = Stopped
 			} else {
 				x.reach(&port, x.ownTargets(p))
 			}
-			out = append(out, port)
+			own := newProbed(p, port)
+			own.ownHi = r.Hi
+			out = append(out, own)
 		}
 	}
-	return mergePorts(out)
+	return merged(out)
 }
 
 func namesHostNetwork(b *policy.Published, c *netinfo.Container) bool {
