@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"io"
 	"net/netip"
@@ -103,11 +104,11 @@ func (a *app) hostAtAGlance(ctx context.Context, cmd *cobra.Command, doc *config
 		snap, _ := readSnapshot(f.Value.String())
 		return snap
 	}
-	socket := defaultSocket
+	socket := a.socket
 	if doc != nil {
 		socket = a.socketFor(doc.Settings)
-	} else if a.socket != "" {
-		socket = a.socket
+	} else if socket == "" {
+		socket = cmp.Or(config.ControlSocket(a.config), defaultSocket)
 	}
 	snap, err := control.NewClient(socket).Snapshot(ctx)
 	if err == nil || doc == nil || a.env.EUID != 0 {

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"os"
@@ -55,9 +56,8 @@ func (a *app) socketFor(s config.Settings) string {
 	return s.Control.Socket
 }
 
-// anySocket is the control socket also where the file is no good: a broken
-// file must not keep anybody from asking what is in force. Where it is said in
-// the file only, it has to be named.
+// anySocket is the control socket even if the file has errors, so that an operator
+// can ask what is in force: what can be read of its control block counts.
 func (a *app) anySocket() string {
 	if a.socket != "" {
 		return a.socket
@@ -66,8 +66,9 @@ func (a *app) anySocket() string {
 	if doc != nil {
 		return doc.Settings.Control.Socket
 	}
-	a.note("%s cannot be used (see agentctl check), so agentd is asked on %s; --socket names another", a.config, defaultSocket)
-	return defaultSocket
+	socket := cmp.Or(config.ControlSocket(a.config), defaultSocket)
+	a.note("%s cannot be used (see agentctl check), so agentd is asked on %s; --socket names another", a.config, socket)
+	return socket
 }
 
 // sameFile tells whether two paths lead to one file.

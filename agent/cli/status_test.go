@@ -219,3 +219,15 @@ func TestStatusFitsTheScreen(t *testing.T) {
 		}
 	}
 }
+
+// The daemon is found on the file's own socket though the file has errors.
+func TestStatusOfABrokenFile(t *testing.T) {
+	m := newMachine()
+	c := newCommand(m)
+	file, socket := writeConfig(t, "published \"x\" {\n")
+	tell(t, socket, shop(2))
+	c.mustRun(t, 1, "status", "--config", file)
+	if !strings.Contains(c.stdout.String(), "dockwall is degraded") || !strings.Contains(c.stderr.String(), "asked on "+socket) {
+		t.Errorf("stdout:\n%s\nstderr:\n%s", c.stdout.String(), c.stderr.String())
+	}
+}
