@@ -67,6 +67,11 @@ type Listener struct {
 	// Dockerd tells that the engine itself holds the socket, and that it is
 	// not a container's published port.
 	Dockerd bool `json:"dockerd,omitempty"`
+	// TLS and TLSVerify are dockerd's settings for its API on this socket: tls
+	// encrypts, and only tlsverify asks for a client's certificate. They are what is
+	// configured; only a probe proves what the socket does.
+	TLS       bool `json:"tls,omitempty"`
+	TLSVerify bool `json:"tls_verify,omitempty"`
 	// Container says that a process in a container holds the socket: one on the
 	// host's network.
 	Container bool `json:"container,omitempty"`

@@ -6,10 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"net"
 	"net/netip"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 
 	"dockwall/netinfo"
@@ -39,21 +41,35 @@ func (s *Scanner) Dockerd(listeners []Socket) ([]netinfo.Listener, error) {
 	}
 	s.readHoldings()
 	proxies := s.proxies()
-	var found []netip.AddrPort
+	found := map[netip.AddrPort]netinfo.Listener{}
 	var errs []error
 	for _, p := range s.dockerds() {
 		settings := parseDaemonArgs(p.args)
 		errs = append(errs, settings.readFile(s.files, s.configFile))
-		found = append(found, settings.ports()...)
-		held := s.held(p.pid, listeners)
-		found = append(found, slices.DeleteFunc(held, func(a netip.AddrPort) bool { return proxied(proxies, a) })...)
+		for _, l := range settings.listeners() {
+			note(found, l)
+		}
+		for _, a := range s.held(p.pid, listeners) {
+			if !proxied(proxies, a) {
+				note(found, settings.holding(a))
+			}
+		}
 	}
-	slices.SortFunc(found, netip.AddrPort.Compare)
 	ports := make([]netinfo.Listener, 0, len(found))
-	for _, a := range slices.Compact(found) {
-		ports = append(ports, netinfo.Listener{Addr: a.Addr(), Proto: netinfo.TCP, Port: a.Port(), Dockerd: true})
+	for _, a := range slices.SortedFunc(maps.Keys(found), netip.AddrPort.Compare) {
+		ports = append(ports, found[a])
 	}
 	return ports, errors.Join(errs...)
+}
+
+// note adds a listener. Of two accounts of one socket the configured one is kept, and
+// of two configured ones what both say.
+func note(found map[netip.AddrPort]netinfo.Listener, l netinfo.Listener) {
+	at := netip.AddrPortFrom(l.Addr, l.Port)
+	if before, ok := found[at]; ok {
+		l.TLS, l.TLSVerify = l.TLS && before.TLS, l.TLSVerify && before.TLSVerify
+	}
+	found[at] = l
 }
 
 // DockerdRuns reports whether Dockerd found a dockerd when it last looked.
@@ -85,10 +101,11 @@ func proxied(proxies []Proxy, a netip.AddrPort) bool {
 
 // daemonSettings are dockerd's settings that name TCP ports.
 type daemonSettings struct {
-	hosts      []string
-	metrics    string
-	tls        bool
-	configFile string // empty: the default
+	hosts   []string
+	metrics string
+	// tls: the API is encrypted. tlsVerify: it asks for a client's certificate too.
+	tls, tlsVerify bool
+	configFile     string // empty: the default
 }
 
 // parseDaemonArgs reads dockerd's arguments in pflag's syntax: -H x, -Hx,
@@ -97,8 +114,13 @@ func parseDaemonArgs(args []string) daemonSettings {
 	var d daemonSettings
 	for i := 0; i < len(args); i++ {
 		name, value, joined := cutFlag(args[i])
-		if name == "tls" || name == "tlsverify" {
-			d.tls = d.tls || value != "false"
+		switch name {
+		case "tls":
+			d.tls = d.tls || isTrue(value)
+			continue
+		case "tlsverify":
+			// dockerd turns TLS on if the setting is there at all, even as false.
+			d.tls, d.tlsVerify = true, d.tlsVerify || isTrue(value)
 			continue
 		}
 		if name != "host" && name != "metrics-addr" && name != "config-file" {
@@ -118,6 +140,13 @@ func parseDaemonArgs(args []string) daemonSettings {
 		}
 	}
 	return d
+}
+
+// isTrue reads a flag's value as pflag does; a flag without a value is true. dockerd
+// does not start with a value that is none.
+func isTrue(value string) bool {
+	b, err := strconv.ParseBool(value)
+	return err != nil || b
 }
 
 // cutFlag splits one argument; joined tells that it holds its value itself.
@@ -148,36 +177,64 @@ func (d *daemonSettings) readFile(files *configFiles, defaultFile string) error 
 		Hosts     []string `json:"hosts"`
 		Metrics   string   `json:"metrics-addr"`
 		TLS       bool     `json:"tls"`
-		TLSVerify bool     `json:"tlsverify"`
+		TLSVerify *bool    `json:"tlsverify"`
 	}
 	if err := json.Unmarshal(b, &file); err != nil {
 		return fmt.Errorf("reading dockerd's configuration %s: %w", cmp.Or(d.configFile, defaultFile), err)
 	}
 	d.hosts = append(d.hosts, file.Hosts...)
 	d.metrics = cmp.Or(d.metrics, file.Metrics)
-	d.tls = d.tls || file.TLS || file.TLSVerify
+	d.tls = d.tls || file.TLS || file.TLSVerify != nil
+	d.tlsVerify = d.tlsVerify || file.TLSVerify != nil && *file.TLSVerify
 	return nil
 }
 
-// ports gives the TCP addresses among the settings.
-func (d daemonSettings) ports() []netip.AddrPort {
+// listeners returns the TCP addresses among the settings.
+func (d daemonSettings) listeners() []netinfo.Listener {
 	port := uint16(apiPort)
 	if d.tls {
 		port = apiTLSPort
 	}
-	var all []netip.AddrPort
+	var all []netinfo.Listener
 	for _, host := range d.hosts {
 		if a, ok := parseDaemonHost(host, port); ok {
-			all = append(all, a)
+			all = append(all, d.api(a))
 		}
 	}
-	// Unlike -H, metrics-addr goes to net.Listen as it is: no address is all.
+	// Unlike -H, metrics-addr goes to net.Listen as it is: no address is all. It never
+	// uses TLS.
 	if host, port, err := net.SplitHostPort(d.metrics); err == nil {
 		if n, err := parsePort(port); err == nil && n != 0 {
-			all = append(all, netip.AddrPortFrom(daemonAddr(cmp.Or(host, "::")), n))
+			all = append(all, engineListener(netip.AddrPortFrom(daemonAddr(cmp.Or(host, "::")), n)))
 		}
 	}
 	return all
+}
+
+func engineListener(a netip.AddrPort) netinfo.Listener {
+	return netinfo.Listener{Addr: a.Addr(), Proto: netinfo.TCP, Port: a.Port(), Dockerd: true}
+}
+
+// api is a listener of the API.
+func (d daemonSettings) api(a netip.AddrPort) netinfo.Listener {
+	l := engineListener(a)
+	l.TLS, l.TLSVerify = d.tls, d.tlsVerify
+	return l
+}
+
+// holding is a listener that dockerd holds. One that its settings do not name is the
+// API's only if systemd handed it over (-H fd://); Swarm's have a TLS of their own.
+func (d daemonSettings) holding(a netip.AddrPort) netinfo.Listener {
+	for _, l := range d.listeners() {
+		if l.Port == a.Port() && (l.Addr == a.Addr() || l.Addr.IsUnspecified() && a.Addr().IsUnspecified()) {
+			l.Addr = a.Addr()
+			return l
+		}
+	}
+	if slices.ContainsFunc(d.hosts, func(h string) bool { return strings.HasPrefix(h, "fd://") }) {
+		return d.api(a)
+	}
+	return engineListener(a)
 }
 
 // parseDaemonHost reads tcp://address:port, where dockerd lets every part be

@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -17,6 +18,15 @@ func api(addrs ...string) []netinfo.Listener {
 	for _, s := range addrs {
 		a := netip.MustParseAddrPort(s)
 		all = append(all, netinfo.Listener{Addr: a.Addr(), Proto: netinfo.TCP, Port: a.Port(), Dockerd: true})
+	}
+	return all
+}
+
+// encrypted are API sockets with these settings.
+func encrypted(verify bool, addrs ...string) []netinfo.Listener {
+	all := api(addrs...)
+	for i := range all {
+		all[i].TLS, all[i].TLSVerify = true, verify
 	}
 	return all
 }
@@ -37,8 +47,13 @@ func TestDockerdByItsArguments(t *testing.T) {
 		"--host tcp://:5000 --host=unix:///x.sock":              api("127.0.0.1:5000"),
 		"-DH 0.0.0.0:7000":                                      api("0.0.0.0:7000"),
 		"-H tcp://":                                             api("127.0.0.1:2375"),
-		"--tlsverify -H tcp://0.0.0.0":                          api("0.0.0.0:2376"),
+		"--tlsverify -H tcp://0.0.0.0":                          encrypted(true, "0.0.0.0:2376"),
+		"--tls -H tcp://0.0.0.0":                                encrypted(false, "0.0.0.0:2376"),
+		"--tls --tlsverify=1 -H tcp://0.0.0.0:4000":             encrypted(true, "0.0.0.0:4000"),
+		"--tlsverify=false -H tcp://0.0.0.0":                    encrypted(false, "0.0.0.0:2376"), // dockerd turns TLS on
 		"--tls=false -H tcp://0.0.0.0":                          api("0.0.0.0:2375"),
+		"--tls=0 -H tcp://0.0.0.0":                              api("0.0.0.0:2375"),
+		"--tlsverify -H tcp://127.0.0.1 --metrics-addr :9323":   append(encrypted(true, "127.0.0.1:2376"), api("[::]:9323")...),
 		"-H tcp://docker.example:8000":                          api("[::]:8000"),
 		"-H tcp://[fe80::1%25eth0]:8001":                        api("[fe80::1]:8001"),
 		"--metrics-addr 127.0.0.1:9323":                         api("127.0.0.1:9323"),
@@ -69,7 +84,7 @@ func TestDockerdByItsConfiguration(t *testing.T) {
 	p.process(13, "notdockerd", "net:[1]", "/usr/bin/notdockerd -H tcp://0.0.0.0:2")
 	got, err := s.Dockerd(nil)
 	must(t, err)
-	if diff := cmp.Diff(api("0.0.0.0:2376", "0.0.0.0:9323", "192.0.2.1:9999"), got, equalAddrs); diff != "" {
+	if diff := cmp.Diff(slices.Concat(encrypted(false, "0.0.0.0:2376"), api("0.0.0.0:9323", "192.0.2.1:9999")), got, equalAddrs); diff != "" {
 		t.Errorf("dockerd (-want +got):\n%s", diff)
 	}
 }
@@ -110,5 +125,40 @@ func TestDockerdByItsOpenSockets(t *testing.T) {
 	must(t, err)
 	if diff := cmp.Diff(api("[::]:2377"), got, equalAddrs); diff != "" {
 		t.Errorf("dockerd (-want +got):\n%s", diff)
+	}
+}
+
+// tls and tlsverify are two settings, on the command line and in the file, and hold
+// for the API's sockets alone.
+func TestTLSOfTheAPI(t *testing.T) {
+	for name, tt := range map[string]struct {
+		args, file string
+		held       string
+		want       []netinfo.Listener
+	}{
+		"tls in the file":                {"", `{"hosts": ["tcp://0.0.0.0:4000"], "tls": true}`, "", encrypted(false, "0.0.0.0:4000")},
+		"tlsverify in the file":          {"", `{"hosts": ["tcp://0.0.0.0:4000"], "tlsverify": true}`, "", encrypted(true, "0.0.0.0:4000")},
+		"tlsverify false in the file":    {"", `{"hosts": ["tcp://0.0.0.0"], "tlsverify": false}`, "", encrypted(false, "0.0.0.0:2376")},
+		"one here, the other there":      {"--tlsverify", `{"hosts": ["tcp://0.0.0.0:4000"], "tls": true}`, "", encrypted(true, "0.0.0.0:4000")},
+		"configured and held":            {"--tlsverify -H tcp://0.0.0.0:4000", "{}", "0.0.0.0:4000", encrypted(true, "0.0.0.0:4000")},
+		"a name, held on every address":  {"--tlsverify -H tcp://docker.example:4000", "{}", "[::]:4000", encrypted(true, "[::]:4000")},
+		"handed over by systemd":         {"--tlsverify -H fd://", "{}", "[::]:2376", encrypted(true, "[::]:2376")},
+		"Swarm's, which has its own TLS": {"--tlsverify -H unix:///x.sock", "{}", "[::]:2377", api("[::]:2377")},
+	} {
+		p := newFakeProc(t)
+		s := scannerWithoutConfig(t, p)
+		must(t, os.WriteFile(s.configFile, []byte(tt.file), 0o600))
+		p.process(10, "dockerd", "net:[1]", "/usr/bin/dockerd "+tt.args)
+		var sockets []Socket
+		if tt.held != "" {
+			p.link("10/fd/3", "socket:[100]")
+			a := netip.MustParseAddrPort(tt.held)
+			sockets = []Socket{{Addr: a.Addr(), Port: a.Port(), Proto: netinfo.TCP, Inode: 100}}
+		}
+		got, err := s.Dockerd(sockets)
+		must(t, err)
+		if diff := cmp.Diff(tt.want, got, equalAddrs); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
 	}
 }
