@@ -20,13 +20,13 @@ import (
 	"dockwall/agent/cutter"
 	"dockwall/agent/dataplane"
 	"dockwall/agent/denied"
+	"dockwall/agent/enforce"
 	"dockwall/agent/facts"
 	"dockwall/agent/lastgood"
 	"dockwall/agent/metrics"
 	"dockwall/agent/reconcile"
 	"dockwall/agent/trial"
 	"dockwall/rules/backend/iptables"
-	"dockwall/rules/compile"
 )
 
 // giveBackAfter is how long after a document was read its putting in force is
@@ -126,15 +126,20 @@ func (a *agent) assemble(doc *config.Document) error {
 	a.metrics = a.newMetrics()
 	a.saver = newSaver(a.log.Named("state"), kept, lastgood.Path(a.options.State, a.socket.Path()))
 	a.loop = reconcile.New(reconcile.Options{
-		Log: a.log.Named("loop"), Load: a.load, Facts: a.collector, Kernel: a.kernel, Backend: a.kernel,
-		Bridges: a.bridges, Cutter: a.cutter, Latch: a.latch, Frames: a.frames, Path: a.options.File, Observer: observers{a.systemd, a.saver, a.metrics}, Loaded: a.loaded,
-		Trial: a.trials.Status, Busy: a.kernel.Busy,
+		Log: a.log.Named("loop"), Load: a.load, Facts: a.collector, Target: a.target(), Path: a.options.File,
+		Observer: observers{a.systemd, a.saver, a.metrics}, Loaded: a.loaded, Trial: a.trials.Status, Busy: a.kernel.Busy,
 	})
 	a.feed = a.newFeed(a.metrics.Denied)
 	a.saver.snapshot = a.loop.Snapshot
 	a.loader.loaded = a.saver.keep
 	a.loader.again = func() { a.loop.Poke(reconcile.DueFile, "the file has errors") }
 	return nil
+}
+
+// target is the kernel that the loop brings to the file's policy.
+func (a *agent) target() *enforce.Target {
+	return enforce.New(enforce.Options{Log: a.log.Named("loop"), Kernel: a.kernel, Prober: a.kernel, Backend: a.kernel, Bridges: a.bridges,
+		Cutter: a.cutter, Latch: a.latch, Frames: a.frames, Limits: enforce.LimitsPath(a.socket.Path())})
 }
 
 // load is the loop's Load. The facts are asked for what the policy needs before the
@@ -254,21 +259,11 @@ func (a *agent) routes() []control.Route {
 	}
 }
 
-// rules renders what the loop wants now.
+// rules renders the ruleset in force.
 func (a *agent) rules(family int) (string, error) {
-	doc, st := a.doc.Load(), a.loop.Status()
-	if doc == nil || st.Backend == "" {
-		return "", errors.New("nothing was compiled yet")
+	in, ok := a.loop.Enforced()
+	if !ok {
+		return "", errors.New("no rules are in force yet")
 	}
-	snap := a.loop.Snapshot()
-	variant := iptables.Variant(st.Backend)
-	// A kernel of its own, since the loop's is the loop's. Asked for inline it
-	// starts no process.
-	o, err := dataplane.New(a.log.Named("control")).Options(context.Background(), "inline", variant, snap.Engine.Version)
-	if err != nil {
-		return "", err
-	}
-	o.Inline = st.Sets == "inline"
-	rs, _ := compile.Compile(doc.Policy, snap)
-	return iptables.Render(rs, iptables.Family(family), o).Body, nil
+	return iptables.Render(in.Ruleset, iptables.Family(family), in.Options).Body, nil
 }

@@ -1,13 +1,13 @@
-// Package reconcile keeps the kernel at what the file says: when to look
-// (Loop) and what a look does (cycle).
+// Package reconcile decides when the kernel is brought to what the file says, and
+// publishes what came of it. How that is done is agent/enforce's.
 //
 // It is level-triggered. Events are only pokes; a pass reads everything that a
-// poke said may have changed, compiles, compares and applies the difference.
+// poke said may have changed, and has its Target enforce it.
 //
 //	file changed ──┐
-//	Docker, NICs ──┼─► poke ─► pass: load ─ snapshot ─ compile ─ observe ─ diff ─ run
-//	kernel changed ┤              ▲                                              │
-//	timers ────────┘              └───────────────── retry with back-off ────────┘
+//	Docker, NICs ──┼─► poke ─► pass: load ─ snapshot ─ enforce.Target ─► status
+//	kernel changed ┤              ▲                          │
+//	timers ────────┘              └── retry with back-off ───┘
 //
 // Promises, each with a test:
 //
@@ -17,11 +17,9 @@
 //  3. Nothing is written before the facts have been read once, and nothing is
 //     opened because a source of facts is away.
 //  4. A file with an error changes nothing.
-//  5. What others change in the kernel is put back; if they insist, ever more
-//     slowly.
-//  6. The latch is shut only while the rules that stamp packets are in force, or
-//     were when somebody took them away.
+//  5. Changes that other programs make in the kernel are put back; if they insist,
+//     ever more slowly.
 //
-// Thread safety: Run owns the loop; the other methods may be called from any
-// goroutine.
+// Thread safety: Run owns the loop and its Target; the other methods may be called
+// from any goroutine.
 package reconcile

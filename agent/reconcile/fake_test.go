@@ -14,6 +14,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"dockwall/agent/config"
+	"dockwall/agent/enforce"
 	"dockwall/netinfo"
 	"dockwall/rules"
 	"dockwall/rules/backend/iptables"
@@ -41,7 +42,7 @@ type machine struct {
 	isolated func(string) bool
 	settled  int
 	cutter   *asked
-	cutters  Cutter
+	cutters  enforce.Cutter
 	trial    *Trial
 	drift    []plan.ChangeKind
 	// meddle is another program, which writes right after a run of ours; forestall
@@ -206,6 +207,9 @@ func (m *machine) Probe(_ context.Context, s iptables.State, all bool) (bool, er
 	return m.probe || !reflect.DeepEqual(now, s), err
 }
 
+// Holds says that only a read can tell.
+func (m *machine) Holds(context.Context, iptables.State) (bool, error) { return false, nil }
+
 func (m *machine) Detect(context.Context, string) (iptables.Variant, error) { return iptables.NFT, nil }
 
 func (m *machine) Options(context.Context, string, iptables.Variant, string) (iptables.Options, error) {
@@ -245,14 +249,14 @@ func (m *machine) saved() string {
 
 // start runs a loop over the machine until the test ends.
 func (m *machine) start(t *testing.T) *Loop {
-	o := Options{Log: hclog.NewNullLogger(), Load: m.load, Facts: m, Kernel: m, Backend: m, Bridges: m, Observer: m, Latch: m, Path: "agent.hcl", Trial: m.onTrial}
+	o := enforce.Options{Log: hclog.NewNullLogger(), Kernel: m, Prober: m, Backend: m, Bridges: m, Latch: m}
 	if m.cutter != nil {
 		o.Cutter = m.cutter
 	}
 	if m.cutters != nil {
 		o.Cutter = m.cutters
 	}
-	l := New(o)
+	l := New(Options{Log: o.Log, Load: m.load, Facts: m, Target: enforce.New(o), Observer: m, Path: "agent.hcl", Trial: m.onTrial})
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
 	go func() { defer close(done); l.Run(ctx) }()

@@ -8,11 +8,9 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"dockwall/agent/config"
+	"dockwall/agent/enforce"
 	"dockwall/netinfo"
-	"dockwall/rules"
-	"dockwall/rules/backend/iptables"
-	"dockwall/rules/compile"
-	"dockwall/rules/plan"
+	"dockwall/rules/finding"
 )
 
 // The loop's times.
@@ -46,59 +44,13 @@ type Facts interface {
 	Snapshot() (netinfo.Snapshot, time.Time, error)
 }
 
-// Kernel is how the loop reads and writes.
-type Kernel interface {
-	Observe(ctx context.Context, v iptables.Variant) (iptables.State, error)
-	Run(ctx context.Context, p plan.Plan) error
-	// Probe starts no process. It tells whether something has changed that nobody
-	// gives notice of, or with all, which takes longer, anything.
-	Probe(ctx context.Context, s iptables.State, all bool) (changed bool, err error)
-}
-
-// Backend chooses how to write.
-type Backend interface {
-	Detect(ctx context.Context, setting string) (iptables.Variant, error)
-	Options(ctx context.Context, sets string, v iptables.Variant, engineVersion string) (iptables.Options, error)
-	RemoveOther(ctx context.Context, inUse iptables.Variant) error
-}
-
-// Bridges has the kernel show traffic between two ports of a bridge to the rules.
-type Bridges interface {
-	// Show does so for the bridges of which isolated reports true: for none if it is nil. An
-	// error says why bridged packets do not meet the rules.
-	Show(isolated func(bridge string) bool) error
-	// Settle takes that back for all others.
-	Settle() error
-}
-
-// Cutter ends the connections that a ruleset, which is in force already, does
-// not allow. Ask does not wait for it.
-type Cutter interface {
-	Ask(rs rules.Ruleset, s netinfo.Snapshot)
-}
-
-// Frames writes what the bridges let pass. With look it reads first what the
-// kernel holds, and reports whether it had to be repaired. The error is
-// rules.ErrNoFrames where the kernel cannot do it.
-type Frames interface {
-	Put(want rules.Frames, look bool) (repaired bool, err error)
-}
-
 // Options are what a Loop is made of.
 type Options struct {
-	Log     hclog.Logger
-	Load    func() (*config.Document, config.Diagnostics)
-	Facts   Facts
-	Kernel  Kernel
-	Backend Backend
-	Bridges Bridges
-	// Cutter is asked after each change that may have tightened something; nil:
-	// connections live on.
-	Cutter Cutter
-	// Frames is the bridges' side of the policy, or nil.
-	Frames Frames
-	// Latch is shut while the rules are in force; nil: there is none.
-	Latch Latch
+	Log   hclog.Logger
+	Load  func() (*config.Document, config.Diagnostics)
+	Facts Facts
+	// Target is brought to the file's policy.
+	Target *enforce.Target
 	// Path is agent.hcl's, for status.
 	Path string
 	// Busy says which program the kernel has been waiting for, if it is for long;
@@ -121,6 +73,7 @@ type Loop struct {
 	last   result
 	status atomic.Pointer[Status]
 	facts  atomic.Pointer[netinfo.Snapshot]
+	rules  atomic.Pointer[enforce.Enforced]
 	// ready is closed once the kernel is as wanted for the first time.
 	ready chan struct{}
 }
@@ -152,6 +105,15 @@ func (l *Loop) Snapshot() netinfo.Snapshot {
 	return netinfo.Snapshot{}
 }
 
+// Enforced is what the kernel holds since the last pass that succeeded; false: none
+// has yet.
+func (l *Loop) Enforced() (enforce.Enforced, bool) {
+	if in := l.rules.Load(); in != nil {
+		return *in, true
+	}
+	return enforce.Enforced{}, false
+}
+
 // Ready is closed once the kernel is as wanted for the first time.
 func (l *Loop) Ready() <-chan struct{} { return l.ready }
 
@@ -162,7 +124,7 @@ func (l *Loop) Run(ctx context.Context) error {
 	var pace pace
 	putOff := false
 	var retry, tidy, settled <-chan time.Time
-	var found <-chan []compile.Problem
+	var found <-chan []finding.Finding
 	resync := time.NewTimer(l.cycle.resync())
 	defer resync.Stop()
 	probe := time.NewTicker(probeSpacer)
@@ -179,26 +141,25 @@ func (l *Loop) Run(ctx context.Context) error {
 			l.resync(ctx)
 			resync.Reset(l.cycle.resync())
 		case <-probe.C:
-			l.probe(ctx, l.cycle.probe)
+			l.probe(l.o.Target.Probe(ctx, false))
 			continue
 		case <-glance:
-			l.probe(ctx, l.cycle.glance)
-			glance = l.cycle.nextGlance()
+			l.probe(l.o.Target.Glance(ctx))
+			glance = l.nextGlance()
 			continue
 		case <-tidy:
 			tidy = nil
-			if l.cycle.followed {
-				found = l.cycle.problemsLater()
+			if l.o.Target.Followed() {
+				found = l.o.Target.ProblemsLater()
 			}
 			continue
 		case <-settled:
 			settled = nil
-			l.cycle.loosen()
+			l.o.Target.Loosen()
 			continue
 		case ps := <-found:
 			found = nil
-			if !l.cycle.compiledSince {
-				l.cycle.problems = ps
+			if l.o.Target.Found(ps) {
 				l.show(l.last)
 			}
 			continue
@@ -210,15 +171,15 @@ func (l *Loop) Run(ctx context.Context) error {
 		if due == 0 {
 			continue
 		}
-		putOff = l.cycle.known && !putOff && l.putOff(&due, cause)
+		putOff = l.o.Target.Known() && !putOff && l.putOff(&due, cause)
 		result := l.cycle.pass(ctx, due, cause, since)
 		retry = pace.after(due, result)
-		glance = l.cycle.nextGlance()
+		glance = l.nextGlance()
 		l.publish(result)
-		if result.tightened {
-			settled = time.After(settleTime)
+		if result.Tightened {
+			settled = time.After(enforce.SettleTime)
 		}
-		if l.cycle.followed && tidy == nil && found == nil {
+		if l.o.Target.Followed() && tidy == nil && found == nil {
 			tidy = time.After(tidyInterval)
 		}
 		if due&DueKernel != 0 {
@@ -263,16 +224,24 @@ func (l *Loop) waitForFacts(ctx context.Context) {
 // where a look without any tells that it has changed, or can tell nothing.
 func (l *Loop) resync(ctx context.Context) {
 	due := DueFacts
-	if changed, err := l.cycle.probe(ctx, true); changed || err != nil || !l.cycle.known {
+	if changed, err := l.o.Target.Probe(ctx, true); changed || err != nil || !l.o.Target.Known() {
 		due |= DueKernel
 	}
 	l.Poke(due, "resync")
 }
 
-// probe looks for what no notification tells of: sets that were emptied,
+// nextGlance is when to look again at the sets whose loss opens something; nil:
+// there are none.
+func (l *Loop) nextGlance() <-chan time.Time {
+	if !l.o.Target.Glances() {
+		return nil
+	}
+	return time.After(glanceSpacer)
+}
+
+// probe takes note of a look for what no event tells of: sets that were emptied,
 // legacy tables, switches in /proc.
-func (l *Loop) probe(ctx context.Context, look func(ctx context.Context, all bool) (bool, error)) {
-	changed, err := look(ctx, false)
+func (l *Loop) probe(changed bool, err error) {
 	if err != nil {
 		l.o.Log.Warn("looking for changes in the kernel", "error", err)
 	}
@@ -296,6 +265,9 @@ func (l *Loop) publish(r result) {
 	st := l.show(r)
 	snap := l.cycle.snapshot
 	l.facts.Store(&snap)
+	if in, ok := l.o.Target.Enforced(); ok && r.err == nil {
+		l.rules.Store(&in)
+	}
 	if l.cycle.appliedOnce {
 		select {
 		case <-l.ready:

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"dockwall/agent/config"
+	"dockwall/rules/finding"
 	"dockwall/rules/plan"
 	"dockwall/rules/policy"
 )
@@ -199,7 +200,7 @@ func TestContested(t *testing.T) {
 			m.meddle = func() error { return m.emptied("DOCKER-USER") }
 		})
 		l.Poke(DueFile, "file changed")
-		time.Sleep(contestedGrace / 2)
+		time.Sleep(finding.KindOf(finding.ContestedRules).After / 2)
 		synctest.Wait()
 		wantEnforcing(t, l, "beside another program", false)
 		if m.cutter.n < 2 {

@@ -55,9 +55,9 @@ func (p *pace) after(due Due, r result) <-chan time.Time {
 		p.lastKernel = now
 	}
 	switch {
-	case !r.repaired && now.Sub(p.lastRepair) > calm:
+	case !r.Repaired && now.Sub(p.lastRepair) > calm:
 		p.insisting, p.streak = 0, 0
-	case r.repaired:
+	case r.Repaired:
 		if now.Sub(p.lastRepair) < time.Second {
 			p.streak++
 		}

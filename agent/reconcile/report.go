@@ -4,6 +4,7 @@ import (
 	"strings"
 	"time"
 
+	"dockwall/agent/enforce"
 	"dockwall/rules/finding"
 	"dockwall/rules/plan"
 )
@@ -29,7 +30,7 @@ type Pass struct {
 }
 
 func (r result) pass() Pass {
-	return Pass{Cause: r.cause, Due: r.due, Took: r.took, Changed: r.changed, Repaired: r.repaired, Drift: r.drift, Err: r.err, Event: r.event}
+	return Pass{Cause: r.cause, Due: r.due, Took: r.took, Changed: r.Changed, Repaired: r.Repaired, Drift: r.Drift, Err: r.err, Event: r.event}
 }
 
 // status sums up after a pass.
@@ -38,14 +39,13 @@ func (c *cycle) status(r result) Status {
 	st := Status{
 		Config:     ConfigStatus{Path: c.o.Path, Error: c.configError, LoadedAt: c.loadedAt},
 		Docker:     DockerStatus{Connected: e.Connected, Version: e.Version, Error: e.Error},
-		Backend:    string(c.variant),
 		Generation: c.generation, AppliedAt: c.appliedAt, LastChange: c.lastChange, Repairs: c.repairs,
-		Problems: c.withLacks(c.problems),
+		Problems: c.o.Target.Problems(),
 		Reasons:  []Reason{},
 	}
 	c.addTrial(&st)
-	if c.variant != "" {
-		st.Sets = setsWord(c.options)
+	if o, known := c.o.Target.Writing(); known {
+		st.Backend, st.Sets = string(o.Variant), enforce.SetsWord(o)
 	}
 	for _, ct := range c.snapshot.Containers {
 		if len(ct.Endpoints) > 0 || ct.HostNetwork && ct.Running() {
@@ -91,11 +91,11 @@ func (c *cycle) reasons(r result) []Reason {
 	if strings.HasPrefix(c.snapshot.Engine.FirewallBackend, "nftables") {
 		rs = append(rs, finding.New(finding.DockerNFTables, "Docker uses its nftables firewall, which has no DOCKER-USER chain: this version cannot promise anything there"))
 	}
-	if r.err != nil && (r.code != contested || time.Since(c.contestedSince) >= contestedGrace) {
-		rs = append(rs, finding.New(finding.Code(r.code), r.err.Error()))
+	if r.err != nil && (r.code != finding.ContestedRules || c.o.Target.ContestedFor() >= finding.KindOf(finding.ContestedRules).After) {
+		rs = append(rs, finding.New(r.code, r.err.Error()))
 	}
-	if c.isolation != nil {
-		rs = append(rs, finding.New(finding.Isolation, "isolation between containers of one network is not in force: "+c.isolation.Error()))
+	if err := c.o.Target.Isolation(); err != nil {
+		rs = append(rs, finding.New(finding.Isolation, "isolation between containers of one network is not in force: "+err.Error()))
 	}
 	return rs
 }

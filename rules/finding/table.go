@@ -11,6 +11,7 @@ const (
 	Facts          Code = "facts"
 	Backend        Code = "backend"
 	Apply          Code = "apply"
+	Frames         Code = "frames"
 	ContestedRules Code = "contested"
 	Pending        Code = "pending"
 	Isolation      Code = "isolation"
@@ -58,6 +59,9 @@ func reasons() []Kind {
 		{Code: Apply, Severity: High, Effect: NotInForce, Pass: Failed,
 			Means: "the kernel refused the rules; the previous rules are in force",
 			Fix:   "read the message: it names the line and quotes the tool"},
+		{Code: Frames, Severity: High, Effect: NotInForce, Pass: Failed,
+			Means: "the table of the bridges cannot be written; the rules are in force",
+			Fix:   "read the message: it quotes the kernel"},
 		{Code: ContestedRules, Severity: High, Effect: NotInForce, Pass: Contested, After: time.Second,
 			Means: "another program has changed the rules each time dockwall wrote them; dockwall tries again",
 			Fix:   "the log names the program: stop it, or configure it to leave DOCKER-USER, FORWARD, INPUT and OUTPUT alone"},

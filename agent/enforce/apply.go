@@ -1,0 +1,157 @@
+package enforce
+
+import (
+	"context"
+	"fmt"
+	"reflect"
+	"slices"
+
+	"dockwall/netinfo"
+	"dockwall/rules"
+	"dockwall/rules/backend/iptables"
+	"dockwall/rules/finding"
+	"dockwall/rules/plan"
+)
+
+// apply brings the kernel to the ruleset.
+func (t *Target) apply(ctx context.Context, rs rules.Ruleset, look bool, r *Result) error {
+	if look || !t.belief.known() {
+		if err := t.observe(ctx, rs, r); err != nil {
+			return err
+		}
+	}
+	p, advance := iptables.DiffAdvance(rs, t.belief.state, t.backend.options)
+	r.Plan = p
+	if p.Empty() {
+		t.belief.enforced(&rs, t.belief.state)
+		return t.leaveOther(ctx)
+	}
+	if r.Repaired && exposed(p, t.backend.options.Guard) {
+		t.tighten()
+		r.Tightened = true
+	}
+	if err := t.before(p); err != nil {
+		return err
+	}
+	if err := t.o.Kernel.Run(ctx, p); err != nil {
+		return t.blame(ctx, rs, p, err)
+	}
+	r.Ran, r.Changed = true, len(p.Changes) > 0
+	t.belief.enforced(&rs, advance())
+	// Whether or not another program writes now: the next pass may find everything in
+	// order, and ask for no cut.
+	t.cut(p, func() rules.Ruleset { return rs })
+	if touchesRules(p) {
+		if err := t.verify(ctx, rs); err != nil {
+			return err
+		}
+	}
+	if r.Repaired {
+		r.Repairs++
+	}
+	return t.leaveOther(ctx)
+}
+
+// observe reads the kernel, and notes in what another program has changed it.
+func (t *Target) observe(ctx context.Context, rs rules.Ruleset, r *Result) error {
+	st, err := t.o.Kernel.Observe(ctx, t.backend.options.Variant)
+	if err != nil {
+		return fmt.Errorf("reading the kernel: %w", err)
+	}
+	r.Drift = t.drifted(st)
+	r.Repaired = r.Drift != nil
+	t.belief.read(iptables.Share(st, rs))
+	return nil
+}
+
+// blame says whether a plan failed because the kernel had changed after it was
+// read. Otherwise the plan was rolled back.
+func (t *Target) blame(ctx context.Context, rs rules.Ruleset, p plan.Plan, err error) error {
+	if _, lacks := plan.Lacks(err); lacks {
+		return err
+	}
+	st, lookErr := t.o.Kernel.Observe(ctx, t.backend.options.Variant)
+	if lookErr != nil || reflect.DeepEqual(iptables.Diff(rs, st, t.backend.options).Changes, p.Changes) {
+		return err
+	}
+	return &Problem{finding.ContestedRules, fmt.Errorf("another program is writing at the same time: %w", err)}
+}
+
+// drifted returns in what the kernel is no longer as the last pass left it; nil:
+// it is. A set that is merely left over is of no kind.
+func (t *Target) drifted(st iptables.State) []plan.ChangeKind {
+	if !t.belief.succeeded || t.belief.ruleset == nil {
+		return nil
+	}
+	p := iptables.Diff(*t.belief.ruleset, st, t.backend.options)
+	if p.Empty() {
+		return nil
+	}
+	kinds := []plan.ChangeKind{}
+	for _, kind := range plan.ChangeKinds() {
+		if slices.ContainsFunc(p.Changes, func(ch plan.Change) bool { return ch.Kind == kind }) {
+			kinds = append(kinds, kind)
+		}
+	}
+	return kinds
+}
+
+// verify reads back what was written: a plan that does not lead where it says must
+// be seen at once. A process that ends now is content with a kernel that nobody
+// else has written to.
+func (t *Target) verify(ctx context.Context, rs rules.Ruleset) error {
+	if t.o.Once && t.o.Prober != nil {
+		if holds, err := t.o.Prober.Holds(ctx, t.belief.state); holds && err == nil {
+			return nil
+		}
+	}
+	st, err := t.o.Kernel.Observe(ctx, t.backend.options.Variant)
+	if err != nil {
+		return fmt.Errorf("reading the rules back: %w", err)
+	}
+	t.belief.state = iptables.Share(st, rs)
+	if rest := iptables.Diff(rs, st, t.backend.options); len(rest.Changes) > 0 {
+		return &Problem{finding.ContestedRules, fmt.Errorf("the kernel does not hold what was written a moment ago (%d differences, first in %s%s): another program is writing at the same time",
+			len(rest.Changes), rest.Changes[0].Chain, rest.Changes[0].Set)}
+	}
+	return nil
+}
+
+// touchesRules reports whether the plan writes more than members of sets.
+func touchesRules(p plan.Plan) bool {
+	return slices.ContainsFunc(p.Changes, func(ch plan.Change) bool { return ch.Kind != plan.ChangeSet })
+}
+
+// mayTighten reports whether a connection that was allowed may not be any more:
+// rules changed, a container that lives on left a set, or one was there before
+// its ports were closed. One that ended took its connections along.
+func mayTighten(p plan.Plan, s netinfo.Snapshot) bool {
+	if touchesRules(p) || p.Settles() {
+		return true
+	}
+	var alive map[string]bool
+	for _, ch := range p.Changes {
+		if len(ch.Old) > 0 && alive == nil {
+			alive = addresses(s)
+		}
+		for _, member := range ch.Old {
+			if alive[member] {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// addresses are those of the containers, as sets hold them.
+func addresses(s netinfo.Snapshot) map[string]bool {
+	all := map[string]bool{}
+	for _, ct := range s.Containers {
+		for _, e := range ct.Endpoints {
+			for _, a := range e.Addrs {
+				all[a.String()] = true
+			}
+		}
+	}
+	return all
+}

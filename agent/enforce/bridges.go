@@ -1,0 +1,27 @@
+package enforce
+
+import "dockwall/rules/compile"
+
+// ensureIsolation has bridged packets meet the rules if the policy isolates
+// containers on one network. If that is impossible, everything else is enforced.
+func (t *Target) ensureIsolation() {
+	if t.o.Bridges == nil {
+		return
+	}
+	err := t.o.Bridges.Show(compile.Isolated(t.policy, t.snapshot))
+	if err != nil && t.belief.isolation == nil && !t.o.Once {
+		t.o.Log.Error("isolation between containers of one network is not in force", "error", err)
+	}
+	t.belief.isolation = err
+}
+
+// settleBridges is called once the rules in force isolate what the policy says and
+// no more.
+func (t *Target) settleBridges() {
+	if t.o.Bridges == nil {
+		return
+	}
+	if err := t.o.Bridges.Settle(); err != nil {
+		t.o.Log.Warn("a bridge is shown to the rules although no policy isolates containers on it any more", "error", err)
+	}
+}

@@ -1,0 +1,56 @@
+package enforce
+
+import (
+	"errors"
+
+	"dockwall/rules"
+	"dockwall/rules/compile"
+	"dockwall/rules/finding"
+)
+
+// framesMissing is what status says if the bridges' table cannot be written.
+const framesMissing = `bridged frames are not checked, because this kernel has no nftables for bridges (CONFIG_NF_TABLES_BRIDGE): ` +
+	`a container with CAP_NET_RAW can send in the name of a container on its network, frames with a VLAN tag pass between = "deny", ` +
+	`and while dockwall does not run, a container that gets the address of an earlier one may do what that one was allowed`
+
+// frame brings the bridges to the policy and the containers' ports, after the
+// rules of iptables: an address that was seen at a port must restrict its container
+// before frames from it pass.
+func (t *Target) frame(look bool, r *Result) error {
+	if t.o.Frames == nil {
+		return nil
+	}
+	b := &t.belief.frames
+	want := t.frames()
+	if !look && (b.missing != nil || b.written != nil && b.written.Equal(want)) {
+		return nil
+	}
+	repaired, err := t.o.Frames.Put(want, look)
+	if repaired {
+		r.Repairs++
+		t.o.Log.Warn("another program changed nftables table bridge dockwall; it was put back")
+	}
+	if errors.Is(err, rules.ErrNoFrames) {
+		if b.missing == nil {
+			t.o.Log.Warn(framesMissing, "error", err)
+		}
+		b.written, b.missing = nil, err
+		return nil
+	}
+	if b.written, b.missing = nil, nil; err != nil {
+		return &Problem{finding.Frames, err}
+	}
+	b.written = &want
+	return nil
+}
+
+// frames are those that the bridges let pass. With no agent to follow it, a container
+// that is restarted gets another port and would be cut off, so a process that ends
+// now binds no address to a port.
+func (t *Target) frames() rules.Frames {
+	f := compile.Frames(t.policy, t.snapshot)
+	if t.o.Once {
+		f.Places, f.Seen, f.Hold = nil, nil, false
+	}
+	return f
+}

@@ -1,0 +1,72 @@
+package enforce
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"dockwall/netinfo"
+	"dockwall/rules/plan"
+)
+
+const (
+	// tries is how often a one-shot command tries what failed or was contested, and
+	// pause what it waits the first time; the pause doubles.
+	tries = 5
+	pause = 50 * time.Millisecond
+)
+
+// Apply passes until the kernel holds the policy: another program may write at the
+// same time. It returns what the passes did together; the plan is the first that ran.
+func (t *Target) Apply(ctx context.Context, s netinfo.Snapshot) (Result, error) {
+	var all Result
+	err := again(ctx, func() error {
+		r, err := t.Pass(ctx, s, false)
+		all.Repairs += r.Repairs
+		if r.Ran && !all.Ran {
+			all.Ran, all.Plan = true, r.Plan
+		}
+		all.Changed = all.Changed || r.Changed
+		return err
+	})
+	return all, err
+}
+
+// again does what may fail for a moment, some times.
+func again(ctx context.Context, do func() error) error {
+	wait := pause
+	for try := 1; ; try++ {
+		err := do()
+		if err == nil || try == tries {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(wait):
+		}
+		wait *= 2
+	}
+}
+
+// before calls the hook for a plan that is about to run.
+func (t *Target) before(p plan.Plan) error {
+	if t.o.Before == nil {
+		return nil
+	}
+	return t.o.Before(p)
+}
+
+// Back runs the steps that lead back from what earlier passes did (plan.Plan.Rollback,
+// the last one first), some times if one of them fails. It runs every step whatever
+// becomes of the others: one family that is brought back is better than none.
+func (t *Target) Back(ctx context.Context, steps []plan.Step) error {
+	t.belief.forget()
+	return again(ctx, func() error {
+		var errs []error
+		for _, s := range steps {
+			errs = append(errs, t.o.Kernel.Run(ctx, plan.Plan{Steps: []plan.Step{s}}))
+		}
+		return errors.Join(errs...)
+	})
+}

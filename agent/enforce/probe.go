@@ -1,0 +1,60 @@
+package enforce
+
+import (
+	"context"
+	"slices"
+
+	"dockwall/rules"
+	"dockwall/rules/backend/iptables"
+	"dockwall/rules/compile"
+)
+
+// maxGlance is at how many sets a glance looks: the kernel takes some microseconds
+// for each.
+const maxGlance = 16
+
+// glanced remembers which sets a glance looks at, for one ruleset.
+type glanced struct {
+	of   *rules.Ruleset
+	sets []string
+}
+
+// Probe looks between passes whether another program has changed the kernel: a
+// cheap look, or with all a full one.
+func (t *Target) Probe(ctx context.Context, all bool) (changed bool, err error) {
+	if t.o.Prober == nil || !t.belief.known() {
+		return false, nil
+	}
+	t.ensureIsolation()
+	return t.o.Prober.Probe(ctx, t.belief.state, all)
+}
+
+// Glances reports whether there are sets whose loss opens something, at which
+// Glance is to look more often.
+func (t *Target) Glances() bool {
+	if !t.belief.known() || t.belief.ruleset == nil || t.backend.options.Inline {
+		return false
+	}
+	if t.glanced.of != t.belief.ruleset {
+		t.glanced = glanced{t.belief.ruleset, compile.Unguarded(*t.belief.ruleset)}
+	}
+	return len(t.glanced.sets) > 0
+}
+
+// Glance is Probe for these sets alone.
+func (t *Target) Glance(ctx context.Context) (changed bool, err error) {
+	if t.o.Prober == nil || !t.belief.known() {
+		return false, nil
+	}
+	// As nftables': no digest of the legacy tables is made.
+	some := iptables.State{Variant: iptables.NFT}
+	for _, s := range t.belief.state.Sets {
+		if len(some.Sets) < maxGlance && slices.ContainsFunc(t.glanced.sets, func(name string) bool {
+			names := iptables.KernelSets(name)
+			return slices.Contains(names[:], s.Name)
+		}) {
+			some.Sets = append(some.Sets, s)
+		}
+	}
+	return t.o.Prober.Probe(ctx, some, false)
+}

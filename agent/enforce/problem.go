@@ -1,0 +1,54 @@
+package enforce
+
+import (
+	"errors"
+	"slices"
+
+	"dockwall/rules"
+	"dockwall/rules/finding"
+)
+
+// Problem is why a pass failed: the code is that of status' reason.
+type Problem struct {
+	Code finding.Code
+	Err  error
+}
+
+func (p *Problem) Error() string { return p.Err.Error() }
+
+// Unwrap returns the error without its code.
+func (p *Problem) Unwrap() error { return p.Err }
+
+// CodeOf is the code of a pass's error; empty: there is none.
+func CodeOf(err error) finding.Code {
+	var p *Problem
+	switch {
+	case err == nil:
+		return ""
+	case errors.As(err, &p):
+		return p.Code
+	}
+	return finding.Apply
+}
+
+// Problems are the compiler's, and one for each feature that this host lacks and
+// that dockwall works without.
+func (t *Target) Problems() []finding.Finding {
+	problems := slices.Clone(t.compiled.problems)
+	if t.backend.options.Inline && t.firewall.Sets == "auto" {
+		problems = append(problems, finding.New(finding.NoIPSet,
+			`ipset is not there, so rules name each address: that does the same, but long lists make it slow. Install the package ipset and restart dockwall, or write sets = "inline"`))
+	}
+	if t.lacks(rules.Log) {
+		problems = append(problems, finding.New(finding.NotReported,
+			"denied packets are dropped, but not reported, and agentctl denied shows none: load the kernel's module xt_NFLOG and reload dockwall, or write log_denied = false"))
+	}
+	if t.belief.frames.missing != nil {
+		problems = append(problems, finding.New(finding.NoFrames, framesMissing))
+	}
+	if t.belief.latch.why != nil || t.o.Latch != nil && !t.o.Once && t.lacks(rules.Stamp) {
+		problems = append(problems, finding.New(finding.NoLatch,
+			"if another program flushes every table, published ports are open until the rules are restored. Closing that gap needs Linux 5.12 or later with nf_tables, and the kernel's module xt_CLASSIFY"))
+	}
+	return problems
+}
