@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/base32"
 	"encoding/binary"
+	"fmt"
 	"net/netip"
 	"slices"
 )
@@ -55,6 +56,19 @@ type Member struct {
 	Prefix netip.Prefix `json:"prefix"`
 	Proto  Protocol     `json:"proto,omitempty"`
 	Port   uint16       `json:"port,omitempty"`
+}
+
+// String returns the member as ipset prints it: 10.0.0.0/8, 192.0.2.1 or
+// 10.0.0.0/8,tcp:80.
+func (m Member) String() string {
+	s := m.Prefix.String()
+	if m.Prefix.IsSingleIP() {
+		s = m.Prefix.Addr().String()
+	}
+	if m.Proto != 0 {
+		s += fmt.Sprintf(",%s:%d", m.Proto, m.Port)
+	}
+	return s
 }
 
 // Compare orders members: IPv4 first, then address, length, protocol, port.

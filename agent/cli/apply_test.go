@@ -63,7 +63,7 @@ func TestApplySeesWhatDoesNotStay(t *testing.T) {
 	file, _ := writeConfig(t, policyFrom("203.0.113.0/24"))
 	c.mustRun(t, 0, "apply", "--config", file)
 	// Somebody who flushes INPUT right after each run.
-	flush := plan.Step{Argv: []string{"iptables-nft-restore", "--noflush"}, Stdin: "*filter\n-F INPUT\nCOMMIT\n"}
+	flush := plan.Step{Action: plan.RestoreTable{Tool: "iptables-nft", Script: plan.Script{Body: "*filter\n-F INPUT\nCOMMIT\n"}}}
 	if err := m.kernel.Run(flush); err != nil {
 		t.Fatal(err)
 	}

@@ -11,6 +11,7 @@ import (
 	"dockwall/netinfo"
 	"dockwall/rules/backend/iptables"
 	"dockwall/rules/compile"
+	"dockwall/rules/plan"
 )
 
 // FuzzCompile: whatever file is taken, on whatever host, becomes a ruleset that
@@ -74,7 +75,7 @@ func portsIn(s netinfo.Snapshot) int {
 	return n
 }
 
-func checkLines(t *testing.T, text iptables.Text) {
+func checkLines(t *testing.T, text plan.Script) {
 	t.Helper()
 	lines := strings.Split(strings.TrimSuffix(text.Body, "\n"), "\n")
 	if text.Body != "" && len(lines) != len(text.Lines) {

@@ -291,8 +291,11 @@ func TestRefusedLineIsReportedAtItsPlace(t *testing.T) {
 			next.Chains[0].Rules[1].Verdict.Kind = rules.Return
 			p := backend.Diff(next, st, o)
 			last := &p.Steps[len(p.Steps)-1]
-			at := strings.Index(last.Stdin, "-A DOCKWALL-FORWARD")
-			last.Stdin = last.Stdin[:at] + strings.Replace(last.Stdin[at:], "--match-set dockwall", "--match-set nosuch", 1)
+			restore := last.Action.(plan.RestoreTable)
+			body := restore.Script.Body
+			at := strings.Index(body, "-A DOCKWALL-FORWARD")
+			restore.Script.Body = body[:at] + strings.Replace(body[at:], "--match-set dockwall", "--match-set nosuch", 1)
+			last.Action = restore
 			err = k.Run(t.Context(), p)
 			var se *StepError
 			if !errors.As(err, &se) || !se.RolledBack {
@@ -328,22 +331,22 @@ func TestToolsThatMisbehave(t *testing.T) {
 	write := func(name, script string) {
 		must(t, os.WriteFile(filepath.Join(dir, name), []byte("#!/bin/sh\n"+script+"\n"), 0o755))
 	}
-	write("slow", "exec sleep 30")
-	write("angry", "echo 'line 2: no such thing' >&2; exit 4")
+	write("slow-restore", "exec sleep 30")
+	write("angry-restore", "echo 'line 2: no such thing' >&2; exit 4")
 	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
 	k := New(hclog.NewNullLogger())
 	k.timeout = 200 * time.Millisecond
-	for argv, want := range map[string]string{"slow": "no end after 200ms", "angry": "no such thing", "missing-tool": "not found"} {
+	for tool, want := range map[string]string{"slow": "no end after 200ms", "angry": "no such thing", "missing-tool": "not found"} {
 		begun := time.Now()
-		err := k.step(context.Background(), plan.Step{Argv: []string{argv}, Stdin: "*filter\n-A X\nCOMMIT\n", Why: "testing"})
+		err := k.step(context.Background(), restoring(tool))
 		if err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%s: the error is %v, want %q", argv, err, want)
+			t.Errorf("%s: the error is %v, want %q", tool, err, want)
 		}
 		if took := time.Since(begun); took > 5*time.Second {
-			t.Errorf("%s: took %v", argv, took)
+			t.Errorf("%s: took %v", tool, took)
 		}
 	}
-	if err := k.step(context.Background(), plan.Step{Argv: []string{"angry"}, MayFail: true}); err != nil {
+	if err := k.step(context.Background(), plan.Step{Action: plan.RestoreTable{Tool: "angry"}, MayFail: true}); err != nil {
 		t.Errorf("a step that may fail: %v", err)
 	}
 }
@@ -378,4 +381,9 @@ func TestGuardOnLegacyOnlyWhereItIsNeeded(t *testing.T) {
 			t.Errorf("%s with Docker %q: %+v, %v", tc.v, tc.version, o, err)
 		}
 	}
+}
+
+// restoring is a step that runs another program than iptables-restore.
+func restoring(tool string) plan.Step {
+	return plan.Step{Action: plan.RestoreTable{Tool: tool, Script: plan.Script{Body: "*filter\n-A X\nCOMMIT\n"}}, Why: "testing"}
 }

@@ -11,7 +11,6 @@ import (
 	"strings"
 	"time"
 
-	"dockwall/rules"
 	backend "dockwall/rules/backend/iptables"
 )
 
@@ -187,12 +186,4 @@ func (k *Kernel) hasIPSet() bool {
 		return false
 	}
 	return ipsetAnswers()
-}
-
-// originOf finds the origin of a line of a step's input.
-func originOf(lines []rules.Origin, line int) rules.Origin {
-	if line < 1 || line > len(lines) {
-		return rules.Origin{}
-	}
-	return lines[line-1]
 }

@@ -66,8 +66,8 @@ func TestThoroughProbeOfManyMembers(t *testing.T) {
 			}
 		}
 	}
-	edit := func(verb string, m rules.Member) {
-		must(t, k.step(t.Context(), plan.Step{Argv: []string{plan.EditSets}, Sets: []plan.SetOp{{Verb: verb, Set: "dockwall4-" + rs.Sets[0].Name, Members: []rules.Member{m}}}}))
+	edit := func(verb plan.SetVerb, m rules.Member) {
+		must(t, k.step(t.Context(), plan.Step{Action: plan.EditSets{Ops: []plan.SetOp{{Verb: verb, Set: "dockwall4-" + rs.Sets[0].Name, Members: []rules.Member{m}}}}}))
 	}
 	looks(false, false, false)
 	one, other := rs.Sets[0].Members[7], rs.Sets[0].Members[7]

@@ -29,7 +29,7 @@ func TestLacks(t *testing.T) {
 		{stamps, `iptables-nft-restore v1.8.9 (nf_tables): unknown option "--set-class"; Error occurred at line: 2`, "", rules.Stamp},
 		{stamps, "iptables-restore: line 3 failed: No chain/target/match by that name.", "", rules.Stamp},
 	} {
-		err := &StepError{Step: plan.Step{Why: "writing", Stdin: tt.stdin}, Text: tt.line, Err: errors.New(tt.said)}
+		err := &StepError{Step: plan.Step{Why: "writing", Action: plan.RestoreTable{Script: plan.Script{Body: tt.stdin}}}, Text: tt.line, Err: errors.New(tt.said)}
 		if got, lacks := plan.Lacks(err); got != tt.want || lacks != (tt.want != "") || strings.Contains(err.Error(), "log_denied = false") != (tt.want == rules.Log) {
 			t.Errorf("%s: it lacks %q, want %q: %v", tt.said, got, tt.want, err)
 		}

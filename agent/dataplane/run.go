@@ -18,18 +18,18 @@ import (
 	"dockwall/rules/plan"
 )
 
-// StepError is a step that a tool refused.
+// StepError is the error of a step that a program or the kernel rejected.
 type StepError struct {
 	Step plan.Step
-	// Line is the line of Step.Stdin that was complained of, from 1; 0: none
-	// was named, or only the COMMIT.
+	// Line is the line of the step's script that the program named, from 1. It is 0 if
+	// the program named none, or only the COMMIT.
 	Line int
 	// Text is that line.
 	Text string
-	// Origin is where the line comes from; Policy is empty where unknown.
+	// Origin is the line's origin; Policy is empty if it is unknown.
 	Origin rules.Origin
 	Err    error
-	// RolledBack tells that the kernel is as it was before.
+	// RolledBack is set if the kernel holds the ruleset of before.
 	RolledBack bool
 }
 
@@ -68,7 +68,7 @@ func (e *StepError) Lacks() (rules.VerdictKind, bool) {
 
 func (e *StepError) lacks(target, option string) bool {
 	said := e.Err.Error()
-	if !strings.Contains(e.Step.Stdin, "-j "+target) {
+	if !strings.Contains(e.Step.Script().Body, "-j "+target) {
 		return false
 	}
 	return strings.Contains(said, target) || strings.Contains(said, `unknown option "`+option) ||
@@ -89,19 +89,16 @@ func (k *Kernel) Run(ctx context.Context, p plan.Plan) error {
 	return err
 }
 
-// transactions is how many the plan takes in nftables.
+// transactions counts the transactions of nftables that the plan takes.
 func transactions(p plan.Plan) uint32 {
-	n := 0
+	n := uint32(0)
 	for _, s := range slices.Concat(p.Prepare, p.Steps, p.Cleanup) {
-		switch s.Argv[0] {
-		case plan.DeleteTable:
+		switch s.Action.(type) {
+		case plan.RestoreTable, plan.DeleteTable:
 			n++
-		case plan.EditSets, plan.Settle:
-		default:
-			n += strings.Count("\n"+s.Stdin, "\nCOMMIT\n")
 		}
 	}
-	return uint32(n)
+	return n
 }
 
 // Holds tells that the kernel holds the state, which Run has come to after the
@@ -167,20 +164,56 @@ func (k *Kernel) step(ctx context.Context, s plan.Step) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if s.Argv[0] == plan.DeleteTable {
-		return deleteTable(s)
+	do := k.runner(s)
+	if do == nil {
+		return fmt.Errorf("%s: no runner for %T", s.Why, s.Action)
 	}
-	if s.Argv[0] == plan.EditSets {
-		return k.editStep(ctx, s)
+	if err := do(ctx); err != nil && (!s.MayFail || ctx.Err() != nil) {
+		return err
 	}
-	if s.Argv[0] == plan.Settle {
-		return settle(ctx)
+	return nil
+}
+
+// runner returns what does the step, and nil for an unknown action.
+func (k *Kernel) runner(s plan.Step) func(context.Context) error {
+	switch a := s.Action.(type) {
+	case plan.RestoreTable, plan.RestoreSets:
+		return func(ctx context.Context) error { return k.beginStep(ctx, s)() }
+	case plan.EditSets:
+		return func(ctx context.Context) error { return k.editSets(ctx, s, a) }
+	case plan.DeleteTable:
+		return func(context.Context) error { return hostnet.DeleteEmptyNFTTable(a.Family, a.Table) }
+	case plan.Settle:
+		return settle
 	}
-	out, err := k.command(ctx, s.Argv, s.Stdin)
-	if err == nil || s.MayFail && ctx.Err() == nil {
+	return nil
+}
+
+// beginStep starts the program of a step, if it has one, and returns what waits for it.
+func (k *Kernel) beginStep(ctx context.Context, s plan.Step) (end func() error) {
+	argv := argvOf(s.Action)
+	if argv == nil {
+		return func() error { return k.step(ctx, s) }
+	}
+	r := k.begin(ctx, argv, s.Script().Body)
+	return func() error {
+		out, err := r.end()
+		if err != nil {
+			return refused(s, out, err)
+		}
 		return nil
 	}
-	return refused(s, out, err)
+}
+
+// argvOf returns the command of an action that a program does, and nil for the others.
+func argvOf(a plan.Action) []string {
+	switch a := a.(type) {
+	case plan.RestoreTable:
+		return a.Argv()
+	case plan.RestoreSets:
+		return a.Argv()
+	}
+	return nil
 }
 
 // atOnce runs steps that may run beside each other, to their end even if one of
@@ -208,38 +241,30 @@ func settle(ctx context.Context) error {
 	}
 }
 
-// together runs commands all at once, and returns the error of the first that was
-// refused.
+// together starts the programs of all steps at once, waits for them, and returns the
+// error of the first step that was rejected.
 func (k *Kernel) together(ctx context.Context, steps []plan.Step) error {
-	var begun []*running
+	var ends []func() error
 	for _, s := range steps {
-		begun = append(begun, k.begin(ctx, s.Argv, s.Stdin))
+		ends = append(ends, k.beginStep(ctx, s))
 	}
 	var first error
-	for i, r := range begun {
-		if out, err := r.end(); err != nil && first == nil {
-			first = refused(steps[i], out, err)
+	for _, end := range ends {
+		if err := end(); err != nil && first == nil {
+			first = err
 		}
 	}
 	return first
 }
 
-// refused is the error of a step that a tool did not take.
+// refused is the error of a step whose program failed.
 func refused(s plan.Step, out output, err error) *StepError {
+	script := s.Script()
 	se := &StepError{Step: s, Err: err, Line: failedLine(out.stderr)}
-	if ls := strings.Split(s.Stdin, "\n"); se.Line > 0 && se.Line <= len(ls) && ls[se.Line-1] != "COMMIT" {
-		se.Text = ls[se.Line-1]
-		se.Origin = originOf(s.Lines, se.Line)
+	if ls := strings.Split(script.Body, "\n"); se.Line > 0 && se.Line <= len(ls) && ls[se.Line-1] != "COMMIT" {
+		se.Text, se.Origin = ls[se.Line-1], script.Origin(se.Line)
 	}
 	return se
-}
-
-func deleteTable(s plan.Step) error {
-	family, err := strconv.Atoi(s.Argv[1])
-	if err != nil {
-		return fmt.Errorf("%s: family %q: %w", s.Why, s.Argv[1], err)
-	}
-	return hostnet.DeleteEmptyNFTTable(family, s.Argv[2])
 }
 
 // failedLines is how the tools name the line they stopped at:

@@ -32,7 +32,7 @@ ipset add dockwall4-counted 10.0.0.0/8
 ipset add dockwall4-other theirs`)
 	for set, ms := range map[string][]rules.Member{"dockwall4-nets": someMembers(20000, false, false), "dockwall6-nets": someMembers(3000, true, false),
 		"dockwall4-ports": someMembers(3000, false, true)} {
-		must(t, k.step(context.Background(), plan.Step{Argv: []string{plan.EditSets}, Sets: []plan.SetOp{{Verb: "add", Set: set, Members: ms}}}))
+		must(t, k.step(context.Background(), plan.Step{Action: plan.EditSets{Ops: []plan.SetOp{{Verb: plan.AddMembers, Set: set, Members: ms}}}}))
 	}
 	want, err := backend.ParseSets(sh(t, "ipset save"))
 	must(t, err)

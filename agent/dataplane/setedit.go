@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
@@ -18,15 +17,15 @@ import (
 // attribute can hold (64 KiB) and what a socket takes at once by default.
 const chunkSize = 48 << 10
 
-// editStep does a step of plan.EditSets.
-func (k *Kernel) editStep(ctx context.Context, s plan.Step) error {
+// editSets does the operations of a step.
+func (k *Kernel) editSets(ctx context.Context, s plan.Step, a plan.EditSets) error {
 	c, err := dialSets()
 	if err != nil {
 		return fmt.Errorf("%s: %w", s.Why, err)
 	}
 	defer c.close()
-	c.exist = slices.Contains(s.Argv, "-exist")
-	for _, op := range s.Sets {
+	c.exist = a.Exist
+	for _, op := range a.Ops {
 		// What was read of them says nothing any more.
 		delete(k.digests, op.Set)
 		delete(k.digests, op.To)
@@ -45,9 +44,9 @@ func (k *Kernel) editStep(ctx context.Context, s plan.Step) error {
 // hold more than what is added: whoever goes by filled looks.
 func (k *Kernel) noteFilled(op plan.SetOp) {
 	switch op.Verb {
-	case "add":
+	case plan.AddMembers:
 		k.filled[op.Set] = op.Members
-	case "swap", "rename":
+	case plan.SwapSets:
 		k.filled[op.Set], k.filled[op.To] = k.filled[op.To], k.filled[op.Set]
 	default:
 		delete(k.filled, op.Set)
@@ -87,15 +86,13 @@ func (c *setConn) close() { unix.Close(c.fd) }
 
 func (c *setConn) do(op plan.SetOp) error {
 	switch op.Verb {
-	case "add":
+	case plan.AddMembers:
 		return c.members(nl.IPSET_CMD_ADD, op)
-	case "del":
+	case plan.DeleteMembers:
 		return c.members(nl.IPSET_CMD_DEL, op)
-	case "swap":
+	case plan.SwapSets:
 		return c.command(nl.IPSET_CMD_SWAP, op.Set, op.To)
-	case "rename":
-		return c.command(nl.IPSET_CMD_RENAME, op.Set, op.To)
-	case "destroy":
+	case plan.DestroySet:
 		return c.command(nl.IPSET_CMD_DESTROY, op.Set, "")
 	}
 	return fmt.Errorf("ipset does not know how to %q", op.Verb)

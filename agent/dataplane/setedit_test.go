@@ -11,7 +11,6 @@ import (
 
 	"dockwall/netinfo"
 	"dockwall/rules"
-	backend "dockwall/rules/backend/iptables"
 	"dockwall/rules/plan"
 )
 
@@ -41,14 +40,14 @@ func TestEditSetsDoesWhatIpsetDoes(t *testing.T) {
 				k := inNamespace(t)
 				ms := someMembers(6000, family == "inet6", typ == rules.HashNetPort)
 				ops := func(a, b string) []plan.SetOp {
-					return []plan.SetOp{{Verb: "add", Set: a, Members: ms}, {Verb: "del", Set: a, Members: ms[1000:3500]},
-						{Verb: "add", Set: b, Members: ms[:1]}, {Verb: "swap", Set: a, To: b}, {Verb: "destroy", Set: a}, {Verb: "rename", Set: b, To: a}}
+					return []plan.SetOp{{Verb: plan.AddMembers, Set: a, Members: ms}, {Verb: plan.DeleteMembers, Set: a, Members: ms[1000:3500]},
+						{Verb: plan.AddMembers, Set: b, Members: ms[:1]}, {Verb: plan.SwapSets, Set: a, To: b}, {Verb: plan.DestroySet, Set: b}}
 				}
 				for _, name := range []string{"n1", "n2", "t1", "t2"} {
 					sh(t, "ipset create "+name+" "+string(typ)+" family "+family)
 				}
-				must(t, k.step(context.Background(), plan.Step{Argv: []string{plan.EditSets}, Sets: ops("n1", "n2")}))
-				must(t, k.step(context.Background(), plan.Step{Argv: []string{"ipset", "restore"}, Stdin: backend.SetScript(ops("t1", "t2")).Body}))
+				must(t, k.step(context.Background(), plan.Step{Action: plan.EditSets{Ops: ops("n1", "n2")}}))
+				must(t, k.step(context.Background(), plan.Step{Action: plan.RestoreSets{Script: plan.EditSets{Ops: ops("t1", "t2")}.Script()}}))
 				list := func(name string) string {
 					return strings.ReplaceAll(sh(t, "ipset save "+name+" | grep ^add | sort"), " "+name+" ", " ")
 				}
@@ -71,20 +70,16 @@ func TestEditSetsTellsWhatWasRefused(t *testing.T) {
 		exist bool
 		want  string // "": it is done
 	}{
-		{"there already", plan.SetOp{Verb: "add", Set: "few", Members: one("192.0.2.1/32")}, false, "few"},
-		{"there already, which is fine", plan.SetOp{Verb: "add", Set: "few", Members: one("192.0.2.1/32")}, true, ""},
-		{"gone already", plan.SetOp{Verb: "del", Set: "few", Members: one("192.0.2.2/32")}, false, "few"},
-		{"gone already, which is fine", plan.SetOp{Verb: "del", Set: "few", Members: one("192.0.2.2/32")}, true, ""},
-		{"no such set", plan.SetOp{Verb: "add", Set: "none", Members: one("192.0.2.1/32")}, true, "none"},
-		{"too many", plan.SetOp{Verb: "add", Set: "few", Members: many}, true, "few"},
-		{"of the other family", plan.SetOp{Verb: "add", Set: "few", Members: one("2001:db8::/32")}, true, "2001:db8::/32"},
-		{"destroying nothing", plan.SetOp{Verb: "destroy", Set: "none"}, false, "none"},
+		{"there already", plan.SetOp{Verb: plan.AddMembers, Set: "few", Members: one("192.0.2.1/32")}, false, "few"},
+		{"there already, which is fine", plan.SetOp{Verb: plan.AddMembers, Set: "few", Members: one("192.0.2.1/32")}, true, ""},
+		{"gone already", plan.SetOp{Verb: plan.DeleteMembers, Set: "few", Members: one("192.0.2.2/32")}, false, "few"},
+		{"gone already, which is fine", plan.SetOp{Verb: plan.DeleteMembers, Set: "few", Members: one("192.0.2.2/32")}, true, ""},
+		{"no such set", plan.SetOp{Verb: plan.AddMembers, Set: "none", Members: one("192.0.2.1/32")}, true, "none"},
+		{"too many", plan.SetOp{Verb: plan.AddMembers, Set: "few", Members: many}, true, "few"},
+		{"of the other family", plan.SetOp{Verb: plan.AddMembers, Set: "few", Members: one("2001:db8::/32")}, true, "2001:db8::/32"},
+		{"destroying nothing", plan.SetOp{Verb: plan.DestroySet, Set: "none"}, false, "none"},
 	} {
-		argv := []string{plan.EditSets}
-		if c.exist {
-			argv = append(argv, "-exist")
-		}
-		s := plan.Step{Argv: argv, Sets: []plan.SetOp{c.op}, Why: "testing"}
+		s := plan.Step{Action: plan.EditSets{Exist: c.exist, Ops: []plan.SetOp{c.op}}, Why: "testing"}
 		err := k.step(context.Background(), s)
 		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, want %q in it", c.name, err, c.want)

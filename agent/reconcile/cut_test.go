@@ -40,7 +40,7 @@ func TestCutterIsToldOfTheFirstRules(t *testing.T) {
 		step(DueFacts, func() { m.snapshot = hostWithContainer("172.17.0.9") })
 		step(DueFacts, func() { k.closed, m.snapshot = true, hostWithContainer("172.17.0.10") })
 		step(DueKernel, func() {
-			if err := m.kernel.Run(plan.Step{Argv: []string{"iptables-nft-restore", "--noflush"}, Stdin: "*filter\n-F INPUT\nCOMMIT\n"}); err != nil {
+			if err := m.kernel.Run(plan.Step{Action: plan.RestoreTable{Tool: "iptables-nft", Script: plan.Script{Body: "*filter\n-F INPUT\nCOMMIT\n"}}}); err != nil {
 				t.Fatal(err)
 			}
 		})

@@ -166,16 +166,16 @@ func (m *machine) Run(_ context.Context, p plan.Plan) error {
 	for _, s := range p.Steps {
 		if m.broken {
 			for kind, target := range map[rules.VerdictKind]string{rules.Log: "-j NFLOG", rules.Stamp: "-j CLASSIFY"} {
-				if strings.Contains(s.Stdin, target) {
+				if strings.Contains(s.Script().Body, target) {
 					return refusal{errors.New("No chain/target/match by that name"), kind}
 				}
 			}
 			return errors.New("No chain/target/match by that name")
 		}
-		if m.silent && strings.Contains(s.Stdin, "-j NFLOG") {
+		if m.silent && strings.Contains(s.Script().Body, "-j NFLOG") {
 			return refusal{errors.New("line 3: RULE_APPEND failed"), rules.Log}
 		}
-		if m.stampless && strings.Contains(s.Stdin, "-j CLASSIFY") {
+		if m.stampless && strings.Contains(s.Script().Body, "-j CLASSIFY") {
 			return refusal{errors.New("line 4: RULE_APPEND failed"), rules.Stamp}
 		}
 	}
@@ -280,5 +280,5 @@ func (m *machine) emptied(chains ...string) error {
 	for _, c := range chains {
 		text += "-F " + c + "\n"
 	}
-	return m.kernel.Run(plan.Step{Argv: []string{"iptables-nft-restore", "--noflush"}, Stdin: text + "COMMIT\n"})
+	return m.kernel.Run(plan.Step{Action: plan.RestoreTable{Tool: "iptables-nft", Script: plan.Script{Body: text + "COMMIT\n"}}})
 }

@@ -110,7 +110,7 @@ func TestFollowedIsNotRepaired(t *testing.T) {
 		}
 		step(DueFacts, func() { m.snapshot = hostWithContainer("172.17.0.10") })
 		st := step(DueKernel, func() {
-			if err := m.kernel.Run(plan.Step{Argv: []string{"iptables-nft-restore", "--noflush"}, Stdin: "*filter\n-F INPUT\nCOMMIT\n"}); err != nil {
+			if err := m.kernel.Run(plan.Step{Action: plan.RestoreTable{Tool: "iptables-nft", Script: plan.Script{Body: "*filter\n-F INPUT\nCOMMIT\n"}}}); err != nil {
 				t.Fatal(err)
 			}
 		})

@@ -31,7 +31,7 @@ func TestEmptiedBlockListIsSeenSoon(t *testing.T) {
 			}
 		}
 		m.locked(func() {
-			if err := m.kernel.Run(plan.Step{Argv: []string{"ipset", "restore"}, Stdin: "flush " + list + "\n"}); err != nil {
+			if err := m.kernel.Run(plan.Step{Action: plan.RestoreSets{Script: plan.Script{Body: "flush " + list + "\n"}}}); err != nil {
 				t.Fatal(err)
 			}
 		})

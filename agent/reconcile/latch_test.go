@@ -44,7 +44,7 @@ func TestLatch(t *testing.T) {
 		}
 		m.flush(t, "INPUT")
 		m.locked(func() {
-			if err := m.kernel.Run(plan.Step{Argv: []string{"iptables-nft-restore", "--noflush"}, Stdin: "*security\n-F INPUT\nCOMMIT\n"}); err != nil {
+			if err := m.kernel.Run(plan.Step{Action: plan.RestoreTable{Tool: "iptables-nft", Script: plan.Script{Body: "*security\n-F INPUT\nCOMMIT\n"}}}); err != nil {
 				t.Fatal(err)
 			}
 		})

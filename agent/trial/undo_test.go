@@ -22,7 +22,7 @@ func TestUndoIsKept(t *testing.T) {
 		t.Fatalf("ProcessOf(this) = %+v, %v", me, err)
 	}
 	want := &Undo{ID: "x", File: "/etc/dockwall/agent.hcl", Deadline: NewDeadline(SystemClock(), time.Minute), Variant: "nft", Waiting: me,
-		Steps: []plan.Step{{Argv: []string{"iptables-nft-restore", "--noflush"}, Stdin: "*filter\nCOMMIT\n", Why: "go back", MayFail: true}}}
+		Steps: []plan.Step{{Action: plan.RestoreTable{Tool: "iptables-nft", Script: plan.Script{Body: "*filter\nCOMMIT\n"}}, Why: "go back", MayFail: true}}}
 	if err := want.Write(path); err != nil {
 		t.Fatal(err)
 	}

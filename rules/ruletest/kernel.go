@@ -53,34 +53,33 @@ func (t *table) clone() *table {
 	return out
 }
 
-// Run does one step. An error is what the tool would have said; what was done
-// before it stays done, as with the tools.
+// ErrUnknownAction is the error of an action that the fake kernel does not know.
+var ErrUnknownAction = errors.New("the fake kernel does not know this action")
+
+// Run does one step. Its error is that of the program or of the kernel. What was done
+// before the error stays done, as on a host.
 func (k *Kernel) Run(s plan.Step) error {
-	err := k.run(s)
+	err := k.run(s.Action)
 	if err != nil {
-		return fmt.Errorf("%s: %w", strings.Join(s.Argv, " "), err)
+		return fmt.Errorf("%T: %w", s.Action, err)
 	}
 	return nil
 }
 
-func (k *Kernel) run(s plan.Step) error {
-	switch {
-	case len(s.Argv) == 0:
-		return errors.New("no command")
-	case s.Argv[0] == plan.DeleteTable && len(s.Argv) == 3:
-		return k.deleteTable(s.Argv[1] + " " + s.Argv[2])
-	case s.Argv[0] == plan.EditSets:
-		return k.ipset(append([]string{"restore"}, s.Argv[1:]...), iptables.SetScript(s.Sets).Body)
-	case s.Argv[0] == plan.Settle:
+func (k *Kernel) run(a plan.Action) error {
+	switch a := a.(type) {
+	case plan.RestoreTable:
+		return k.restore(a)
+	case plan.RestoreSets:
+		return k.restoreSets(a.Script.Body, a.Exist)
+	case plan.EditSets:
+		return k.restoreSets(a.Script().Body, a.Exist)
+	case plan.DeleteTable:
+		return k.deleteTable(fmt.Sprint(a.Family, " ", a.Table))
+	case plan.Settle:
 		return nil
-	case s.Argv[0] == "ipset":
-		return k.ipset(s.Argv[1:], s.Stdin)
-	case s.Argv[0] == string(k.variant)+"-restore":
-		return k.restore("4", s)
-	case s.Argv[0] == strings.Replace(string(k.variant), "ip", "ip6", 1)+"-restore":
-		return k.restore("6", s)
 	}
-	return errors.New("command not found")
+	return ErrUnknownAction
 }
 
 // RunAll runs steps in order up to the first failure that matters.

@@ -12,15 +12,20 @@ import (
 )
 
 // restore is iptables-restore. Every table is a transaction of its own.
-func (k *Kernel) restore(family string, s plan.Step) error {
-	test := slices.Contains(s.Argv, "--test")
-	if !slices.Contains(s.Argv, "--noflush") {
-		return errors.New("without --noflush it would flush what is others'")
+func (k *Kernel) restore(r plan.RestoreTable) error {
+	family := ""
+	for _, f := range []iptables.Family{iptables.V4, iptables.V6} {
+		if r.Tool == k.variant.Tool(f) {
+			family = f.String()
+		}
+	}
+	if family == "" {
+		return fmt.Errorf("%s: command not found", r.Tool)
 	}
 	var cur *table
 	name := ""
 	touched := k.variant == iptables.Legacy // nft makes a table when something is done to it
-	for i, text := range strings.Split(strings.TrimSuffix(s.Stdin, "\n"), "\n") {
+	for i, text := range strings.Split(strings.TrimSuffix(r.Script.Body, "\n"), "\n") {
 		var err error
 		switch {
 		case text == "" || text[0] == '#':
@@ -30,7 +35,7 @@ func (k *Kernel) restore(family string, s plan.Step) error {
 		case cur == nil:
 			err = errors.New("no table")
 		case text == "COMMIT":
-			if !test && (touched || k.tables[name] != nil) {
+			if !r.Test && (touched || k.tables[name] != nil) {
 				k.tables[name] = cur
 			}
 			cur = nil

@@ -35,15 +35,9 @@ func (k *Kernel) SaveSets() string {
 	return b.String()
 }
 
-func (k *Kernel) ipset(args []string, stdin string) error {
-	if len(args) == 2 && args[0] == "destroy" {
-		return k.destroy(args[1])
-	}
-	if len(args) == 0 || args[0] != "restore" {
-		return errors.New("unknown command")
-	}
-	exist := slices.Contains(args, "-exist")
-	for i, text := range strings.Split(strings.TrimSuffix(stdin, "\n"), "\n") {
+// restoreSets is `ipset restore`. Lines before an error stay done.
+func (k *Kernel) restoreSets(script string, exist bool) error {
+	for i, text := range strings.Split(strings.TrimSuffix(script, "\n"), "\n") {
 		if err := k.setLine(strings.Fields(text), exist); err != nil {
 			return fmt.Errorf("error in line %d: %q: %w", i+1, text, err)
 		}
@@ -84,8 +78,6 @@ func (k *Kernel) setLine(f []string, exist bool) error {
 		}
 		delete(s.members, f[2])
 		return nil
-	case "rename":
-		return k.rename(f[1], f[2])
 	case "swap":
 		return k.swap(f[1], f[2])
 	}
@@ -152,18 +144,6 @@ func (k *Kernel) destroy(name string) error {
 		return errors.New("set cannot be destroyed: it is in use by a kernel component")
 	}
 	delete(k.sets, name)
-	return nil
-}
-
-func (k *Kernel) rename(from, to string) error {
-	switch {
-	case k.sets[to] != nil:
-		return errors.New("set cannot be renamed: a set with the new name already exists")
-	case k.used(from):
-		return errors.New("set cannot be renamed: it is in use by another system")
-	}
-	k.sets[to] = k.sets[from]
-	delete(k.sets, from)
 	return nil
 }
 

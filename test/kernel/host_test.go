@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"regexp"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -57,38 +58,34 @@ func command(stdin string, argv ...string) (string, error) {
 
 // run does a plan's step on the real kernel.
 func run(s plan.Step) error {
-	if s.Argv[0] == plan.DeleteTable {
-		family := "ip"
-		if s.Argv[1] == "6" {
-			family = "ip6"
-		}
-		_, err := command("", "nft", "delete", "table", family, s.Argv[2])
-		return err
+	var err error
+	switch a := s.Action.(type) {
+	case plan.RestoreTable:
+		_, err = command(a.Script.Body, a.Argv()...)
+	case plan.RestoreSets:
+		_, err = command(a.Script.Body, a.Argv()...)
+	case plan.EditSets:
+		_, err = command(a.Script().Body, a.Argv()...)
+	case plan.DeleteTable:
+		family := map[int]string{4: "ip", 6: "ip6"}[a.Family]
+		_, err = command("", "nft", "delete", "table", family, a.Table)
+	case plan.Settle:
+	default:
+		err = fmt.Errorf("%T: no such action", a)
 	}
-	if s.Argv[0] == plan.EditSets {
-		_, err := command(iptables.SetScript(s.Sets).Body, append([]string{"ipset", "restore"}, s.Argv[1:]...)...)
-		return err
-	}
-	_, err := command(s.Stdin, s.Argv...)
 	return err
 }
 
 func runAll(steps []plan.Step) error {
 	for _, s := range steps {
 		if err := run(s); err != nil && !s.MayFail {
-			return fmt.Errorf("%s: %w\n%s", s.Why, err, s.Stdin)
+			return fmt.Errorf("%w\n%s", err, s)
 		}
 	}
 	return nil
 }
 
-func all(p plan.Plan) []plan.Step {
-	var out []plan.Step
-	for _, l := range [][]plan.Step{p.Prepare, p.Checks, p.Steps, p.Cleanup} {
-		out = append(out, l...)
-	}
-	return out
-}
+func all(p plan.Plan) []plan.Step { return slices.Collect(p.Forward()) }
 
 var (
 	stamps   = regexp.MustCompile(`(?m)^# .*\n`)

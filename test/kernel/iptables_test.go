@@ -185,9 +185,9 @@ func prepareHost(t *rapid.T, v iptables.Variant, fake *ruletest.Kernel) {
 	host = strings.ReplaceAll(host, `q\"uote`, "eth9")
 	var steps []plan.Step
 	for _, f := range families() {
-		steps = append(steps, plan.Step{Argv: []string{tool(v, f, "restore"), "--noflush"}, Stdin: host})
+		steps = append(steps, restoring(v, f, host))
 		if v == iptables.Legacy { // its tables never go away again
-			steps = append(steps, plan.Step{Argv: []string{tool(v, f, "restore"), "--noflush"}, Stdin: "*raw\nCOMMIT\n*security\nCOMMIT\n"})
+			steps = append(steps, restoring(v, f, "*raw\nCOMMIT\n"), restoring(v, f, "*security\nCOMMIT\n"))
 		}
 	}
 	for _, s := range steps[:len(steps)-1] {
@@ -198,13 +198,18 @@ func prepareHost(t *rapid.T, v iptables.Variant, fake *ruletest.Kernel) {
 	both(t, v, fake, steps[len(steps)-1:])
 }
 
+// restoring is a step that another program could have run.
+func restoring(v iptables.Variant, f iptables.Family, script string) plan.Step {
+	return plan.Step{Action: plan.RestoreTable{Tool: v.Tool(f), Script: plan.Script{Body: script}}}
+}
+
 // both runs the steps on both kernels, which have to fail alike, and compares
 // what they hold after some steps and at the end.
 func both(t *rapid.T, v iptables.Variant, fake *ruletest.Kernel, steps []plan.Step) {
 	for i, s := range steps {
 		errReal, errFake := run(s), fake.Run(s)
 		if (errReal == nil) != (errFake == nil) || errReal != nil && !s.MayFail {
-			t.Fatalf("%v\n%s\nreal: %v\nfake: %v", s.Argv, s.Stdin, errReal, errFake)
+			t.Fatalf("%s\nreal: %v\nfake: %v", s, errReal, errFake)
 		}
 		if i < len(steps)-1 && rapid.IntRange(0, 9).Draw(t, "look") > 0 {
 			continue
@@ -214,7 +219,7 @@ func both(t *rapid.T, v iptables.Variant, fake *ruletest.Kernel, steps []plan.St
 			t.Fatalf("%v", err)
 		}
 		if d := cmp.Diff(observe(t, v), pretended, members(), cmpopts.EquateEmpty(), byName()); d != "" {
-			t.Fatalf("after %v\n%s(-real +fake):\n%s", s.Argv, s.Stdin, d)
+			t.Fatalf("after %s(-real +fake):\n%s", s, d)
 		}
 	}
 }

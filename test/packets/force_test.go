@@ -3,7 +3,6 @@ package packets
 import (
 	"fmt"
 	"regexp"
-	"strconv"
 	"strings"
 
 	"dockwall/netinfo/hostnet"
@@ -19,11 +18,9 @@ func (w *town) enforce(rs rules.Ruleset, o iptables.Options) error {
 		return err
 	}
 	p := iptables.Diff(rs, seen, o)
-	for _, steps := range [][]plan.Step{p.Prepare, p.Checks, p.Steps, p.Cleanup} {
-		for _, s := range steps {
-			if err := w.step(s); err != nil && !s.MayFail {
-				return fmt.Errorf("%s: %w\n%s", s.Why, err, s.Stdin)
-			}
+	for s := range p.Forward() {
+		if err := w.step(s); err != nil && !s.MayFail {
+			return fmt.Errorf("%w\n%s", err, s)
 		}
 	}
 	// What was tracked under the rules before says nothing about these.
@@ -32,19 +29,21 @@ func (w *town) enforce(rs rules.Ruleset, o iptables.Options) error {
 }
 
 func (w *town) step(s plan.Step) error {
-	if s.Argv[0] == plan.EditSets {
-		_, err := w.host.run(iptables.SetScript(s.Sets).Body, append([]string{"ipset", "restore"}, s.Argv[1:]...)...)
-		return err
+	var err error
+	switch a := s.Action.(type) {
+	case plan.RestoreTable:
+		_, err = w.host.run(a.Script.Body, a.Argv()...)
+	case plan.RestoreSets:
+		_, err = w.host.run(a.Script.Body, a.Argv()...)
+	case plan.EditSets:
+		_, err = w.host.run(a.Script().Body, a.Argv()...)
+	case plan.DeleteTable:
+		err = w.host.in(func() error { return hostnet.DeleteEmptyNFTTable(a.Family, a.Table) })
+	case plan.Settle:
+	default:
+		err = fmt.Errorf("%T: no such action", a)
 	}
-	if s.Argv[0] != plan.DeleteTable {
-		_, err := w.host.run(s.Stdin, s.Argv...)
-		return err
-	}
-	family, err := strconv.Atoi(s.Argv[1])
-	if err != nil {
-		return err
-	}
-	return w.host.in(func() error { return hostnet.DeleteEmptyNFTTable(family, s.Argv[2]) })
+	return err
 }
 
 var counters = regexp.MustCompile(`\[\d+:\d+\]`)

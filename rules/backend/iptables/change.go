@@ -36,7 +36,7 @@ func (e setEdit) added() []rules.Member {
 func memberTexts(ms []rules.Member) []string {
 	out := make([]string, len(ms))
 	for i, m := range ms {
-		out[i] = memberText(m)
+		out[i] = m.String()
 	}
 	return out
 }

@@ -121,9 +121,12 @@ func (d *diff) plan() plan.Plan {
 // pair marks the steps that do to IPv6 what the one before does to IPv4. (Legacy's
 // commands wait for each other anyway.)
 func pair(steps []plan.Step) {
-	four, six := NFT.restore(V4)[0], NFT.restore(V6)[0]
+	writes := func(s plan.Step, f Family) bool {
+		r, ok := s.Action.(plan.RestoreTable)
+		return ok && r.Tool == NFT.Tool(f)
+	}
 	for i := range steps {
-		steps[i].Beside = i > 0 && steps[i-1].Argv[0] == four && steps[i].Argv[0] == six
+		steps[i].Beside = i > 0 && writes(steps[i-1], V4) && writes(steps[i], V6)
 	}
 }
 
@@ -134,13 +137,21 @@ func pair(steps []plan.Step) {
 func (d *diff) checks() []plan.Step {
 	var out []plan.Step
 	for _, s := range d.opening {
-		s.Argv = append(slices.Clone(s.Argv), "--test")
-		out = append(out, s)
+		out = append(out, tried(s))
 	}
 	for _, e := range d.edits {
-		out = append(out, e.step(e.script(), "try the rules", "--test"))
+		out = append(out, tried(e.step(e.script(), "try the rules")))
 	}
 	return out
+}
+
+// tried is the step that only tests what this one writes.
+func tried(s plan.Step) plan.Step {
+	if r, ok := s.Action.(plan.RestoreTable); ok {
+		r.Test = true
+		s.Action = r
+	}
+	return s
 }
 
 func (d *diff) rollback() []plan.Step {

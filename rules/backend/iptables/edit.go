@@ -134,7 +134,7 @@ func (e *tableEdit) passing() []string {
 }
 
 // script is the one transaction that does it.
-func (e *tableEdit) script() Text {
+func (e *tableEdit) script() plan.Script {
 	var s script
 	s.frame("*" + e.table)
 	if e.makeUser {
@@ -187,9 +187,8 @@ func (e *tableEdit) script() Text {
 	return s.text()
 }
 
-func (e *tableEdit) step(t Text, why string, extra ...string) plan.Step {
-	return plan.Step{Argv: e.variant.restore(e.family, extra...), Stdin: t.Body, Lines: t.Lines,
-		Why: why + " (" + e.table + ", IPv" + e.family.String() + ")"}
+func (e *tableEdit) step(s plan.Script, why string) plan.Step {
+	return plan.Step{Action: e.variant.restore(e.family, s), Why: why + " (" + e.table + ", IPv" + e.family.String() + ")"}
 }
 
 // steps change the table, and delete it where it is ours and empty.
@@ -202,6 +201,6 @@ func (e *tableEdit) steps() []plan.Step {
 }
 
 func (e *tableEdit) deleteStep() plan.Step {
-	return plan.Step{Argv: []string{plan.DeleteTable, e.family.String(), e.table},
+	return plan.Step{Action: plan.DeleteTable{Family: int(e.family), Table: e.table},
 		Why: "delete the table that dockwall made (" + e.table + ", IPv" + e.family.String() + ")"}
 }

@@ -33,7 +33,7 @@ func TestLegacyGuardStandsInForward(t *testing.T) {
 	k := ruletest.NewKernel(o.Variant)
 	do := func(lines string) {
 		t.Helper()
-		if err := k.RunAll([]plan.Step{{Argv: []string{"iptables-legacy-restore", "--noflush"}, Stdin: "*filter\n" + lines + "\nCOMMIT\n"}}); err != nil {
+		if err := k.RunAll([]plan.Step{{Action: plan.RestoreTable{Tool: "iptables-legacy", Script: plan.Script{Body: "*filter\n" + lines + "\nCOMMIT\n"}}}}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -71,7 +71,7 @@ func TestLegacyGuardStandsInForward(t *testing.T) {
 	do("-I FORWARD 1 -j DOCKER-USER")
 	is("and put it back", user, guard, docker)
 	if p := iptables.Diff(guarded(), state(t, k), o); !p.Empty() {
-		t.Errorf("there is something to repair:\n%s", show(p))
+		t.Errorf("there is something to repair:\n%s", p)
 	}
 	do("-I FORWARD 2 -i eth7 -j ACCEPT")
 	apply(t, k, guarded(), o)

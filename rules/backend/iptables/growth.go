@@ -19,7 +19,7 @@ type growth struct {
 // add takes what comes to the ruleset's set in the family. What a set comes after
 // has no family: docker-proxy leads from one into the other.
 func (g *growth) add(set, after string, f Family, come []rules.Member, o rules.Origin) {
-	ops := members("add", kernelSet(set, f), come, o)
+	ops := members(plan.AddMembers, kernelSet(set, f), come, o)
 	if len(ops) == 0 {
 		return
 	}
@@ -40,9 +40,9 @@ func (g *growth) steps(why string) []plan.Step { return g.after(nil, why) }
 // after is the steps with others before them.
 func (g *growth) after(ops []plan.SetOp, why string) []plan.Step {
 	if !slices.ContainsFunc(g.afters, func(set string) bool { return g.grown[set] }) {
-		return editSets(slices.Concat(ops, g.first, g.last), why, "-exist")
+		return editSets(slices.Concat(ops, g.first, g.last), why, exist)
 	}
-	out := editSets(slices.Concat(ops, g.first), why, "-exist")
-	out = append(out, plan.Step{Argv: []string{plan.Settle}, Why: "wait for what began before"})
-	return append(out, editSets(g.last, why, "-exist")...)
+	out := editSets(slices.Concat(ops, g.first), why, exist)
+	out = append(out, plan.Step{Action: plan.Settle{}, Why: "wait for what began before"})
+	return append(out, editSets(g.last, why, exist)...)
 }

@@ -52,15 +52,16 @@ func TestSetsThatOpenComeAfterThoseThatClose(t *testing.T) {
 		}
 		for how, p := range map[string]plan.Plan{"moved": moved, "compared": iptables.Diff(ruleset(tc.closed, tc.opened), state(t, k), o)} {
 			if p.Settles() != tc.settles {
-				t.Errorf("%s, %s: it settles: %t\n%s", tc.name, how, p.Settles(), show(p))
+				t.Errorf("%s, %s: it settles: %t\n%s", tc.name, how, p.Settles(), p)
 			}
 			if !tc.settles {
 				continue
 			}
-			at := slices.IndexFunc(p.Steps, func(s plan.Step) bool { return s.Argv[0] == plan.Settle })
+			at := slices.IndexFunc(p.Steps, func(s plan.Step) bool { _, ok := s.Action.(plan.Settle); return ok })
 			for i, s := range p.Steps {
-				for _, op := range s.Sets {
-					if opens := op.Set == "dockwall4-a-opens"; op.Verb != "add" || opens != (i > at) {
+				edit, _ := s.Action.(plan.EditSets)
+				for _, op := range edit.Ops {
+					if opens := op.Set == "dockwall4-a-opens"; op.Verb != plan.AddMembers || opens != (i > at) {
 						t.Errorf("%s, %s: %s %s is step %d, and the pause %d", tc.name, how, op.Verb, op.Set, i, at)
 					}
 				}
@@ -70,12 +71,12 @@ func TestSetsThatOpenComeAfterThoseThatClose(t *testing.T) {
 			t.Fatal(err)
 		}
 		if rest := iptables.Diff(ruleset(tc.closed, tc.opened), state(t, k), o); !rest.Empty() {
-			t.Errorf("%s: not settled:\n%s", tc.name, show(rest))
+			t.Errorf("%s: not settled:\n%s", tc.name, rest)
 		}
 	}
 	// On a host that has no rules yet nothing is on its way.
 	first := iptables.Diff(ruleset([]rules.Member{member("0.0.0.0/0", 80)}, []rules.Member{member("172.17.0.2/32", 0)}), state(t, ruletest.NewKernel(o.Variant)), o)
 	if first.Settles() {
-		t.Errorf("the first time it settles:\n%s", show(first))
+		t.Errorf("the first time it settles:\n%s", first)
 	}
 }

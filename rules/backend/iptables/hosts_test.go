@@ -78,7 +78,7 @@ func newHost(t *rapid.T, v iptables.Variant, name string) *ruletest.Kernel {
 		return k
 	}
 	for _, tool := range []string{string(v), strings.Replace(string(v), "ip", "ip6", 1)} {
-		if err := k.Run(plan.Step{Argv: []string{tool + "-restore", "--noflush"}, Stdin: hosts()[name]}); err != nil {
+		if err := k.Run(plan.Step{Action: plan.RestoreTable{Tool: tool, Script: plan.Script{Body: hosts()[name]}}}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -108,7 +108,7 @@ func TestJumpsComeFirst(t *testing.T) {
 		edit := rapid.SampledFrom([]string{"-I " + base + " 1 -i eth7 -j ACCEPT", "-D " + base + " " + mine,
 			"-A " + base + " " + mine, "-I " + base + " 1 -i eth7 -j ACCEPT\n-I " + base + " 3 " + mine}).Draw(t, "edit")
 		for _, tool := range []string{string(o.Variant), strings.Replace(string(o.Variant), "ip", "ip6", 1)} {
-			if err := k.Run(plan.Step{Argv: []string{tool + "-restore", "--noflush"}, Stdin: "*filter\n" + edit + "\nCOMMIT\n"}); err != nil {
+			if err := k.Run(plan.Step{Action: plan.RestoreTable{Tool: tool, Script: plan.Script{Body: "*filter\n" + edit + "\nCOMMIT\n"}}}); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -59,17 +59,17 @@ type mover struct {
 func (m *mover) add(mv rules.Move, f Family, gone, come []rules.Member) {
 	set := kernelSet(mv.Set, f)
 	m.changes = append(m.changes, plan.Change{Kind: plan.ChangeSet, Family: int(f), Set: set, Old: memberTexts(gone), New: memberTexts(come)})
-	m.shrink = append(m.shrink, members("del", set, gone, rules.Origin{})...)
+	m.shrink = append(m.shrink, members(plan.DeleteMembers, set, gone, rules.Origin{})...)
 	m.grow.add(mv.Set, mv.After, f, come, rules.Origin{})
-	m.reshrink = append(m.reshrink, members("del", set, come, rules.Origin{})...)
-	m.regrow = append(m.regrow, members("add", set, gone, rules.Origin{})...)
+	m.reshrink = append(m.reshrink, members(plan.DeleteMembers, set, come, rules.Origin{})...)
+	m.regrow = append(m.regrow, members(plan.AddMembers, set, gone, rules.Origin{})...)
 }
 
 func (m *mover) plan() plan.Plan {
 	return plan.Plan{
 		Changes:  m.changes,
 		Steps:    m.grow.after(m.shrink, "move members of sets"),
-		Rollback: editSets(slices.Concat(m.reshrink, m.regrow), "move members of sets back", "-exist"),
+		Rollback: editSets(slices.Concat(m.reshrink, m.regrow), "move members of sets back", exist),
 	}
 }
 

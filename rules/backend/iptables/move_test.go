@@ -55,7 +55,7 @@ func TestMoveIsDiff(t *testing.T) {
 			t.Fatalf("-kernel +foretold\n%s", d)
 		}
 		if rest := iptables.Diff(lookup(set), after, o); !rest.Empty() {
-			t.Fatalf("not settled:\n%s", show(rest))
+			t.Fatalf("not settled:\n%s", rest)
 		}
 		if err := k.RunAll(p.Rollback); err != nil {
 			t.Fatal(err)

@@ -1,6 +1,10 @@
 package iptables
 
-import "strings"
+import (
+	"strings"
+
+	"dockwall/rules/plan"
+)
 
 // Variant is one of the two iptables: they keep their rules apart.
 type Variant string
@@ -49,17 +53,14 @@ const (
 
 func owned(chain string) bool { return strings.HasPrefix(chain, ownChains) }
 
-// restore is the command that takes a script for the family. legacy waits for
-// the lock that Docker's own calls take; nft has none.
-func (v Variant) restore(f Family, extra ...string) []string {
-	argv := []string{v.tool(f) + "-restore", "--noflush"}
-	if v == Legacy {
-		argv = append(argv, "-w")
-	}
-	return append(argv, extra...)
+// restore is the action that runs a script for the family. legacy waits for the lock
+// that Docker's own calls take; nft has none.
+func (v Variant) restore(f Family, s plan.Script) plan.RestoreTable {
+	return plan.RestoreTable{Tool: v.Tool(f), Wait: v == Legacy, Script: s}
 }
 
-func (v Variant) tool(f Family) string {
+// Tool is the variant's command for the family: iptables-nft, ip6tables-legacy.
+func (v Variant) Tool(f Family) string {
 	if f == V6 {
 		return "ip6tables" + strings.TrimPrefix(string(v), "iptables")
 	}

@@ -2,6 +2,7 @@ package iptables_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -30,33 +31,15 @@ func state(t tester, k *ruletest.Kernel) iptables.State {
 	return s
 }
 
-func all(p plan.Plan) []plan.Step {
-	var out []plan.Step
-	for _, l := range [][]plan.Step{p.Prepare, p.Checks, p.Steps, p.Cleanup} {
-		out = append(out, l...)
-	}
-	return out
-}
+func all(p plan.Plan) []plan.Step { return slices.Collect(p.Forward()) }
 
 func apply(t tester, k *ruletest.Kernel, rs rules.Ruleset, o iptables.Options) plan.Plan {
 	t.Helper()
 	p := iptables.Diff(rs, state(t, k), o)
 	if err := k.RunAll(all(p)); err != nil {
-		t.Fatalf("%v\n%s%s%s", err, k.Save(4), k.SaveSets(), show(p))
+		t.Fatalf("%v\n%s%s%s", err, k.Save(4), k.SaveSets(), p)
 	}
 	return p
-}
-
-func show(p plan.Plan) string {
-	var b strings.Builder
-	for _, s := range all(p) {
-		fmt.Fprintf(&b, "# %s\n%v\n%s%s\n", s.Why, s.Argv, s.Stdin, iptables.SetScript(s.Sets).Body)
-	}
-	b.WriteString("ROLLBACK\n")
-	for _, s := range p.Rollback {
-		fmt.Fprintf(&b, "# %s\n%v %v\n%s%s\n", s.Why, s.Argv, s.MayFail, s.Stdin, iptables.SetScript(s.Sets).Body)
-	}
-	return b.String()
 }
 
 // A complete run leaves nothing to do, and Advance foretold it.
@@ -69,7 +52,7 @@ func TestDiffSettles(t *testing.T) {
 			apply(t, k, rs, o)
 			after := state(t, k)
 			if p := iptables.Diff(rs, after, o); !p.Empty() {
-				t.Fatalf("not settled:\n%s%v\n%s", show(p), p.Changes, k.Save(4))
+				t.Fatalf("not settled:\n%s%v\n%s", p, p.Changes, k.Save(4))
 			}
 			if d := cmp.Diff(after, iptables.Advance(before, rs, o), opts()...); d != "" {
 				t.Fatalf("Advance (-kernel +foretold):\n%s", d)
@@ -104,7 +87,7 @@ func TestPrefixesAreWhole(t *testing.T) {
 			s := state(t, k)
 			for f, got := range [2]string{ours(s.V4), ours(s.V6)} {
 				if got != old[f] && got != want[f] {
-					t.Fatalf("after step %d of\n%s\nneither old nor new:\n%s", after, show(p), got)
+					t.Fatalf("after step %d of\n%s\nneither old nor new:\n%s", after, p, got)
 				}
 			}
 			if got := [2]string{foreign(s.V4), foreign(s.V6)}; got != others {
@@ -168,13 +151,13 @@ func TestMembersOnly(t *testing.T) {
 		next.Sets[0].Members = members("10.0.0.2/32", "10.0.0.3/32")
 		p := apply(t, k, next, o)
 		for _, s := range append(all(p), p.Rollback...) {
-			if s.Argv[0] != plan.EditSets {
-				t.Fatalf("a rule is touched:\n%s", show(p))
+			if _, ok := s.Action.(plan.EditSets); !ok {
+				t.Fatalf("a rule is touched:\n%s", p)
 			}
 		}
-		text := func(i int) string { return iptables.SetScript(p.Steps[i].Sets).Body }
+		text := func(i int) string { return p.Steps[i].Action.(plan.EditSets).Script().Body }
 		if len(p.Steps) != 2 || text(0) != "del dockwall4-web 10.0.0.1\n" || text(1) != "add dockwall4-web 10.0.0.3\n" {
-			t.Fatalf("want a removal, then an addition:\n%s", show(p))
+			t.Fatalf("want a removal, then an addition:\n%s", p)
 		}
 	})
 }

@@ -5,16 +5,10 @@ import (
 	"strings"
 
 	"dockwall/rules"
+	"dockwall/rules/plan"
 )
 
-// Text is a script for a restore command, and where each of its lines comes
-// from (Lines[0] is line 1).
-type Text struct {
-	Body  string
-	Lines []rules.Origin
-}
-
-// script builds a Text.
+// script builds a plan.Script.
 type script struct {
 	body  strings.Builder
 	lines []rules.Origin
@@ -28,7 +22,7 @@ func (s *script) add(text string, o rules.Origin) {
 
 func (s *script) frame(text string) { s.add(text, rules.Origin{}) }
 
-func (s *script) text() Text { return Text{Body: s.body.String(), Lines: s.lines} }
+func (s *script) text() plan.Script { return plan.Script{Body: s.body.String(), Lines: s.lines} }
 
 // chainLines is a chain as wanted in one table of one family.
 type chainLines struct {
@@ -98,7 +92,7 @@ func otherStages(stage rules.Stage) []rules.Stage {
 // Render writes the whole ruleset for one family, as iptables-restore --noflush
 // takes it on a host that has DOCKER-USER and nothing of ours yet. The sets
 // that it names (SetText) have to be there.
-func Render(rs rules.Ruleset, f Family, o Options) Text {
+func Render(rs rules.Ruleset, f Family, o Options) plan.Script {
 	if o.Inline {
 		rs = Inline(rs)
 	}

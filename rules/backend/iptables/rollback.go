@@ -49,7 +49,7 @@ func (e *tableEdit) rollback() []plan.Step {
 }
 
 // restore is the transaction that writes our chains and jumps as they were.
-func (e *tableEdit) restore() Text {
+func (e *tableEdit) restore() plan.Script {
 	var s script
 	s.frame("*" + e.table)
 	var old []*Chain

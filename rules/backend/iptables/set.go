@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"dockwall/rules"
+	"dockwall/rules/plan"
 )
 
 const (
@@ -110,18 +111,6 @@ func halves(all netip.Prefix) (low, high netip.Prefix) {
 	return netip.PrefixFrom(all.Addr(), 1), netip.PrefixFrom(top, 1)
 }
 
-// memberText is a member as ipset prints it.
-func memberText(m rules.Member) string {
-	s := m.Prefix.String()
-	if m.Prefix.IsSingleIP() {
-		s = m.Prefix.Addr().String()
-	}
-	if m.Proto != 0 {
-		s += fmt.Sprintf(",%s:%d", m.Proto, m.Port)
-	}
-	return s
-}
-
 // maxElem leaves room to grow: the next power of two above what is wanted.
 func maxElem(n int) int {
 	m := minElem
@@ -155,7 +144,7 @@ func (w wantedSet) createSized(name string, n, most int) string {
 
 // SetText is the ipset restore script that makes the family's sets on a host
 // that has none of them.
-func SetText(rs rules.Ruleset, f Family) Text {
+func SetText(rs rules.Ruleset, f Family) plan.Script {
 	var s script
 	for _, w := range wantedSets(rs, f) {
 		s.add(w.create(w.name), w.origin)
@@ -166,7 +155,7 @@ func SetText(rs rules.Ruleset, f Family) Text {
 
 func addMembers(s *script, name string, ms []rules.Member, o rules.Origin) {
 	for _, m := range ms {
-		s.add("add "+name+" "+memberText(m), o)
+		s.add("add "+name+" "+m.String(), o)
 	}
 }
 

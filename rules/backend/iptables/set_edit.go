@@ -153,8 +153,8 @@ func (d *diff) prepareSets() []plan.Step {
 		name := e.want.name
 		switch {
 		case e.idle:
-			fill = append(fill, members("del", name, e.gone, e.want.origin)...)
-			fill = append(fill, members("add", name, e.come, e.want.origin)...)
+			fill = append(fill, members(plan.DeleteMembers, name, e.gone, e.want.origin)...)
+			fill = append(fill, members(plan.AddMembers, name, e.come, e.want.origin)...)
 			continue
 		case e.old == nil:
 		case e.replace:
@@ -165,9 +165,9 @@ func (d *diff) prepareSets() []plan.Step {
 			continue
 		}
 		create.add(e.want.create(name), e.want.origin)
-		fill = append(fill, members("add", name, e.initial(), e.want.origin)...)
+		fill = append(fill, members(plan.AddMembers, name, e.initial(), e.want.origin)...)
 	}
-	return append(ipset(create, "make the new sets"), editSets(fill, "fill the new sets")...)
+	return append(ipset(create, "make the new sets", strict), editSets(fill, "fill the new sets", strict)...)
 }
 
 // shrinkSets takes out what does not belong any more, and swaps in what was
@@ -179,13 +179,13 @@ func (d *diff) shrinkSets() []plan.Step {
 		case e.old == nil || e.idle:
 		case e.replace:
 			temp := tempSet(e.want.name)
-			ops = append(ops, plan.SetOp{Verb: "swap", Set: temp, To: e.want.name, Origin: e.want.origin},
-				plan.SetOp{Verb: "destroy", Set: temp, Origin: e.want.origin})
+			ops = append(ops, plan.SetOp{Verb: plan.SwapSets, Set: temp, To: e.want.name, Origin: e.want.origin},
+				plan.SetOp{Verb: plan.DestroySet, Set: temp, Origin: e.want.origin})
 		default:
-			ops = append(ops, members("del", e.want.name, e.gone, e.want.origin)...)
+			ops = append(ops, members(plan.DeleteMembers, e.want.name, e.gone, e.want.origin)...)
 		}
 	}
-	return editSets(ops, "take members out of sets", "-exist")
+	return editSets(ops, "take members out of sets", exist)
 }
 
 func (d *diff) growSets() []plan.Step {
@@ -208,7 +208,7 @@ func (d *diff) destroySets() []plan.Step {
 		}) {
 			continue
 		}
-		out = append(out, editSets([]plan.SetOp{{Verb: "destroy", Set: s.Name}}, "destroy an old set")...)
+		out = append(out, editSets([]plan.SetOp{{Verb: plan.DestroySet, Set: s.Name}}, "destroy an old set", strict)...)
 	}
 	return out
 }
@@ -224,14 +224,14 @@ func (d *diff) undoBefore() []plan.Step {
 		}
 		w := wantedSet{name: old.Name, typ: rules.SetType(old.Type), family: Family(old.Family)}
 		create.frame(w.createSized(old.Name, len(old.Members), old.MaxElem))
-		ops = append(ops, members("add", old.Name, old.Members, rules.Origin{})...)
+		ops = append(ops, members(plan.AddMembers, old.Name, old.Members, rules.Origin{})...)
 	}
 	for _, e := range d.sets {
 		if e.old != nil {
-			ops = append(ops, members("del", e.want.name, e.come, e.want.origin)...)
+			ops = append(ops, members(plan.DeleteMembers, e.want.name, e.come, e.want.origin)...)
 		}
 	}
-	return append(ipset(create, "make the old sets again", "-exist"), editSets(ops, "bring the old sets back", "-exist")...)
+	return append(ipset(create, "make the old sets again", exist), editSets(ops, "bring the old sets back", exist)...)
 }
 
 // undoAfter adds what was taken out, and destroys what was made.
@@ -239,10 +239,10 @@ func (d *diff) undoAfter() []plan.Step {
 	var ops []plan.SetOp
 	for _, e := range d.sets {
 		if e.old != nil {
-			ops = append(ops, members("add", e.want.name, e.gone, e.want.origin)...)
+			ops = append(ops, members(plan.AddMembers, e.want.name, e.gone, e.want.origin)...)
 		}
 	}
-	out := editSets(ops, "put members back into sets", "-exist")
+	out := editSets(ops, "put members back into sets", exist)
 	for _, e := range d.sets {
 		name := e.want.name
 		if e.old != nil {
@@ -251,18 +251,10 @@ func (d *diff) undoAfter() []plan.Step {
 			}
 			name = tempSet(name)
 		}
-		for _, st := range editSets([]plan.SetOp{{Verb: "destroy", Set: name}}, "destroy a set that was made") {
+		for _, st := range editSets([]plan.SetOp{{Verb: plan.DestroySet, Set: name}}, "destroy a set that was made", strict) {
 			st.MayFail = true
 			out = append(out, st)
 		}
 	}
 	return out
-}
-
-func ipset(s script, why string, extra ...string) []plan.Step {
-	t := s.text()
-	if t.Body == "" {
-		return nil
-	}
-	return []plan.Step{{Argv: append([]string{"ipset", "restore"}, extra...), Stdin: t.Body, Lines: t.Lines, Why: why}}
 }

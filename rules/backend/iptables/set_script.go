@@ -5,37 +5,33 @@ import (
 	"dockwall/rules/plan"
 )
 
+// What a step on sets does about a set or member that is there already, or is gone.
+const (
+	strict = false // it fails
+	exist  = true  // it goes on
+)
+
 // editSets is the step that does the operations; none where there are none.
-func editSets(ops []plan.SetOp, why string, extra ...string) []plan.Step {
+func editSets(ops []plan.SetOp, why string, exist bool) []plan.Step {
 	if len(ops) == 0 {
 		return nil
 	}
-	return []plan.Step{{Argv: append([]string{plan.EditSets}, extra...), Sets: ops, Why: why}}
+	return []plan.Step{{Action: plan.EditSets{Exist: exist, Ops: ops}, Why: why}}
+}
+
+// ipset is the step that runs the script; none where it is empty.
+func ipset(s script, why string, exist bool) []plan.Step {
+	text := s.text()
+	if text.Body == "" {
+		return nil
+	}
+	return []plan.Step{{Action: plan.RestoreSets{Exist: exist, Script: text}, Why: why}}
 }
 
 // members is the operation on these; none where there are none.
-func members(verb, set string, ms []rules.Member, o rules.Origin) []plan.SetOp {
+func members(verb plan.SetVerb, set string, ms []rules.Member, o rules.Origin) []plan.SetOp {
 	if len(ms) == 0 {
 		return nil
 	}
 	return []plan.SetOp{{Verb: verb, Set: set, Members: ms, Origin: o}}
-}
-
-// SetScript is what `ipset restore` takes to do the same as the operations of
-// plan.EditSets.
-func SetScript(ops []plan.SetOp) Text {
-	var s script
-	for _, op := range ops {
-		switch {
-		case op.Members != nil:
-			for _, m := range op.Members {
-				s.add(op.Verb+" "+op.Set+" "+memberText(m), op.Origin)
-			}
-		case op.To != "":
-			s.add(op.Verb+" "+op.Set+" "+op.To, op.Origin)
-		default:
-			s.add(op.Verb+" "+op.Set, op.Origin)
-		}
-	}
-	return s.text()
 }

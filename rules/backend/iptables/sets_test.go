@@ -73,7 +73,7 @@ func TestTypeClash(t *testing.T) {
 			}
 		}
 		if p := iptables.Diff(rs, state(t, k), o); !p.Empty() || !strings.Contains(k.Save(4), "--match-set dockwall4-x ") {
-			t.Fatalf("not settled after two rounds:\n%s%s", k.Save(4), show(p))
+			t.Fatalf("not settled after two rounds:\n%s%s", k.Save(4), p)
 		}
 	})
 }
@@ -95,7 +95,7 @@ func TestSetRepair(t *testing.T) {
 					rs := lookup(rules.Set{Name: "x", Type: rules.HashNet, InPlace: inPlace, Members: members("10.0.0.0/8")})
 					apply(t, k, rs, o)
 					want := k.SaveSets()
-					if err := k.Run(plan.Step{Argv: []string{"ipset", "restore"}, Stdin: text}); err != nil {
+					if err := k.Run(plan.Step{Action: plan.RestoreSets{Script: plan.Script{Body: text}}}); err != nil {
 						t.Fatal(err)
 					}
 					if iptables.Diff(rs, state(t, k), o).Empty() {
@@ -125,16 +125,16 @@ func TestHalfMadeSetsAreWholeBeforeTheRules(t *testing.T) {
 		first := iptables.Diff(rs, state(t, k), o)
 		var made []string // one line of the preparation each
 		for _, s := range first.Prepare {
-			text := s.Stdin
-			if s.Argv[0] == plan.EditSets {
-				text = iptables.SetScript(s.Sets).Body
+			text := s.Script().Body
+			if edit, ok := s.Action.(plan.EditSets); ok {
+				text = edit.Script().Body
 			}
 			made = slices.AppendSeq(made, strings.Lines(text))
 		}
 		upTo := rapid.IntRange(0, len(made)).Draw(t, "killed after")
 		half := strings.Join(made[:upTo], "") + rapid.SampledFrom([]string{"", "", "add dockwall4-a 99.0.0.0/8\n"}).Draw(t, "and besides")
 		if half != "" {
-			err := k.Run(plan.Step{Argv: []string{"ipset", "restore"}, Stdin: half})
+			err := k.Run(plan.Step{Action: plan.RestoreSets{Script: plan.Script{Body: half}}})
 			if err != nil && !strings.Contains(half, "99.0") { // there may be no such set yet
 				t.Fatal(err)
 			}
@@ -154,7 +154,7 @@ func TestHalfMadeSetsAreWholeBeforeTheRules(t *testing.T) {
 						want = 0
 					}
 					if strings.Contains(k.Save(4), x.Name+" ") && len(x.Members) != want {
-						t.Fatalf("after %q rules look at %s, which has %d members:\n%s", s.Why, x.Name, len(x.Members), show(p))
+						t.Fatalf("after %q rules look at %s, which has %d members:\n%s", s.Why, x.Name, len(x.Members), p)
 					}
 				}
 			}
@@ -163,7 +163,7 @@ func TestHalfMadeSetsAreWholeBeforeTheRules(t *testing.T) {
 			t.Fatal(err)
 		}
 		if rest := iptables.Diff(rs, state(t, k), o); !rest.Empty() {
-			t.Fatalf("not settled:\n%s", show(rest))
+			t.Fatalf("not settled:\n%s", rest)
 		}
 	})
 }
@@ -209,8 +209,8 @@ add dockwall4-c 1.2.3.4 timeout 3
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := "[{dockwall4-a hash:net 4 65536 false [{1.2.3.4/32 any 0} {10.0.0.0/8 any 0}]} " +
-		"{dockwall6-b hash:net,port 6 65536 false [{2001:db8::/32 tcp 80}]} {dockwall4-c hash:net 4 65536 true []}]"
+	want := "[{dockwall4-a hash:net 4 65536 false [1.2.3.4 10.0.0.0/8]} " +
+		"{dockwall6-b hash:net,port 6 65536 false [2001:db8::/32,tcp:80]} {dockwall4-c hash:net 4 65536 true []}]"
 	if s := fmt.Sprint(got); s != want {
 		t.Errorf("got  %s\nwant %s", s, want)
 	}

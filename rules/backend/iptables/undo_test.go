@@ -38,7 +38,7 @@ func TestRemove(t *testing.T) {
 			t.Fatalf("(-before +after):\n%s", d)
 		}
 		if p := iptables.Remove(state(t, k)); !p.Empty() {
-			t.Fatalf("a second Remove has something to do:\n%s", show(p))
+			t.Fatalf("a second Remove has something to do:\n%s", p)
 		}
 	})
 }
@@ -84,11 +84,11 @@ func TestRollback(t *testing.T) {
 			t.Fatal(err)
 		}
 		if err := k.RunAll(p.Rollback); err != nil {
-			t.Fatalf("%v after %d steps of\n%s", err, stop, show(p))
+			t.Fatalf("%v after %d steps of\n%s", err, stop, p)
 		}
 		after := k.Save(4) + k.Save(6) + k.SaveSets()
 		if d := cmp.Diff(normal(before, host, o), normal(after, host, o)); d != "" {
-			t.Fatalf("stopped after %d (-before +after):\n%s\n%s", stop, d, show(p))
+			t.Fatalf("stopped after %d (-before +after):\n%s\n%s", stop, d, p)
 		}
 	})
 }

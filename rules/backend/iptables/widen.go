@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"dockwall/rules"
+	"dockwall/rules/plan"
 )
 
 // The chains of a guard that is between two rulesets.
@@ -132,7 +133,7 @@ func deep(to map[string][]string, chain string, level int) int {
 
 // script is the one transaction that does it. It can be run again, and at any
 // step of the plan.
-func (w *widening) script() Text {
+func (w *widening) script() plan.Script {
 	for i, c := range w.want {
 		w.next[c.name] = fmt.Sprint(chainNext, i)
 	}

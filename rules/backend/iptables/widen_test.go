@@ -111,7 +111,7 @@ func TestGuardNeverOpens(t *testing.T) {
 			p := iptables.Diff(rs, state(t, k), o)
 			end := k.Clone()
 			if err := end.RunAll(all(p)); err != nil {
-				t.Fatalf("%v\n%s", err, show(p))
+				t.Fatalf("%v\n%s", err, p)
 			}
 			b.from, b.to = state(t, k), state(t, end)
 			if err := k.RunAll(append(p.Prepare, p.Checks...)); err != nil {
