@@ -71,6 +71,7 @@ Exit code: 0 it is so now, 2 trouble.`,
 	fs.DurationVar(&f.confirm, "confirm", 0, "go back by itself after this time, unless agentctl confirm is run")
 	fs.BoolVar(&f.force, "force", false, "do it although it cuts the SSH connection that this is typed in")
 	fs.BoolVar(&f.unattended, "unattended", false, "for units and scripts: leave out of force what was not confirmed")
+	fs.BoolVar(&f.saved, "saved-facts", false, "do not ask Docker; take its networks and containers as agentd saved them (for the boot unit)")
 	cmd.PreRun = func(*cobra.Command, []string) { f.trial = fs.Changed("confirm") }
 	return cmd
 }
@@ -84,6 +85,8 @@ type applyFlags struct {
 	trial      bool
 	force      bool
 	unattended bool
+	// saved: Docker is not asked.
+	saved bool
 }
 
 func (f applyFlags) check() error {
@@ -92,6 +95,9 @@ func (f applyFlags) check() error {
 		return fmt.Errorf("--confirm %s: a trial lasts from %s to %s", f.confirm, control.MinTrial, control.MaxTrial)
 	case f.trial && f.unattended:
 		return errors.New("--confirm is for somebody who is there to confirm, --unattended for nobody: they cannot go together")
+	}
+	if f.saved && (f.trial || f.snapshot != "") {
+		return errors.New("--saved-facts is for the boot unit: it cannot be combined with --confirm or --snapshot")
 	}
 	return nil
 }
@@ -187,7 +193,7 @@ func (a *app) applyHere(ctx context.Context, doc *config.Document, f applyFlags)
 	if err := a.noTrial(ctx, undo); err != nil {
 		return plan.Plan{}, nil, err
 	}
-	w, err := a.compile(ctx, doc, f.snapshot)
+	w, err := a.applicable(ctx, doc, f)
 	if err != nil {
 		return plan.Plan{}, nil, err
 	}
@@ -216,6 +222,18 @@ func (a *app) applyHere(ctx context.Context, doc *config.Document, f applyFlags)
 		return plan.Plan{}, nil, err
 	}
 	return way.plan, nil, errors.Join(a.removeOther(ctx, o.Variant), bridges.Settle())
+}
+
+// applicable compiles the document with the facts that the flags name.
+func (a *app) applicable(ctx context.Context, doc *config.Document, f applyFlags) (wanted, error) {
+	if !f.saved {
+		return a.compile(ctx, doc, f.snapshot)
+	}
+	snap, err := a.env.Host.Saved(doc.Settings, logger(a.env.Stderr))
+	if err != nil {
+		return wanted{}, fmt.Errorf("reading the host's facts: %w", err)
+	}
+	return compiled(doc, snap)
 }
 
 // putFrames writes what the bridges let pass, except which container is behind

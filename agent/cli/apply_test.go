@@ -1,6 +1,7 @@
 package cli_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"strings"
@@ -8,7 +9,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hashicorp/go-hclog"
+
+	"dockwall/agent/config"
 	"dockwall/agent/reconcile"
+	"dockwall/netinfo"
 	"dockwall/rules/plan"
 )
 
@@ -192,4 +197,26 @@ func TestApplyRefusesBesideADaemonWithAnotherFile(t *testing.T) {
 	if !strings.Contains(c.stderr.String(), "agentd runs with /etc/dockwall/agent.hcl and would undo what "+file+" says") || m.runs+d.reloads != 0 {
 		t.Errorf("stderr: %s", c.stderr.String())
 	}
+}
+
+// TestBootUnitDoesNotAskDocker applies what agentd saved: a Docker that is about
+// to start is not asked, and nothing is said about it.
+func TestBootUnitDoesNotAskDocker(t *testing.T) {
+	m := newMachine()
+	m.saved = m.snapshot
+	m.saved.Engine.Connected = false
+	file, _ := writeConfig(t, policyFrom("203.0.113.0/24"))
+	c := newCommand(m)
+	c.env.Host.Facts = func(context.Context, config.Settings, time.Duration, hclog.Logger) (netinfo.Snapshot, error) {
+		t.Error("Docker was asked")
+		return m.snapshot, nil
+	}
+	c.mustRun(t, 0, "apply", "--unattended", "--saved-facts", "--config", file)
+	if !strings.Contains(m.save(), "203.0.113.0/24") {
+		t.Errorf("the policy is not in force:\n%s", m.save())
+	}
+	if c.stderr.Len() > 0 {
+		t.Errorf("the boot unit says:\n%s", c.stderr.String())
+	}
+	c.mustRun(t, 2, "apply", "--saved-facts", "--confirm", "60s", "--config", file)
 }

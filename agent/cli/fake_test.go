@@ -28,6 +28,8 @@ import (
 type machine struct {
 	kernel   *ruletest.Kernel
 	snapshot netinfo.Snapshot
+	// saved are the facts that agentd saved.
+	saved netinfo.Snapshot
 	// meddle is called before each run, as another program that writes.
 	meddle func(run int) error
 	runs   int
@@ -142,7 +144,8 @@ func newCommand(m *machine) *command {
 			Facts: func(context.Context, config.Settings, time.Duration, hclog.Logger) (netinfo.Snapshot, error) {
 				return m.snapshot, nil
 			},
-			Seer: m, Writer: m,
+			Saved: func(config.Settings, hclog.Logger) (netinfo.Snapshot, error) { return m.saved, nil },
+			Seer:  m, Writer: m,
 			Bridges: func(string) cli.Bridges { return m },
 			Clock:   trial.SystemClock(),
 			// A process that never does anything; the tests run what it would.

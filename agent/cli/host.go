@@ -24,6 +24,8 @@ import (
 type Host struct {
 	// Facts reads the host's facts; see facts.Once.
 	Facts  func(ctx context.Context, s config.Settings, timeout time.Duration, log hclog.Logger) (netinfo.Snapshot, error)
+	// Saved reads them without asking Docker; see facts.Saved.
+	Saved  func(s config.Settings, log hclog.Logger) (netinfo.Snapshot, error)
 	Seer   Seer
 	Writer Writer
 	// Peers are who is connected to these TCP ports; see hostnet.Peers.
@@ -83,7 +85,7 @@ func System(version string) Env {
 		Now:        time.Now,
 		Version:    version,
 		Meaning:    Mean,
-		Host: Host{Facts: facts.Once, Seer: kernel, Writer: kernel, Peers: hostnet.Peers,
+		Host: Host{Facts: facts.Once, Saved: facts.Saved, Seer: kernel, Writer: kernel, Peers: hostnet.Peers,
 			Bridges: func(switched string) Bridges { return kernel.Bridges(switched) },
 			PutFrames: func(f rules.Frames) error {
 				_, err := kernel.Frames().Put(f, false)

@@ -110,6 +110,11 @@ func (a *app) compile(ctx context.Context, doc *config.Document, snapshotFile st
 	if away := dockerAway(snap); away != "" {
 		a.note("%s", away)
 	}
+	return compiled(doc, snap)
+}
+
+// compiled is what a document and a snapshot come to.
+func compiled(doc *config.Document, snap netinfo.Snapshot) (wanted, error) {
 	w := wanted{doc: doc, snapshot: snap}
 	w.rules, w.problems = compile.Compile(doc.Policy, snap)
 	if err := w.rules.Validate(); err != nil {

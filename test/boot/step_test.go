@@ -110,6 +110,9 @@ func coldBoot(t *testing.T, m *boot.Machine) {
 	m.Stop(floods)
 	wantState(t, m, "is-active", "dockwall-boot.service", "active")
 	bootOrder(t, m)
+	if out := m.Run("journalctl", "-b", "-o", "cat", "--no-pager", "-u", "dockwall-boot.service"); strings.Contains(out, "Docker does not answer") {
+		t.Errorf("the boot unit waited for Docker:\n%s", out)
+	}
 }
 
 // bootOrder looks whether the rules were in force before Docker started.
