@@ -5,6 +5,7 @@ import (
 	"go/parser"
 	"go/token"
 	"io/fs"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -75,6 +76,35 @@ func TestKeepers(t *testing.T) {
 		}
 		if !used {
 			t.Errorf("no package imports %s any more: this rule guards nothing", strings.Join(k.imports, ", "))
+		}
+	}
+}
+
+// fanOuts are how many packages of dockwall a package may import.
+var fanOuts = []struct {
+	dir string
+	max int
+}{
+	{"agent/daemon", 14},
+	{"agent/cmd/agentd", 1},
+}
+
+// TestFanOut keeps the wiring from growing into the packages that it wires.
+func TestFanOut(t *testing.T) {
+	files := sources(t)
+	for _, f := range fanOuts {
+		imported := map[string]bool{}
+		for _, s := range files {
+			if s.dir != f.dir || s.test {
+				continue
+			}
+			for _, path := range s.imports {
+				imported[path] = strings.HasPrefix(path, "dockwall/")
+			}
+		}
+		maps.DeleteFunc(imported, func(_ string, own bool) bool { return !own })
+		if n := len(imported); n == 0 || n > f.max {
+			t.Errorf("%s imports %d packages of dockwall, want 1 to %d: %v", f.dir, n, f.max, slices.Sorted(maps.Keys(imported)))
 		}
 	}
 }

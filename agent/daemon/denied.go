@@ -6,39 +6,24 @@ import (
 
 	"dockwall/agent/control"
 	"dockwall/agent/denied"
-	"dockwall/rules"
-	"dockwall/rules/compile"
 )
 
 // newFeed makes the feed of what is refused; count is told of each packet's
 // policy.
 func (a *agent) newFeed(count func(policy string)) *denied.Feed {
 	return denied.New(denied.Options{
-		Log: a.log.Named("denied"), Snapshot: a.loop.Snapshot, Origins: a.origins, Version: a.revision,
+		Log: a.log.Named("denied"), Snapshot: a.loop.Snapshot, Origins: a.loop.Reporting, Version: a.revision,
 		Held: a.collector.Saw, Count: count,
 	})
 }
 
-// revision is a number that changes whenever the rules, or the lines of the file
-// that they come from, may have changed.
-func (a *agent) revision() uint64 { return a.loads.Load() + a.loop.Status().Generation }
-
-// origins are those of the rules that the loop wants now.
-func (a *agent) origins() []rules.Origin {
-	doc := a.doc.Load()
-	if doc == nil {
-		return nil
+// revision is another number whenever the rules in force, or the lines of the file
+// that they come from, may be others.
+func (a *agent) revision() uint64 {
+	if in := a.loop.Enforced(); in != nil {
+		return in.Revision
 	}
-	rs, _ := compile.Compile(doc.Policy, a.loop.Snapshot())
-	var all []rules.Origin
-	for _, c := range rs.Chains {
-		for _, r := range c.Rules {
-			if r.Verdict.Kind == rules.Log {
-				all = append(all, r.Origin)
-			}
-		}
-	}
-	return all
+	return 0
 }
 
 // follow is what the control socket asks for.

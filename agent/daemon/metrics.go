@@ -6,7 +6,6 @@ import (
 
 	"dockwall/agent/metrics"
 	"dockwall/agent/reconcile"
-	"dockwall/rules/backend/iptables"
 )
 
 // newMetrics makes the agent's metrics.
@@ -19,18 +18,18 @@ func (a *agent) newMetrics() *metrics.Metrics {
 // readKernel is what a scrape looks at in the kernel.
 func (a *agent) readKernel(ctx context.Context) (metrics.Reading, error) {
 	var r metrics.Reading
-	st := a.loop.Status()
-	if st.Backend == "" {
-		return r, nil // nothing was written yet
+	in := a.loop.Enforced()
+	if in == nil {
+		return r, nil // nothing is in force yet
 	}
 	var err error
-	if r.V4, err = a.kernel.Counters(ctx, iptables.Variant(st.Backend), iptables.V4); err != nil {
+	if r.V4, err = a.kernel.Counters(ctx, in.Options.Variant, 4); err != nil {
 		return r, err
 	}
-	if r.V6, err = a.kernel.Counters(ctx, iptables.Variant(st.Backend), iptables.V6); err != nil {
+	if r.V6, err = a.kernel.Counters(ctx, in.Options.Variant, 6); err != nil {
 		return r, err
 	}
-	if st.Sets == "ipset" {
+	if !in.Options.Inline {
 		r.Sets, r.Entries, err = a.kernel.SetSizes(ctx)
 	}
 	return r, err

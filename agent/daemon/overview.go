@@ -6,25 +6,22 @@ import (
 
 	"dockwall/agent/denied"
 	"dockwall/agent/overview"
-	"dockwall/agent/reconcile"
-	"dockwall/rules/finding"
 )
 
-// countPatience is how long who asks for the state waits for the kernel's
-// counters: they take some processes, and the answer is to be there in 100 ms.
+// countPatience is how long a request for the state waits for the kernel's counters,
+// which take some processes: an operator who types agentctl status waits for it.
 const countPatience = 50 * time.Millisecond
 
 // overview is what the control socket asks for.
 func (a *agent) overview() overview.Overview {
 	st := a.loop.Status()
 	f := overview.Facts{Snapshot: a.loop.Snapshot(), Allowed: map[string]overview.Counts{}, Denied: map[string]overview.Counts{},
-		Refused: a.refused(), Failing: failing(st)}
-	if doc := a.doc.Load(); doc != nil {
-		f.Policy = doc.Policy
-	}
-	if st.AppliedAt.IsZero() {
+		Refused: a.refused(), Failing: st.NotInForce()}
+	in := a.loop.Enforced()
+	if in == nil {
 		return overview.Of(f) // there is nothing to count yet
 	}
+	f.Policy, f.Snapshot = in.Document.Policy, in.Snapshot
 	traffic, at := a.metrics.Traffic(countPatience)
 	f.CountedAt = at
 	for _, t := range traffic {
@@ -50,15 +47,4 @@ func (a *agent) refused() map[string]int {
 		}
 	}
 	return n
-}
-
-// failing is what is not in force though the file says it.
-func failing(st reconcile.Status) []string {
-	var all []string
-	for _, r := range st.Reasons {
-		if r.Kind().Effect == finding.NotInForce {
-			all = append(all, r.Message)
-		}
-	}
-	return all
 }

@@ -26,7 +26,6 @@ import (
 	"dockwall/agent/metrics"
 	"dockwall/agent/reconcile"
 	"dockwall/agent/trial"
-	"dockwall/rules/backend/iptables"
 )
 
 // giveBackAfter is how long after a document was read its putting in force is
@@ -51,10 +50,8 @@ type agent struct {
 	options Options
 	log     *logging
 	started config.Settings
-	// doc is the document in force.
-	doc atomic.Pointer[config.Document]
-	// loads counts the documents that came into force.
-	loads     atomic.Uint64
+	// settings are those of the document that was loaded last.
+	settings  atomic.Pointer[config.Settings]
 	loader    *loader
 	trials    *trial.Keeper
 	kernel    *dataplane.Kernel
@@ -162,10 +159,9 @@ func (o observers) Passed(p reconcile.Pass, s reconcile.Status) {
 	}
 }
 
-// loaded is told by the loop of the document that is in force from now on.
+// loaded is called by the loop with each document that the next passes enforce.
 func (a *agent) loaded(doc *config.Document) {
-	a.doc.Store(doc)
-	a.loads.Add(1)
+	a.settings.Store(&doc.Settings)
 	// A long list is read once and then only held: what reading it took is given
 	// back, some time after the pass that puts it in force.
 	time.AfterFunc(giveBackAfter, debug.FreeOSMemory)
@@ -228,8 +224,8 @@ func (a *agent) end(ctx context.Context) error {
 	if err := a.latch.Lift(); err != nil {
 		return fmt.Errorf("opening the latch: %w", err)
 	}
-	doc := a.doc.Load()
-	if doc == nil || doc.Settings.Firewall.OnStop != "remove" {
+	s := a.settings.Load()
+	if s == nil || s.Firewall.OnStop != "remove" {
 		if err := a.frames.Loosen(); err != nil {
 			return fmt.Errorf("letting containers change bridge ports: %w", err)
 		}
@@ -261,9 +257,9 @@ func (a *agent) routes() []control.Route {
 
 // rules renders the ruleset in force.
 func (a *agent) rules(family int) (string, error) {
-	in, ok := a.loop.Enforced()
-	if !ok {
+	in := a.loop.Enforced()
+	if in == nil {
 		return "", errors.New("no rules are in force yet")
 	}
-	return iptables.Render(in.Ruleset, iptables.Family(family), in.Options).Body, nil
+	return in.Rendered(family), nil
 }

@@ -19,6 +19,8 @@
 //  4. A file with an error changes nothing.
 //  5. Changes that other programs make in the kernel are put back; if they insist,
 //     ever more slowly.
+//  6. Enforced is one value: its document, facts and ruleset belong to the same
+//     pass, the last one that succeeded.
 //
 // Thread safety: Run owns the loop and its Target; the other methods may be called
 // from any goroutine.

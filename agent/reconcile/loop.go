@@ -73,7 +73,8 @@ type Loop struct {
 	last   result
 	status atomic.Pointer[Status]
 	facts  atomic.Pointer[netinfo.Snapshot]
-	rules  atomic.Pointer[enforce.Enforced]
+	// enforced is what is in force.
+	enforced atomic.Pointer[Enforced]
 	// ready is closed once the kernel is as wanted for the first time.
 	ready chan struct{}
 }
@@ -103,15 +104,6 @@ func (l *Loop) Snapshot() netinfo.Snapshot {
 		return *s
 	}
 	return netinfo.Snapshot{}
-}
-
-// Enforced is what the kernel holds since the last pass that succeeded; false: none
-// has yet.
-func (l *Loop) Enforced() (enforce.Enforced, bool) {
-	if in := l.rules.Load(); in != nil {
-		return *in, true
-	}
-	return enforce.Enforced{}, false
 }
 
 // Ready is closed once the kernel is as wanted for the first time.
@@ -265,9 +257,7 @@ func (l *Loop) publish(r result) {
 	st := l.show(r)
 	snap := l.cycle.snapshot
 	l.facts.Store(&snap)
-	if in, ok := l.o.Target.Enforced(); ok && r.err == nil {
-		l.rules.Store(&in)
-	}
+	l.publishEnforced(r)
 	if l.cycle.appliedOnce {
 		select {
 		case <-l.ready:

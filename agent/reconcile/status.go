@@ -42,6 +42,17 @@ type Status struct {
 	Trial *Trial `json:"trial,omitempty"`
 }
 
+// NotInForce returns why parts of the file are not in force, one message each.
+func (s Status) NotInForce() []string {
+	var all []string
+	for _, r := range s.Reasons {
+		if r.Kind().Effect == finding.NotInForce {
+			all = append(all, r.Message)
+		}
+	}
+	return all
+}
+
 // Reason is a finding that degrades the state.
 type Reason = finding.Finding
 
