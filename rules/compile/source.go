@@ -1,6 +1,8 @@
 package compile
 
 import (
+	"cmp"
+	"iter"
 	"net/netip"
 	"slices"
 
@@ -38,17 +40,24 @@ var linkLocal = netip.MustParsePrefix("fe80::/10")
 // be asymmetric.
 //
 //	PREROUTING ─► lo: passes
-//	           ├► from a container's subnet or one of the host's addresses ─► SOURCES
+//	           ├► from a loopback address ─► SOURCES-OWN
+//	           ├► from a container's subnet, one of the host's addresses, or behind a container ─► SOURCES
 //	           └► from a link-local address ─► SOURCES-LINK: the host's own there? ─► SOURCES-OWN
 //	SOURCES    ─► by a bridge on which the host has no address: passes
 //	           ├► the host's own ─► SOURCES-OWN: to a group? passes, else SPOOFED
 //	           ├► by the subnet's own bridge: passes
 //	           ├► from a subnet that other hosts share, by no bridge of Docker's: passes
+//	           ├► from behind a container, by a link that a route leads there by: passes
 //	           └► SPOOFED
 func (b *builder) early() {
 	c := b.chain(chainEarly)
-	c.add(b.ret(byLoopback, in(link{name: "lo"})),
-		b.goTo(chainSources, byDispatch, b.claimedSet()))
+	c.add(b.ret(byLoopback, in(link{name: "lo"})))
+	// In the set these would be one more prefix length, which costs every packet a
+	// lookup; to compare a prefix costs next to nothing.
+	for _, p := range loopbacks {
+		c.add(b.goTo(chainSourceOwn, byDispatch, rules.Source{Prefix: p}))
+	}
+	c.add(b.goTo(chainSources, byDispatch, b.claimedSet()))
 	if len(b.own.local) > 0 {
 		c.add(b.goTo(chainSourceLink, byDispatch, rules.Source{Prefix: linkLocal}))
 	}
@@ -76,6 +85,7 @@ func (b *builder) claimed() {
 	for _, p := range b.own.shared {
 		c.add(b.goTo(chainShared, byDispatch, rules.Source{Prefix: p.addr}))
 	}
+	b.passBehind(c)
 	c.add(b.goTo(chainSpoofed, byDispatch))
 	s := b.chain(chainShared)
 	for _, l := range b.top.inside {
@@ -87,9 +97,39 @@ func (b *builder) claimed() {
 	o.add(b.ret(byNeighbours, b.sourcesSet("groups", rules.Dst, b.own.groups)), b.goTo(chainSpoofed, byDispatch))
 }
 
-// claimedSet is the set of all sources that belong to one place on this host.
+// passBehind passes packets from addresses behind a container if they come in by a link
+// that a route leads there by. A container's own address may be in such a prefix; it
+// stays on its network's bridge.
+func (b *builder) passBehind(c *chain) {
+	if len(b.own.behind) == 0 {
+		return
+	}
+	c.add(b.goTo(chainSpoofed, byDispatch, b.containersSet()))
+	for at, ps := range byLink(slices.Concat(b.own.behind, b.own.beside)) {
+		c.add(b.ret(byDispatch, in(at), b.sourcesSet("behind "+at.name, rules.Src, ps)))
+	}
+}
+
+// byLink yields each link and its prefixes. The list is sorted by link.
+func byLink(all []at) iter.Seq2[link, []netip.Prefix] {
+	return func(yield func(link, []netip.Prefix) bool) {
+		for len(all) > 0 {
+			n := slices.IndexFunc(all, func(a at) bool { return a.at != all[0].at })
+			if n < 0 {
+				n = len(all)
+			}
+			if !yield(all[0].at, addrsOf(all[:n])) {
+				return
+			}
+			all = all[n:]
+		}
+	}
+}
+
+// claimedSet is the set of all sources that belong to one place on this host, except
+// loopback addresses.
 func (b *builder) claimedSet() rules.InSet {
-	return b.sourcesSet("claimed", rules.Src, slices.Concat(b.own.addrs, addrsOf(b.own.places), addrsOf(b.own.shared)))
+	return b.sourcesSet("claimed", rules.Src, slices.Concat(b.own.addrs, addrsOf(b.own.places), addrsOf(b.own.shared), addrsOf(b.own.behind)))
 }
 
 // containersSet is the set of the sources that only containers have.
@@ -120,8 +160,8 @@ func (b *builder) sourcesSet(word string, side rules.Dim, ps []netip.Prefix) rul
 
 // own is what the host's links say of sources.
 type own struct {
-	// addrs are the host's own addresses, groups the destinations of packets that it
-	// may send to itself by way of a NIC.
+	// addrs are the host's own addresses except loopback ones, groups the destinations
+	// of packets that it may send to itself by way of a NIC.
 	addrs, groups []netip.Prefix
 	// local are its link-local addresses, each of which is its own on one link only.
 	local []at
@@ -129,6 +169,9 @@ type own struct {
 	// Those of shared have other hosts in them as well, behind a NIC that is a port of
 	// the bridge: these may come by another uplink, but not from another network.
 	places, shared []at
+	// behind are prefixes behind a container and the bridge that it is on, beside
+	// other links that routes lead there by. Both are sorted by link.
+	behind, beside []at
 	// wires are bridges without an address of the host's: what br_netfilter shows of
 	// them are frames between other hosts, which may use whatever addresses they like.
 	wires []link
@@ -141,7 +184,7 @@ type at struct {
 }
 
 func newOwn(s netinfo.Snapshot) own {
-	o := own{addrs: slices.Clone(loopbacks), groups: slices.Clone(groups)}
+	o := own{groups: slices.Clone(groups), behind: routed(s.Routes), beside: routed(s.OtherRoutes)}
 	ports := newPorts(s.Links)
 	bridges := map[string]bool{}
 	for _, n := range s.Networks {
@@ -200,11 +243,24 @@ func (o *own) network(n netinfo.Network, links []netinfo.Link, ports ports) {
 	}
 }
 
+// routed returns the prefixes of the routes with their links, each once.
+func routed(routes []netinfo.Route) []at {
+	var all []at
+	for _, r := range routes {
+		if named, ok := linkOf(r.Link); ok {
+			all = append(all, at{r.Prefix, named})
+		}
+	}
+	slices.SortFunc(all, func(a, b at) int { return cmp.Or(cmp.Compare(a.at.name, b.at.name), a.addr.Compare(b.addr)) })
+	return slices.Compact(all)
+}
+
 func hasGlobal(l netinfo.Link) bool {
 	return slices.ContainsFunc(l.Addrs, func(p netip.Prefix) bool { return !p.Addr().IsLinkLocalUnicast() })
 }
 
 func (o own) equal(other own) bool {
 	return slices.Equal(o.addrs, other.addrs) && slices.Equal(o.groups, other.groups) && slices.Equal(o.local, other.local) &&
-		slices.Equal(o.places, other.places) && slices.Equal(o.shared, other.shared) && slices.Equal(o.wires, other.wires)
+		slices.Equal(o.places, other.places) && slices.Equal(o.shared, other.shared) && slices.Equal(o.wires, other.wires) &&
+		slices.Equal(o.behind, other.behind) && slices.Equal(o.beside, other.beside)
 }

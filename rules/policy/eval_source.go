@@ -8,12 +8,16 @@ import (
 
 // spoofed reports whether the source cannot be behind the interface: a container's
 // address comes from its own network's bridge alone, and one of the host's from
-// nowhere. A source that is merely routed elsewhere may come from here.
+// nowhere. What lies behind a container comes from where a route leads there. A
+// source that is merely routed elsewhere may come from here.
 func (e eval) spoofed() bool {
 	src := e.q.Source
 	if src.Is6() && src.IsLinkLocalUnicast() {
 		// It means the host on one link only.
 		return hasAddressOn(e.s, e.q.NIC, src) && !e.toMany()
+	}
+	if src.IsLoopback() {
+		return !e.toMany()
 	}
 	if isWire(e.s, e.q.NIC) {
 		return false
@@ -21,7 +25,7 @@ func (e eval) spoofed() bool {
 	if isHostAddr(e.s, src) {
 		return !e.toMany()
 	}
-	elsewhere := false
+	elsewhere, contained := false, false
 	for _, n := range e.s.Networks {
 		if n.Bridge == "" || !contains(n.Subnets, src) {
 			continue
@@ -29,13 +33,28 @@ func (e eval) spoofed() bool {
 		if n.Bridge == e.q.NIC {
 			return false
 		}
+		contained = true
 		// Other hosts are in the subnet of a bridge that a NIC is a port of. They may
 		// come by another uplink.
 		if !isSharedBridge(e.s, n.Bridge) || side(e.s, e.q.NIC) == inside {
 			elsewhere = true
 		}
 	}
-	return elsewhere
+	if contained {
+		return elsewhere
+	}
+	return leads(e.s.Routes, src, "") && !leads(e.s.Routes, src, e.q.NIC) && !leads(e.s.OtherRoutes, src, e.q.NIC)
+}
+
+// leads reports whether one of the routes leads to the address, by the link unless
+// that is empty.
+func leads(routes []netinfo.Route, a netip.Addr, link string) bool {
+	for _, r := range routes {
+		if r.Prefix.Contains(a) && (link == "" || r.Link == link) {
+			return true
+		}
+	}
+	return false
 }
 
 // toMany reports whether the packet is for a group: the host hears its own by the

@@ -85,7 +85,8 @@ func (a asker) from(q *policy.Question) {
 	}
 }
 
-// forged draws a source that belongs to another container of this host, or to the host.
+// forged draws a source that belongs to another container of this host, to the host,
+// or to a host behind a container.
 func (a asker) forged(q *policy.Question) {
 	q.NIC = a.nic()
 	if w, ok := a.bridge(); ok && rapid.Bool().Draw(a.t, "from a bridge") {
@@ -97,6 +98,9 @@ func (a asker) forged(q *policy.Question) {
 		if w.has(a.v6) {
 			all = append(all, w.addr(9, a.v6))
 		}
+	}
+	if len(a.s.Routes) > 0 {
+		all = append(all, a.family(addrs("10.8.0.7", "10.8.0.200", "10.8.9.7", "172.30.0.7", "fd08::7"))...)
 	}
 	if len(all) > 0 {
 		q.Source = pick(a.t, "forged source", all)
@@ -161,9 +165,13 @@ func (a asker) nic() string {
 }
 
 func outsideAddrs() []netip.Addr {
+	return addrs("203.0.113.7", "203.0.113.8", "198.51.100.7", "10.0.0.77", "192.0.2.77", "2001:db8:f::7", "2001:db8:f::8",
+		"2001:db8:e::7", "fe80::77")
+}
+
+func addrs(list ...string) []netip.Addr {
 	var all []netip.Addr
-	for _, s := range []string{"203.0.113.7", "203.0.113.8", "198.51.100.7", "10.0.0.77", "192.0.2.77", "2001:db8:f::7", "2001:db8:f::8",
-		"2001:db8:e::7", "fe80::77"} {
+	for _, s := range list {
 		all = append(all, netip.MustParseAddr(s))
 	}
 	return all

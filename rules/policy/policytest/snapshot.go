@@ -3,6 +3,7 @@ package policytest
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 
 	"pgregory.net/rapid"
 
@@ -24,6 +25,7 @@ func Snapshot(t *rapid.T) netinfo.Snapshot {
 		netinfo.Network{ID: "vlan", Name: "vlan", Driver: "macvlan", Subnets: prefixes("198.18.0.0/24")})
 	s.Containers = containers(t, &s)
 	s.Listeners = listeners(t)
+	addRoutes(t, &s)
 	s.Normalize()
 	return s
 }
@@ -59,6 +61,23 @@ func nics(t *rapid.T) []netinfo.Link {
 		}
 	}
 	return links
+}
+
+// addRoutes draws routes behind containers, and others to the same addresses. The
+// largest covers the subnets of other networks.
+func addRoutes(t *rapid.T, s *netinfo.Snapshot) {
+	for _, l := range s.Links {
+		docker := slices.ContainsFunc(s.Networks, func(n netinfo.Network) bool { return n.Bridge == l.Name })
+		switch {
+		case l.Name == "lo" || l.Master != 0 || l.Unplaced || often(t, "no route"):
+		case docker:
+			p := pick(t, "prefix behind a container", prefixes("10.8.0.0/24", "10.8.0.0/16", "172.16.0.0/12", "fd08::/64"))
+			s.Routes = append(s.Routes, netinfo.Route{Prefix: p, Link: l.Name})
+		default:
+			p := pick(t, "prefix by another link", prefixes("10.8.0.0/24", "10.8.0.0/25", "172.16.0.0/12", "fd08::/64"))
+			s.OtherRoutes = append(s.OtherRoutes, netinfo.Route{Prefix: p, Link: l.Name})
+		}
+	}
 }
 
 // wire is a Docker network of the universe. Addresses are its subnet's with
