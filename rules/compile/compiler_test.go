@@ -30,9 +30,12 @@ func TestFollowIsCompile(t *testing.T) {
 		c.Compile(p, s)
 		for range rapid.IntRange(1, 6).Draw(t, "steps") {
 			next := s
-			if other := policytest.Snapshot(t); rapid.IntRange(0, 2).Draw(t, "services") == 0 {
+			switch other := policytest.Snapshot(t); rapid.IntRange(0, 5).Draw(t, "what changes") {
+			case 0, 1:
 				next.Listeners = services(s.Listeners, other.Listeners)
-			} else {
+			case 2:
+				next.Routes, next.OtherRoutes = other.Routes, other.OtherRoutes
+			default:
 				next.Containers = changed(t, s.Containers, other.Containers)
 			}
 			next.Normalize()
