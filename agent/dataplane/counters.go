@@ -6,12 +6,13 @@ import (
 	"strconv"
 	"strings"
 
+	contract "dockwall/rules/backend"
 	backend "dockwall/rules/backend/iptables"
 )
 
 // Counters reads what dockwall's own rules of the filter table have matched.
 // It starts a process, and may be called while other methods run.
-func (k *Kernel) Counters(ctx context.Context, v backend.Variant, f backend.Family) ([]backend.Counter, error) {
+func (k *Kernel) Counters(ctx context.Context, v backend.Variant, f backend.Family) ([]contract.Counter, error) {
 	out, err := k.command(ctx, []string{saveCommand(v, f), "-c", "-t", "filter"}, "")
 	if err != nil {
 		return nil, err

@@ -23,7 +23,7 @@ import (
 
 	"dockwall/agent/reconcile"
 	"dockwall/rules"
-	"dockwall/rules/backend/iptables"
+	"dockwall/rules/backend"
 	"dockwall/rules/plan"
 )
 
@@ -39,12 +39,12 @@ type world struct {
 
 func newWorld() (*world, *Metrics) {
 	w := &world{now: time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC), reading: Reading{
-		V4: []iptables.Counter{
+		V4: []backend.Counter{
 			{Chain: "DOCKWALL-PUBLISHED", ID: "a", Policy: "published.shop", Verdict: rules.Return, Packets: 3, Bytes: 180},
 			{Chain: "DOCKWALL-PUBLISHED", ID: "b", Policy: "defaults.published", Verdict: rules.Log, Packets: 9, Bytes: 900},
 			{Chain: "DOCKWALL-PUBLISHED", ID: "c", Policy: "defaults.published", Verdict: rules.Drop, Packets: 7, Bytes: 420},
 		},
-		V6:   []iptables.Counter{{Chain: "DOCKWALL-PUBLISHED", ID: "c", Policy: "defaults.published", Verdict: rules.Reject, Packets: 1, Bytes: 80}},
+		V6:   []backend.Counter{{Chain: "DOCKWALL-PUBLISHED", ID: "c", Policy: "defaults.published", Verdict: rules.Reject, Packets: 1, Bytes: 80}},
 		Sets: 4, Entries: 12,
 	}}
 	return w, New(Options{Log: hclog.NewNullLogger(), Version: "v1.2.3", Now: func() time.Time { return w.now },

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"dockwall/rules"
-	"dockwall/rules/backend/iptables"
+	"dockwall/rules/backend"
 )
 
 const (
@@ -20,7 +20,7 @@ const (
 // Reading is what is in the kernel.
 type Reading struct {
 	// Rules are dockwall's own of the filter table.
-	V4, V6 []iptables.Counter
+	V4, V6 []backend.Counter
 	// Sets and Entries are how many of both families there are.
 	Sets, Entries int
 }
@@ -58,7 +58,7 @@ func (t *tally) add(r Reading) {
 	now := map[place]count{}
 	for _, f := range []struct {
 		number   int
-		counters []iptables.Counter
+		counters []backend.Counter
 	}{{4, r.V4}, {6, r.V6}} {
 		for _, c := range f.counters {
 			k := place{f.number, c.Chain, c.ID, c.Policy, c.Verdict}

@@ -6,25 +6,14 @@ import (
 	"strings"
 
 	"dockwall/rules"
+	"dockwall/rules/backend"
 )
-
-// Counter is one of dockwall's own rules in the kernel and what it has matched.
-type Counter struct {
-	// Chain and ID name the rule; rules that differ in their matches alone have
-	// different IDs, and the two lines of a reject have the same one.
-	Chain, ID string
-	// Policy is the block that the rule is of.
-	Policy string
-	// Verdict is Return, Drop, Reject, Log, Stamp, Jump or Goto.
-	Verdict        rules.VerdictKind
-	Packets, Bytes uint64
-}
 
 // ParseCounters reads the rules of dockwall's own chains of the filter and raw
 // tables out of what `iptables-save -c` prints. The guard's, which only repeat
 // those of filter, are left out.
-func ParseCounters(text string) ([]Counter, error) {
-	var all []Counter
+func ParseCounters(text string) ([]backend.Counter, error) {
+	var all []backend.Counter
 	table := ""
 	for text != "" {
 		end := recordEnd(text)
@@ -48,7 +37,7 @@ func ParseCounters(text string) ([]Counter, error) {
 }
 
 // parseCounter reads "[packets:bytes] -A CHAIN rule".
-func parseCounter(rec string) (c Counter, own bool, err error) {
+func parseCounter(rec string) (c backend.Counter, own bool, err error) {
 	count, rest, _ := strings.Cut(rec, " ")
 	packets, bytes, ok := strings.Cut(strings.Trim(count, "[]"), ":")
 	if !ok {

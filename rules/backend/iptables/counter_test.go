@@ -6,6 +6,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"dockwall/rules"
+	"dockwall/rules/backend"
 	"dockwall/rules/backend/iptables"
 )
 
@@ -33,7 +34,7 @@ COMMIT
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []iptables.Counter{
+	want := []backend.Counter{
 		{Chain: "DOCKWALL-A", ID: "bbbbb", Policy: "published.shop", Verdict: rules.Return, Packets: 2, Bytes: 20},
 		{Chain: "DOCKWALL-A", ID: "ccccc", Policy: "network.it's", Verdict: rules.Reject, Packets: 3, Bytes: 30},
 		{Chain: "DOCKWALL-A", ID: "ddddd", Policy: "dispatch", Verdict: rules.Goto, Packets: 4, Bytes: 40},

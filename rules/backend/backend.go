@@ -1,0 +1,79 @@
+package backend
+
+import (
+	"dockwall/rules"
+	"dockwall/rules/plan"
+)
+
+// State is what the kernel holds, as a backend read it. Only that backend looks into it.
+// A nil State is a kernel without any trace of dockwall and of Docker.
+type State interface {
+	// Backend is the name of the backend that the state belongs to.
+	Backend() string
+}
+
+// Backend writes rulesets in one language, in the way that this host and the settings
+// allow.
+type Backend interface {
+	// Name is the backend's word in firewall.backend: iptables-nft, iptables-legacy.
+	Name() string
+	// Limits says what this backend does without on this host.
+	Limits() Limits
+	// Diff plans the steps from have to want, and returns the state after them.
+	Diff(want rules.Ruleset, have State) (plan.Plan, State)
+	// Move plans to move members of sets that are edited in place: removals first, then
+	// additions, so that every moment between is closed. have becomes the state after the
+	// plan, and must not be used if the plan fails. ok is false if the sets are not as
+	// the moves expect, or too small: then the kernel must be read again.
+	Move(moves []rules.Move, have State) (p plan.Plan, ok bool)
+	// Ruleset reads a state back. unread counts the rules in dockwall's chains that
+	// another program wrote, or that name sets which are not there.
+	Ruleset(have State) (rs rules.Ruleset, unread int)
+	// Sets returns the part of the state that consists of these sets of the ruleset, at
+	// most limit of them, for a look at these alone.
+	Sets(have State, names []string, limit int) State
+	// Texts prints the ruleset for people, as the backend's tools take it on a host that
+	// has no rules of dockwall's yet.
+	Texts(want rules.Ruleset) []Text
+}
+
+// Limits are the ways in which a backend falls short on a host.
+type Limits struct {
+	// Inline: there are no sets, and rules name each address. Move never applies.
+	Inline bool
+	// Unguarded: what is denied is denied in one place only. While another program has
+	// flushed it, nothing is denied.
+	Unguarded bool
+}
+
+// SetsWord is the word in firewall.sets for how members are kept: ipset or inline.
+func (l Limits) SetsWord() string {
+	if l.Inline {
+		return "inline"
+	}
+	return "ipset"
+}
+
+// Text is a ruleset as a tool takes it.
+type Text struct {
+	// Family is 4 or 6; 0 if the text is for both.
+	Family int
+	// Rules is what RulesTool takes, and Sets what SetsTool takes. Sets is empty if the
+	// rules contain the sets.
+	Rules     string
+	RulesTool string
+	Sets      string
+	SetsTool  string
+}
+
+// Counter is one of dockwall's rules in the kernel, and what it has matched.
+type Counter struct {
+	// Chain and ID name the rule. Rules that differ only in their matches have different
+	// IDs; the two lines of a reject have the same ID.
+	Chain, ID string
+	// Policy is the block that the rule comes from.
+	Policy string
+	// Verdict is Return, Drop, Reject, Log, Stamp, Jump or Goto.
+	Verdict        rules.VerdictKind
+	Packets, Bytes uint64
+}
