@@ -50,9 +50,9 @@ var keepers = []keeper{
 	{[]string{"dockwall/rules/ruletest", "dockwall/rules/policy/policytest", "dockwall/netinfo/docker/dockertest", "dockwall/test"},
 		[]string{"rules/ruletest", "rules/policy/policytest", "netinfo/docker/dockertest", "test"}, true,
 		"fakes and generators are for tests only"},
-	{[]string{"dockwall/agent/cli"}, []string{"agent/cmd/agentctl", "packaging"}, true,
+	{[]string{"dockwall/agent/cli"}, []string{"agent/cmd/agentctl", "agent/cli/system", "packaging"}, true,
 		"nothing is built on top of the tool"},
-	{[]string{"dockwall/agent/dataplane"}, []string{"agent/cli", "agent/daemon", "test"}, true,
+	{[]string{"dockwall/agent/dataplane"}, []string{"agent/cli/system", "agent/daemon", "test"}, true,
 		"the loop is given a kernel by its own small interface, so that it runs on the fake one"},
 }
 
@@ -140,6 +140,8 @@ var layers = []layer{
 		"reading the file is not acting on it"},
 	{"agent/reconcile", []string{"dockwall/agent/control", "dockwall/agent/facts", "dockwall/netinfo/docker", "dockwall/netinfo/hostnet"},
 		"the loop is told of facts and kernels by interfaces of its own"},
+	{"agent/enforce", []string{"dockwall/agent/reconcile", "dockwall/agent/control", "dockwall/agent/facts", "dockwall/agent/cli", "dockwall/netinfo/docker", "dockwall/netinfo/hostnet"},
+		"the way to enforce a policy depends on neither who asks for it nor where facts come from"},
 	{"agent/control", []string{"dockwall/agent/reconcile", "dockwall/agent/facts", "dockwall/agent/cli"},
 		"the socket serves what it is given"},
 }

@@ -12,21 +12,13 @@ import (
 
 	"dockwall/agent/config"
 	"dockwall/agent/control"
+	"dockwall/agent/enforce"
 	"dockwall/agent/lastgood"
 	"dockwall/agent/reconcile"
 	"dockwall/agent/trial"
-	"dockwall/rules"
-	"dockwall/rules/backend/iptables"
-	"dockwall/rules/compile"
+	"dockwall/netinfo"
+	"dockwall/rules/finding"
 	"dockwall/rules/plan"
-)
-
-const (
-	// applyTries is how often apply begins anew where somebody else writes at
-	// the same time, and applyPause what it waits the first time; the pause
-	// doubles.
-	applyTries = 5
-	applyPause = 50 * time.Millisecond
 )
 
 func (a *app) applyCommand() *cobra.Command {
@@ -57,6 +49,13 @@ What is saved during a trial is part of it. An agent.hcl that was not confirmed
 stays out of force until its text changes or apply is run again. Without agentd
 it is the kernel that goes back: put the file right before agentd is started or
 the host is. While a trial is pending there is no other apply.
+
+Connections that the file no longer allows are cut. If agentd does not run, those
+that were opened during a trial and that the policy of before does not allow are
+not cut when the trial goes back.
+
+On a kernel without NFLOG, denied packets are dropped, but not reported; each
+apply tries again.
 
 What would cut the SSH connection that it is typed in is refused, unless it is
 on trial or forced.
@@ -110,6 +109,10 @@ type applyResult struct {
 	By      string        `json:"by"`
 	Changes []plan.Change `json:"changes"`
 	Summary tally         `json:"summary"`
+	// Cut is how many connections were ended because the policy no longer allows them.
+	Cut int `json:"connections_cut"`
+	// Limits name the kinds of rules that this host does not take.
+	Limits []finding.Finding `json:"limits,omitempty"`
 	// Trial is what awaits its confirmation; nil: nothing does.
 	Trial *reconcile.Trial `json:"trial,omitempty"`
 	path  string
@@ -129,19 +132,22 @@ func (a *app) apply(ctx context.Context, f applyFlags) (result, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w; nothing was changed, because two would write to the kernel", err)
 	}
-	r := &applyResult{By: "agentctl", path: a.config, full: f.full, now: a.env.Now()}
-	var p plan.Plan
+	r := &applyResult{By: "agentctl", path: a.config, full: f.full, now: a.env.Now(), Changes: []plan.Change{}}
 	if d != nil {
 		r.By = "agentd"
-		p, r.Trial, err = a.applyByDaemon(ctx, d, doc, f)
+		err = a.applyByDaemon(ctx, d, doc, f, r)
 	} else {
-		p, r.Trial, err = a.applyHere(ctx, doc, f)
+		err = a.applyHere(ctx, doc, f, r)
 	}
 	if err != nil {
 		return nil, err
 	}
-	r.Changed, r.Changes, r.Summary = !p.Empty(), changesOf(p), tallyOf(p)
 	return r, nil
+}
+
+// changed takes over what was changed, or is to be.
+func (r *applyResult) changed(p plan.Plan) {
+	r.Changed, r.Changes, r.Summary = !p.Empty(), changesOf(p), tallyOf(p)
 }
 
 // applied is what is to be applied: the file, or where nobody is there to be
@@ -186,148 +192,107 @@ func (a *app) lastGood(ctx context.Context, bad *badFile) (*config.Document, err
 	return doc, nil
 }
 
-// applyHere writes to the kernel, and looks whether it holds. It returns what
-// there was to change at first.
-func (a *app) applyHere(ctx context.Context, doc *config.Document, f applyFlags) (plan.Plan, *reconcile.Trial, error) {
+// applyHere writes to the kernel, and looks whether it holds.
+func (a *app) applyHere(ctx context.Context, doc *config.Document, f applyFlags, r *applyResult) error {
 	undo := trial.UndoPath(a.socketFor(doc.Settings))
 	if err := a.noTrial(ctx, undo); err != nil {
-		return plan.Plan{}, nil, err
+		return err
 	}
-	w, err := a.applicable(ctx, doc, f)
+	snap, err := a.applicable(ctx, doc, f)
 	if err != nil {
-		return plan.Plan{}, nil, err
+		return err
 	}
-	o, err := a.options(ctx, w.doc.Settings.Firewall, w.snapshot)
-	if err != nil {
-		return plan.Plan{}, nil, err
-	}
-	way, err := a.difference(ctx, w, o)
-	if err != nil {
-		return plan.Plan{}, nil, err
-	}
-	if err := a.mindSession(w, way.plan, f); err != nil {
-		return plan.Plan{}, nil, err
-	}
-	bridges := a.bridges(a.socketFor(doc.Settings))
-	if err := bridges.Show(compile.Isolated(w.doc.Policy, w.snapshot)); err != nil {
-		return plan.Plan{}, nil, fmt.Errorf("containers on one network cannot be isolated, and nothing was changed: %w", err)
-	}
+	var try *trying
+	var before func(plan.Plan) error
 	if f.trial {
-		return a.tryHere(ctx, w, o, way, undo, f.confirm)
+		try = &trying{app: a, path: undo, lasts: f.confirm}
+		before = try.before
 	}
-	if err := a.put(ctx, w, o, way, nil); err != nil {
-		return plan.Plan{}, nil, fmt.Errorf("the kernel could not be made as %s says: %w", a.config, err)
+	t := a.target(doc.Settings, before)
+	d, err := a.compare(ctx, t, doc, snap)
+	if err != nil {
+		return err
 	}
-	if err := a.putFrames(w); err != nil {
-		return plan.Plan{}, nil, err
+	if err := a.mindSession(doc, snap, d, f); err != nil {
+		return err
 	}
-	return way.plan, nil, errors.Join(a.removeOther(ctx, o.Variant), bridges.Settle())
+	var done enforce.Result
+	if f.trial {
+		done, err = try.run(ctx, t)
+		r.Trial = try.status()
+	} else {
+		done, err = t.Apply(ctx)
+	}
+	if err != nil {
+		return fmt.Errorf("the kernel could not be made as %s says: %w", a.config, err)
+	}
+	if done.Ran {
+		r.changed(done.Plan)
+	}
+	r.Limits = limits(t.Problems())
+	r.Cut = a.cutConnections(ctx, snap, f)
+	return a.isolated(t, f)
 }
 
-// applicable compiles the document with the facts that the flags name.
-func (a *app) applicable(ctx context.Context, doc *config.Document, f applyFlags) (wanted, error) {
+// applicable reads the facts that the flags name.
+func (a *app) applicable(ctx context.Context, doc *config.Document, f applyFlags) (netinfo.Snapshot, error) {
 	if !f.saved {
-		return a.compile(ctx, doc, f.snapshot)
+		return a.facts(ctx, doc, f.snapshot)
 	}
-	snap, err := a.env.Host.Saved(doc.Settings, logger(a.env.Stderr))
+	snap, err := a.env.Host.Saved(doc.Settings, a.logger())
 	if err != nil {
-		return wanted{}, fmt.Errorf("reading the host's facts: %w", err)
+		return snap, fmt.Errorf("reading the host's facts: %w", err)
 	}
-	return compiled(doc, snap)
+	return snap, nil
 }
 
-// putFrames writes what the bridges let pass, except which container is behind
-// which port: with no agent to follow them, a container that is restarted gets
-// another port, and would be cut off.
-func (a *app) putFrames(w wanted) error {
-	if a.env.Host.PutFrames == nil {
+// compare compares the kernel with the document, without the kinds of rules that
+// this host lacked last.
+func (a *app) compare(ctx context.Context, t *enforce.Target, doc *config.Document, snap netinfo.Snapshot) (enforce.Difference, error) {
+	t.Load(doc.Policy, doc.Settings.Firewall)
+	if err := t.Recall(); err != nil {
+		a.note("%v", err)
+	}
+	return t.Compare(ctx, snap)
+}
+
+// isolated is the error if containers on one network are not isolated, though the
+// policy says so. Everything else is in force then: it is worth having by itself.
+func (a *app) isolated(t *enforce.Target, f applyFlags) error {
+	err := t.Isolation()
+	switch {
+	case err == nil:
+		return nil
+	case f.trial:
+		a.warn("containers on one network are not isolated: %v", err)
 		return nil
 	}
-	f := compile.Frames(w.doc.Policy, w.snapshot)
-	f.Places, f.Seen, f.Hold = nil, nil, false
-	err := a.env.Host.PutFrames(f)
-	if errors.Is(err, rules.ErrNoFrames) {
-		a.note("%v. Frames with a VLAN tag pass from container to container whatever between says", err)
-		return nil
-	}
-	return err
+	return fmt.Errorf("everything is in force except the isolation of containers on one network: %w", err)
 }
 
-// way is the way to what is wanted.
-type way struct {
-	plan plan.Plan
-	// end returns what the kernel holds once the plan has run.
-	end func() iptables.State
-}
-
-// put goes the way, and others until nothing differs any more: somebody else may
-// write at the same time. before, if any, is told of each plan.
-func (a *app) put(ctx context.Context, w wanted, o iptables.Options, to way, before func(plan.Plan) error) error {
-	pause := applyPause
-	var without []rules.VerdictKind
-	var err, last error
-	for try := range applyTries + 1 {
-		if try > 0 {
-			to, err = a.difference(ctx, w, o)
-		}
-		if err == nil && to.plan.Empty() {
-			return nil
-		}
-		if try == applyTries {
-			break
-		}
-		if err == nil && before != nil {
-			if err := before(to.plan); err != nil {
-				return err
-			}
-		}
-		if err == nil {
-			err = a.env.Host.Writer.Run(ctx, to.plan)
-		}
-		last = err
-		if err == nil {
-			if holds, err := a.env.Host.Seer.Holds(ctx, to.end()); holds && err == nil {
-				return nil
-			}
-			continue // and look what does not hold
-		}
-		if kind, lacks := plan.Lacks(err); lacks && !slices.Contains(without, kind) {
-			// To refuse is what matters.
-			if kind == rules.Log {
-				a.note("%v. What is refused is refused without reports", err)
-			}
-			without = append(without, kind)
-			w.rules = w.rules.Without(without...)
-			continue
-		}
-		select {
-		case <-ctx.Done():
-			return err
-		case <-time.After(pause):
-		}
-		pause *= 2
+// cutConnections ends the connections that the policy does not allow any more, or
+// says why they live on.
+func (a *app) cutConnections(ctx context.Context, snap netinfo.Snapshot, f applyFlags) int {
+	switch {
+	case a.env.Host.Cutter == nil || f.saved:
+		return 0
+	case f.snapshot != "":
+		a.note("connections that the file no longer allows are not cut: --snapshot may not be this host's")
+		return 0
+	case !snap.Engine.Known && !f.unattended:
+		a.note("connections that the file no longer allows are not cut: which addresses are containers' is not known")
+		return 0
 	}
-	if last == nil {
-		last = errors.New("what was written does not stay: another program is writing at the same time")
-	}
-	return last
-}
-
-// difference is what there is to do.
-func (a *app) difference(ctx context.Context, w wanted, o iptables.Options) (way, error) {
-	st, err := a.env.Host.Seer.Observe(ctx, o.Variant)
+	cut, err := a.env.Host.Cutter.Finish(ctx)
 	if err != nil {
-		return way{}, fmt.Errorf("reading the kernel: %w", err)
+		a.warn("connections that the file no longer allows may go on: %v", err)
 	}
-	p, end := iptables.DiffAdvance(w.rules, st, o)
-	return way{p, end}, nil
+	return cut
 }
 
-func (a *app) removeOther(ctx context.Context, v iptables.Variant) error {
-	if err := a.env.Host.Writer.RemoveOther(ctx, v); err != nil {
-		return fmt.Errorf("the rules are in force; taking earlier ones out of the other iptables variant failed: %w", err)
-	}
-	return nil
+// limits are the findings that say which kinds of rules this host does not take.
+func limits(fs []finding.Finding) []finding.Finding {
+	return slices.DeleteFunc(slices.Clone(fs), func(f finding.Finding) bool { return f.Code != finding.NotReported && f.Code != finding.NoFrames })
 }
 
 func (r *applyResult) code() int { return exitSame }
@@ -341,6 +306,12 @@ func (r *applyResult) text(p *printer) {
 		p.printf("The kernel is as %s says already.\n", printable(r.path))
 	default:
 		p.printf("The kernel is as %s says: there was nothing to change.\n", printable(r.path))
+	}
+	if r.Cut > 0 {
+		p.printf("%s that the file no longer allows: cut.\n", count(r.Cut, "connection"))
+	}
+	for _, f := range r.Limits {
+		p.problem(r.path, f)
 	}
 	if r.Trial != nil {
 		p.printf("%s %s\n", p.bold("On trial:"), countdown(*r.Trial, r.now))

@@ -11,7 +11,6 @@ import (
 	"dockwall/agent/control"
 	"dockwall/agent/reconcile"
 	"dockwall/rules/finding"
-	"dockwall/rules/plan"
 )
 
 const (
@@ -25,36 +24,34 @@ const (
 )
 
 // applyByDaemon has the running daemon put the file in force, or on trial, and
-// waits for it. It returns what there was to change before.
-func (a *app) applyByDaemon(ctx context.Context, d *daemon, doc *config.Document, f applyFlags) (plan.Plan, *reconcile.Trial, error) {
+// waits for it. It notes what there was to change before.
+func (a *app) applyByDaemon(ctx context.Context, d *daemon, doc *config.Document, f applyFlags, r *applyResult) error {
 	if f.snapshot != "" {
-		return plan.Plan{}, nil, fmt.Errorf("agentd runs, and goes by the host's own facts: --snapshot cannot be applied beside it")
+		return fmt.Errorf("agentd runs with the host's own facts: --snapshot cannot be applied beside it")
 	}
 	candidate, err := a.candidate(d, f)
 	if err != nil {
-		return plan.Plan{}, nil, err
+		return err
 	}
-	w, err := a.compile(ctx, doc, "")
+	snap, err := a.facts(ctx, doc, "")
 	if err != nil {
-		return plan.Plan{}, nil, err
+		return err
 	}
-	o, err := a.options(ctx, w.doc.Settings.Firewall, w.snapshot)
+	t := a.target(doc.Settings, nil)
+	diff, err := a.compare(ctx, t, doc, snap)
 	if err != nil {
-		return plan.Plan{}, nil, err
+		return err
 	}
-	to, err := a.difference(ctx, w, o)
-	if err != nil {
-		return plan.Plan{}, nil, err
+	if err := a.mindSession(doc, snap, diff, f); err != nil {
+		return err
 	}
-	p := to.plan
-	if err := a.mindSession(w, p, f); err != nil {
-		return plan.Plan{}, nil, err
-	}
+	r.changed(diff.Plan)
+	r.Limits = limits(t.Problems())
 	if f.trial {
-		t, err := d.try(ctx, control.Trying{Lasts: f.confirm, Candidate: candidate})
-		return p, t, err
+		r.Trial, err = d.try(ctx, control.Trying{Lasts: f.confirm, Candidate: candidate})
+		return err
 	}
-	return p, nil, d.reload(ctx, f.unattended)
+	return d.reload(ctx, f.unattended)
 }
 
 // candidate is the file that agentd is to try in the place of its own; empty

@@ -13,7 +13,6 @@ import (
 	"dockwall/agent/durable"
 	"dockwall/agent/reconcile"
 	"dockwall/agent/trial"
-	"dockwall/rules/backend/iptables"
 )
 
 func (a *app) confirmCommand() *cobra.Command {
@@ -56,11 +55,12 @@ func (a *app) confirm(ctx context.Context) (result, error) {
 	if d != nil {
 		return a.confirmByDaemon(ctx, d)
 	}
-	return a.confirmHere(ctx, trial.UndoPath(socket))
+	return a.confirmHere(ctx, socket)
 }
 
 // confirmHere keeps what agentctl itself put in force.
-func (a *app) confirmHere(ctx context.Context, path string) (result, error) {
+func (a *app) confirmHere(ctx context.Context, socket string) (result, error) {
+	path := trial.UndoPath(socket)
 	release, err := trial.LockUndo(path)
 	if err != nil {
 		return nil, err
@@ -78,7 +78,11 @@ func (a *app) confirmHere(ctx context.Context, path string) (result, error) {
 	if err := trial.ForgetUndo(path); err != nil {
 		return nil, err
 	}
-	return &confirmResult{Confirmed: true, By: "agentctl", File: u.File}, a.removeOther(ctx, iptables.Variant(u.Variant))
+	r := &confirmResult{Confirmed: true, By: "agentctl", File: u.File}
+	if err := a.target(config.Settings{Control: config.ControlSettings{Socket: socket}}, nil).Finish(ctx, u.Rest); err != nil {
+		return nil, fmt.Errorf("it is kept; what a trial leaves to its confirmation failed, run agentctl apply: %w", err)
+	}
+	return r, nil
 }
 
 // confirmByDaemon keeps what the daemon has on trial.

@@ -18,6 +18,7 @@ import (
 	"dockwall/agent/lastgood"
 	"dockwall/agent/reconcile"
 	"dockwall/agent/trial"
+	"dockwall/rules"
 )
 
 // tried is a machine whose kernel holds a policy, and whose file holds another.
@@ -123,6 +124,31 @@ func TestTrialIsConfirmed(t *testing.T) {
 	})
 }
 
+// frames counts how often the table of the bridges is written.
+type frames int
+
+func (f *frames) Put(rules.Frames, bool) (bool, error) {
+	*f++
+	return false, nil
+}
+
+// The steps that lead back do not cover the table of the bridges, so it is written
+// when the trial is confirmed.
+func TestFramesWaitForTheConfirmation(t *testing.T) {
+	triedBubble(t, func(t *testing.T, h *tried) {
+		var f frames
+		h.env.Host.Frames = &f
+		h.ctl(0, "apply", "--confirm", "60s")
+		if f != 0 {
+			t.Errorf("the table was written %d times on trial", f)
+		}
+		h.ctl(0, "confirm")
+		if f != 1 {
+			t.Errorf("the table was written %d times, want once", f)
+		}
+	})
+}
+
 func TestOneTrialAtATime(t *testing.T) {
 	triedBubble(t, func(t *testing.T, h *tried) {
 		h.ctl(0, "apply", "--confirm", "60s")
@@ -208,7 +234,7 @@ func TestTrialThatCannotBegin(t *testing.T) {
 	triedBubble(t, func(t *testing.T, h *tried) {
 		h.awaitErr = errors.New("no more processes")
 		h.ctl(2, "apply", "--confirm", "60s")
-		h.wantErr("nothing was changed, because nobody would go back: no more processes")
+		h.wantErr("nothing was changed, because no process would go back: no more processes")
 		if h.save() != h.before || h.kept() {
 			t.Errorf("on record: %t:\n%s", h.kept(), h.save())
 		}

@@ -7,7 +7,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"dockwall/rules/backend/iptables"
 	"dockwall/rules/finding"
 	"dockwall/rules/meaning"
 	"dockwall/rules/plan"
@@ -43,31 +42,35 @@ type diffResult struct {
 	Summary        tally            `json:"summary"`
 	// NotCovered names what meets no rule, whatever differs.
 	NotCovered []finding.Finding `json:"not_covered,omitempty"`
-	path       string
-	full       bool
+	// Limits name the kinds of rules that this host does not take; the difference is
+	// one without them.
+	Limits []finding.Finding `json:"limits,omitempty"`
+	path   string
+	full   bool
 }
 
 func (a *app) diff(ctx context.Context, snapshotFile string, full bool) (result, error) {
 	if err := a.needRoot("diff", "reads the kernel's rules"); err != nil {
 		return nil, err
 	}
-	w, err := a.wanted(ctx, snapshotFile)
+	doc, err := a.load()
 	if err != nil {
 		return nil, err
 	}
-	o, err := a.options(ctx, w.doc.Settings.Firewall, w.snapshot)
+	snap, err := a.facts(ctx, doc, snapshotFile)
 	if err != nil {
 		return nil, err
 	}
-	st, err := a.env.Host.Seer.Observe(ctx, o.Variant)
+	t := a.target(doc.Settings, nil)
+	d, err := a.compare(ctx, t, doc, snap)
 	if err != nil {
-		return nil, fmt.Errorf("reading the kernel: %w", err)
+		return nil, err
 	}
-	p := iptables.Diff(w.rules, st, o)
+	p, problems := d.Plan, t.Problems()
 	r := &diffResult{Changed: !p.Empty(), Changes: changesOf(p), Summary: tallyOf(p), Meaning: []meaning.Change{}, MeaningLeftOut: []string{}, path: a.config, full: full,
-		NotCovered: notCovered(w.problems)}
+		NotCovered: notCovered(problems), Limits: limits(problems)}
 	if r.Changed && a.env.Meaning != nil {
-		m, err := a.env.Meaning(Before{st, o}, w.rules, w.snapshot)
+		m, err := a.env.Meaning(Before{d.Have, d.Options}, d.Want, snap)
 		if err != nil {
 			return nil, fmt.Errorf("finding out what the difference means: %w", err)
 		}
@@ -90,7 +93,7 @@ func notCovered(ps []finding.Finding) []finding.Finding {
 }
 
 func (r *diffResult) text(p *printer) {
-	for _, pr := range r.NotCovered {
+	for _, pr := range slices.Concat(r.NotCovered, r.Limits) {
 		p.problem(r.path, pr)
 	}
 	if !r.Changed {

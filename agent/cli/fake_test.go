@@ -89,6 +89,8 @@ func (m *machine) Run(_ context.Context, p plan.Plan) error {
 	return nil
 }
 
+func (m *machine) Probe(context.Context, iptables.State, bool) (bool, error) { return false, nil }
+
 func (m *machine) RemoveOther(context.Context, iptables.Variant) error {
 	m.others++
 	return nil
@@ -144,8 +146,8 @@ func newCommand(m *machine) *command {
 			Facts: func(context.Context, config.Settings, time.Duration, hclog.Logger) (netinfo.Snapshot, error) {
 				return m.snapshot, nil
 			},
-			Saved: func(config.Settings, hclog.Logger) (netinfo.Snapshot, error) { return m.saved, nil },
-			Seer:  m, Writer: m,
+			Saved:   func(config.Settings, hclog.Logger) (netinfo.Snapshot, error) { return m.saved, nil },
+			Kernel:  m,
 			Bridges: func(string) cli.Bridges { return m },
 			Clock:   trial.SystemClock(),
 			// A process that never does anything; the tests run what it would.

@@ -3,20 +3,15 @@ package cli
 import (
 	"context"
 	"io"
-	"os"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
-	"golang.org/x/term"
 
 	"dockwall/agent/config"
-	"dockwall/agent/dataplane"
-	"dockwall/agent/facts"
+	"dockwall/agent/enforce"
 	"dockwall/agent/trial"
 	"dockwall/netinfo"
 	"dockwall/netinfo/hostnet"
-	"dockwall/rules"
-	"dockwall/rules/backend/iptables"
 	"dockwall/rules/plan"
 )
 
@@ -25,16 +20,20 @@ type Host struct {
 	// Facts reads the host's facts; see facts.Once.
 	Facts func(ctx context.Context, s config.Settings, timeout time.Duration, log hclog.Logger) (netinfo.Snapshot, error)
 	// Saved reads them without asking Docker; see facts.Saved.
-	Saved  func(s config.Settings, log hclog.Logger) (netinfo.Snapshot, error)
-	Seer   Seer
-	Writer Writer
+	Saved func(s config.Settings, log hclog.Logger) (netinfo.Snapshot, error)
+	// Kernel is the host's netfilter.
+	Kernel Kernel
 	// Peers are who is connected to these TCP ports; see hostnet.Peers.
 	Peers func(ports []uint16) ([]hostnet.Peer, error)
-	// Bridges returns the host's bridges; switched is the file that keeps which
-	// of them were switched.
-	Bridges func(switched string) Bridges
-	// PutFrames makes the table of the bridges so.
-	PutFrames func(rules.Frames) error
+	// Bridges returns the host's bridges, by the control socket: beside it a file keeps
+	// which of them were switched.
+	Bridges func(socket string) Bridges
+	// Frames is the table of the bridges; nil: it is left alone.
+	Frames enforce.Frames
+	// Latch is what an agent may have left; nil: nothing can have been left.
+	Latch enforce.Latch
+	// Cutter ends connections; nil: they live on.
+	Cutter Cutter
 	// State is the folder where agentd keeps what outlives a reboot; empty:
 	// there is none.
 	State string
@@ -47,60 +46,46 @@ type Host struct {
 	Session func() string
 }
 
-// Seer looks at the kernel and changes nothing.
-type Seer interface {
-	Detect(ctx context.Context, setting string) (iptables.Variant, error)
-	Options(ctx context.Context, sets string, v iptables.Variant, engineVersion string) (iptables.Options, error)
-	Observe(ctx context.Context, v iptables.Variant) (iptables.State, error)
-	// Holds tells that the state, which was written by Run after the last Observe,
-	// is what the kernel holds; false: not, or it takes another Observe to know.
-	Holds(ctx context.Context, s iptables.State) (bool, error)
-}
-
-// Writer changes the kernel.
-type Writer interface {
-	Run(ctx context.Context, p plan.Plan) error
-	RemoveOther(ctx context.Context, inUse iptables.Variant) error
+// Kernel is how the host's rules and sets are read and written.
+type Kernel interface {
+	enforce.Kernel
+	enforce.Prober
+	enforce.Backend
+	// RemoveAll removes every trace of dockwall's, and reports whether there was any.
 	RemoveAll(ctx context.Context) (changed bool, err error)
 }
 
-// Bridges has the kernel show traffic between two ports of a bridge to the rules.
+// Cutter ends connections that a policy no longer allows.
+type Cutter interface {
+	enforce.Cutter
+	enforce.FirstCutter
+	// Finish ends what was asked for, and returns how many connections that were.
+	Finish(ctx context.Context) (cut int, err error)
+}
+
+// Bridges are the host's bridges.
 type Bridges interface {
-	// Show does so for the bridges of which isolated reports true: for none if it is nil.
-	Show(isolated func(bridge string) bool) error
-	// Settle takes that back for all others, and TakeBack for all.
-	Settle() error
+	enforce.Bridges
+	// TakeBack switches all of them back, and reports whether any was switched.
 	TakeBack() (changed bool, err error)
 }
 
-// System is the environment of this process.
-func System(version string) Env {
-	log := logger(os.Stderr)
-	kernel := dataplane.New(log)
-	return Env{
-		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
-		Getenv:     os.Getenv,
-		IsTerminal: isTerminal,
-		EUID:       os.Geteuid(),
-		Now:        time.Now,
-		Version:    version,
-		Meaning:    Mean,
-		Host: Host{Facts: facts.Once, Saved: facts.Saved, Seer: kernel, Writer: kernel, Peers: hostnet.Peers,
-			Bridges: func(switched string) Bridges { return kernel.Bridges(switched) },
-			PutFrames: func(f rules.Frames) error {
-				_, err := kernel.Frames().Put(f, false)
-				return err
-			},
-			State: facts.StateDir, Clock: trial.SystemClock(), Await: await, Session: session},
+// target is the host's kernel, for a command that ends after a pass. A trial leaves
+// what cannot be taken back to its confirmation, and has before called with each plan.
+func (a *app) target(s config.Settings, onTrial func(plan.Plan) error) *enforce.Target {
+	h, socket := a.env.Host, a.socketFor(s)
+	o := enforce.Options{Log: a.logger(), Kernel: h.Kernel, Prober: h.Kernel, Backend: h.Kernel, Bridges: h.Bridges(socket), Frames: h.Frames,
+		Latch: h.Latch, Limits: enforce.LimitsPath(socket), Once: true, Trial: onTrial != nil, Before: onTrial}
+	if h.Cutter != nil {
+		o.Cutter = h.Cutter
 	}
+	return enforce.New(o)
 }
 
 // logger is for what the packages below have to say to the person.
-func logger(w io.Writer) hclog.Logger {
-	return hclog.New(&hclog.LoggerOptions{Output: w, Level: hclog.Warn, DisableTime: true})
-}
+func (a *app) logger() hclog.Logger { return Logger(a.env.Stderr) }
 
-func isTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd()))
+// Logger writes warnings and errors for a person.
+func Logger(w io.Writer) hclog.Logger {
+	return hclog.New(&hclog.LoggerOptions{Output: w, Level: hclog.Warn, DisableTime: true})
 }

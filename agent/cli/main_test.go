@@ -10,11 +10,12 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"dockwall/agent/cli"
+	"dockwall/agent/cli/system"
 )
 
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
-		"agentctl": func() { os.Exit(cli.Main(context.Background(), os.Args[1:], cli.System("v1.2.3"))) },
+		"agentctl": func() { os.Exit(cli.Main(context.Background(), os.Args[1:], system.Env("v1.2.3"))) },
 	})
 }
 

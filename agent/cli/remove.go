@@ -7,7 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"dockwall/agent/dataplane"
+	"dockwall/agent/enforce"
 	"dockwall/agent/trial"
 )
 
@@ -24,12 +24,6 @@ back; stop it first (systemctl stop dockwall). A trial that is pending ends.`,
 	}
 	cmd.Flags().BoolVar(&force, "force", false, "do it although agentd runs")
 	return cmd
-}
-
-// bridges are the host's, beside whose control socket it is kept which of them were
-// switched.
-func (a *app) bridges(socket string) Bridges {
-	return a.env.Host.Bridges(dataplane.SwitchedPath(socket))
 }
 
 // removeResult tells whether anything was there.
@@ -54,9 +48,9 @@ func (a *app) remove(ctx context.Context, force bool) (result, error) {
 	if _, err := trial.EndUndo(trial.UndoPath(socket)); err != nil {
 		return nil, err
 	}
-	changed, err := a.env.Host.Writer.RemoveAll(ctx)
-	switched, bridgesErr := a.bridges(socket).TakeBack()
-	if err := errors.Join(err, bridgesErr); err != nil {
+	changed, err := a.env.Host.Kernel.RemoveAll(ctx)
+	switched, bridgesErr := a.env.Host.Bridges(socket).TakeBack()
+	if err := errors.Join(err, bridgesErr, enforce.ForgetLimits(enforce.LimitsPath(socket))); err != nil {
 		return nil, fmt.Errorf("removing: %w", err)
 	}
 	return &removeResult{Changed: changed || switched}, nil

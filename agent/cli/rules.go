@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"dockwall/agent/config"
+	"dockwall/agent/enforce"
 	"dockwall/netinfo"
 	"dockwall/rules/backend/iptables"
 )
@@ -69,6 +70,13 @@ func (a *app) rules(ctx context.Context, snapshotFile string, families []iptable
 	if err != nil {
 		return nil, err
 	}
+	if snapshotFile == "" {
+		lacks, err := enforce.Limits(enforce.LimitsPath(a.socketFor(w.doc.Settings)))
+		if err != nil {
+			a.note("%v", err)
+		}
+		w.rules = w.rules.Without(lacks...)
+	}
 	o := a.writing(ctx, w.doc.Settings.Firewall, w.snapshot, snapshotFile)
 	r := &rulesResult{Backend: o.Variant, sets: sets}
 	for _, f := range families {
@@ -101,11 +109,11 @@ func (a *app) writing(ctx context.Context, f config.FirewallSettings, s netinfo.
 
 // options asks the kernel how the rules are to be written.
 func (a *app) options(ctx context.Context, f config.FirewallSettings, s netinfo.Snapshot) (iptables.Options, error) {
-	v, err := a.env.Host.Seer.Detect(ctx, f.Backend)
+	v, err := a.env.Host.Kernel.Detect(ctx, f.Backend)
 	if err != nil {
 		return iptables.Options{}, fmt.Errorf("finding the iptables in use: %w", err)
 	}
-	o, err := a.env.Host.Seer.Options(ctx, f.Sets, v, s.Engine.Version)
+	o, err := a.env.Host.Kernel.Options(ctx, f.Sets, v, s.Engine.Version)
 	if err != nil {
 		return iptables.Options{}, fmt.Errorf("finding out how to write rules: %w", err)
 	}

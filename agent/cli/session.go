@@ -1,74 +1,24 @@
 package cli
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"net"
-	"os"
-	"strconv"
 	"strings"
 
+	"dockwall/agent/config"
+	"dockwall/agent/enforce"
+	"dockwall/netinfo"
 	"dockwall/rules/explain"
-	"dockwall/rules/plan"
 )
-
-// sessionVariable is what sshd tells a session's processes.
-const sessionVariable = "SSH_CONNECTION"
-
-// maxAncestors bounds the way up to the session's shell.
-const maxAncestors = 64
-
-// session looks for SSH_CONNECTION in this process and those above it: sudo
-// and su drop it.
-func session() string {
-	if s := os.Getenv(sessionVariable); s != "" {
-		return s
-	}
-	pid := os.Getppid()
-	for range maxAncestors {
-		if pid <= 1 {
-			return ""
-		}
-		env, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid))
-		if err != nil {
-			return ""
-		}
-		for v := range bytes.SplitSeq(env, []byte{0}) {
-			if s, ok := bytes.CutPrefix(v, []byte(sessionVariable+"=")); ok {
-				return string(s)
-			}
-		}
-		pid = parentOf(pid)
-	}
-	return ""
-}
-
-// parentOf is a process's parent; 0: it is gone.
-func parentOf(pid int) int {
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		return 0
-	}
-	// The name, in brackets, may hold anything; then come state and parent.
-	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
-	if len(fields) < 2 {
-		return 0
-	}
-	parent, err := strconv.Atoi(fields[1])
-	if err != nil {
-		return 0
-	}
-	return parent
-}
 
 // mindSession warns of a change that would cut the SSH connection which it is
 // typed in, and refuses it where it would not go back by itself.
-func (a *app) mindSession(w wanted, p plan.Plan, f applyFlags) error {
-	if p.Empty() || f.unattended || a.env.Host.Session == nil {
+func (a *app) mindSession(doc *config.Document, snap netinfo.Snapshot, d enforce.Difference, f applyFlags) error {
+	if d.Plan.Empty() || f.unattended || a.env.Host.Session == nil {
 		return nil
 	}
-	cut := cuts(a.env.Host.Session(), w)
+	cut := cuts(a.env.Host.Session(), wanted{doc: doc, snapshot: snap, rules: d.Want})
 	switch {
 	case cut == "":
 		return nil

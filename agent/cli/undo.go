@@ -14,9 +14,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"dockwall/agent/enforce"
 	"dockwall/agent/reconcile"
 	"dockwall/agent/trial"
-	"dockwall/rules/backend/iptables"
 	"dockwall/rules/plan"
 )
 
@@ -25,72 +25,88 @@ const (
 	// to, and awaitRetry what it waits where going back failed.
 	awaitLook  = time.Second
 	awaitRetry = 2 * time.Second
-	awaitVerb  = "await-confirmation"
+	// AwaitVerb is the verb of the process that goes back: see Host.Await.
+	AwaitVerb = "await-confirmation"
 )
 
-// tryHere puts the file in force, with a process that goes back unless it is
-// told otherwise. That process is there before anything changes, and so is
-// what it goes by.
-func (a *app) tryHere(ctx context.Context, w wanted, o iptables.Options, to way, path string, lasts time.Duration) (plan.Plan, *reconcile.Trial, error) {
-	none := plan.Plan{}
-	if to.plan.Empty() {
-		return to.plan, nil, nil
+// trying puts a file in force that goes back by itself unless it is confirmed. The
+// process that goes back, and the steps that lead back, are there before anything
+// changes.
+type trying struct {
+	app   *app
+	path  string
+	lasts time.Duration
+	// undo is the trial; nil: nothing had to be changed yet.
+	undo *trial.Undo
+}
+
+// before is called with each plan before it runs.
+func (t *trying) before(p plan.Plan) error {
+	if t.undo == nil {
+		if err := t.begin(); err != nil {
+			return err
+		}
 	}
-	release, err := trial.LockUndo(path)
+	t.undo.Steps = slices.Concat(p.Rollback, t.undo.Steps)
+	return t.undo.Write(t.path)
+}
+
+// begin starts the process that goes back.
+func (t *trying) begin() error {
+	file, err := filepath.Abs(t.app.config)
 	if err != nil {
-		return none, nil, err
+		return err
+	}
+	h := t.app.env.Host
+	u := &trial.Undo{ID: rand.Text(), File: file, Deadline: trial.NewDeadline(h.Clock, t.lasts)}
+	if err := u.Write(t.path); err != nil {
+		return err
+	}
+	if u.Waiting, err = h.Await(t.path, u.ID); err != nil {
+		return errors.Join(fmt.Errorf("nothing was changed, because no process would go back: %w", err), trial.ForgetUndo(t.path))
+	}
+	t.undo = u
+	return nil
+}
+
+// run applies. After an error everything is as it was before.
+func (t *trying) run(ctx context.Context, target *enforce.Target) (enforce.Result, error) {
+	release, err := trial.LockUndo(t.path)
+	if err != nil {
+		return enforce.Result{}, err
 	}
 	defer release()
-	file, err := filepath.Abs(a.config)
-	if err != nil {
-		return none, nil, err
+	r, err := target.Apply(ctx)
+	switch {
+	case t.undo == nil:
+		return r, err
+	case err != nil:
+		return r, errors.Join(err, t.app.goBack(context.WithoutCancel(ctx), t.path, t.undo))
+	case !r.Ran:
+		// What was tried, this host does not take, and all else was in force.
+		t.undo = nil
+		return r, trial.ForgetUndo(t.path)
 	}
-	u := &trial.Undo{ID: rand.Text(), File: file, Variant: string(o.Variant), Deadline: trial.NewDeadline(a.env.Host.Clock, lasts)}
-	if err := u.Write(path); err != nil {
-		return none, nil, err
+	t.undo.Rest = target.Rest()
+	return r, t.undo.Write(t.path)
+}
+
+// status is the trial that is pending; nil: none is.
+func (t *trying) status() *reconcile.Trial {
+	if t.undo == nil {
+		return nil
 	}
-	if u.Waiting, err = a.env.Host.Await(path, u.ID); err != nil {
-		return none, nil, errors.Join(fmt.Errorf("nothing was changed, because nobody would go back: %w", err), trial.ForgetUndo(path))
-	}
-	if err := a.put(ctx, w, o, to, func(p plan.Plan) error {
-		u.Steps = slices.Concat(p.Rollback, u.Steps)
-		return u.Write(path)
-	}); err != nil {
-		return none, nil, errors.Join(fmt.Errorf("the kernel could not be made as %s says: %w", a.config, err),
-			a.goBack(context.WithoutCancel(ctx), path, u))
-	}
-	status := u.Status(a.env.Host.Clock)
-	return to.plan, &status, nil
+	s := t.undo.Status(t.app.env.Host.Clock)
+	return &s
 }
 
 // goBack brings the kernel back and ends the trial. The caller has its lock.
 func (a *app) goBack(ctx context.Context, path string, u *trial.Undo) error {
-	pause := applyPause
-	for try := 1; ; try++ {
-		err := a.runAll(ctx, u.Steps)
-		if err == nil {
-			return trial.ForgetUndo(path)
-		}
-		if try == applyTries {
-			return fmt.Errorf("going back failed: %w", err)
-		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("going back failed: %w", err)
-		case <-time.After(pause):
-		}
-		pause *= 2
+	t := enforce.New(enforce.Options{Log: a.logger(), Kernel: a.env.Host.Kernel, Once: true})
+	if err := t.Back(ctx, u.Steps); err != nil {
+		return fmt.Errorf("going back failed: %w", err)
 	}
-}
-
-// runAll runs every step, whatever becomes of the others: one family that is
-// brought back is better than none.
-func (a *app) runAll(ctx context.Context, steps []plan.Step) error {
-	var errs []error
-	for _, s := range steps {
-		errs = append(errs, a.env.Host.Writer.Run(ctx, plan.Plan{Steps: []plan.Step{s}}))
-	}
-	return errors.Join(errs...)
+	return trial.ForgetUndo(path)
 }
 
 // pendingUndo is the trial at path that is pending; nil: none is. One that is
@@ -140,7 +156,7 @@ func (a *app) noTrial(ctx context.Context, path string) error {
 func (a *app) awaitCommand() *cobra.Command {
 	var path, id string
 	cmd := &cobra.Command{
-		Use:    awaitVerb,
+		Use:    AwaitVerb,
 		Hidden: true,
 		Args:   cobra.NoArgs,
 		RunE: a.run(func(ctx context.Context) (result, error) {
@@ -198,25 +214,4 @@ func (a *app) lapse(ctx context.Context, path, id string) error {
 		return err
 	}
 	return a.goBack(ctx, path, u)
-}
-
-// await starts the process that waits, in a session of its own and without a
-// terminal, so that nothing of what becomes of ours reaches it.
-func await(path, id string) (trial.Process, error) {
-	self, err := os.Executable()
-	if err != nil {
-		return trial.Process{}, fmt.Errorf("finding this program: %w", err)
-	}
-	nothing, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
-	if err != nil {
-		return trial.Process{}, err
-	}
-	defer nothing.Close()
-	p, err := os.StartProcess(self, []string{"agentctl", awaitVerb, "--path", path, "--id", id}, &os.ProcAttr{
-		Dir: "/", Env: os.Environ(), Files: []*os.File{nothing, nothing, nothing}, Sys: &syscall.SysProcAttr{Setsid: true}})
-	if err != nil {
-		return trial.Process{}, fmt.Errorf("starting the process that goes back: %w", err)
-	}
-	waiting, err := trial.ProcessOf(p.Pid)
-	return waiting, errors.Join(err, p.Release())
 }

@@ -63,7 +63,7 @@ func (a *app) snapshot(ctx context.Context, s config.Settings, file string) (net
 	if err != nil && !errors.As(err, &none) && !errors.As(err, &forbidden) {
 		a.note("%v; the facts are read from the host instead", err)
 	}
-	snap, err = a.env.Host.Facts(ctx, s, factsTimeout, logger(a.env.Stderr))
+	snap, err = a.env.Host.Facts(ctx, s, factsTimeout, a.logger())
 	if err != nil {
 		return netinfo.Snapshot{}, fromHost, fmt.Errorf("reading the host's facts: %w", err)
 	}
@@ -101,20 +101,24 @@ func (a *app) wanted(ctx context.Context, snapshotFile string) (wanted, error) {
 	return a.compile(ctx, doc, snapshotFile)
 }
 
-// compile is wanted for a document that was read already.
-func (a *app) compile(ctx context.Context, doc *config.Document, snapshotFile string) (wanted, error) {
+// facts reads the host's facts, and says on stderr what is missing.
+func (a *app) facts(ctx context.Context, doc *config.Document, snapshotFile string) (netinfo.Snapshot, error) {
 	snap, _, err := a.snapshot(ctx, doc.Settings, snapshotFile)
 	if err != nil {
-		return wanted{}, err
+		return snap, err
 	}
 	if away := dockerAway(snap); away != "" {
 		a.note("%s", away)
 	}
-	return compiled(doc, snap)
+	return snap, nil
 }
 
-// compiled is what a document and a snapshot come to.
-func compiled(doc *config.Document, snap netinfo.Snapshot) (wanted, error) {
+// compile is wanted for a document that was read already.
+func (a *app) compile(ctx context.Context, doc *config.Document, snapshotFile string) (wanted, error) {
+	snap, err := a.facts(ctx, doc, snapshotFile)
+	if err != nil {
+		return wanted{}, err
+	}
 	w := wanted{doc: doc, snapshot: snap}
 	w.rules, w.problems = compile.Compile(doc.Policy, snap)
 	if err := w.rules.Validate(); err != nil {

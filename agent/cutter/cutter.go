@@ -141,6 +141,18 @@ func (c *Cutter) serve(ctx context.Context, a ask, left trail) (trail, time.Dura
 	return left, r.Looked
 }
 
+// Finish does what was asked for, if anything was, and looks again as Cut does. It
+// is for a process in which nobody calls Run.
+func (c *Cutter) Finish(ctx context.Context) (Result, error) {
+	select {
+	case a := <-c.asks:
+		r, _, err := c.cut(ctx, a, trail{}, nil)
+		return r, err
+	default:
+		return Result{}, nil
+	}
+}
+
 // Cut ends the connections that the ruleset, which is in the kernel already,
 // does not allow, and looks again for some two seconds where one may come back.
 // Where there is nothing to end it returns after a second look. The error is

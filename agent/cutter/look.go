@@ -52,6 +52,9 @@ type knife struct {
 	table  *hostnet.FlowTable
 	trail  trail
 	result Result
+	// flows is how many connections were looked at. If there was none at first, none
+	// can have moved during the listing.
+	flows int
 	// noDestroy: the kernel cannot destroy sockets, as was said once.
 	noDestroy bool
 	// first: the table may hold entries of packets with a false source.
@@ -117,7 +120,7 @@ func (k *knife) looks(ctx context.Context, begun time.Time, asks chan ask) (agai
 		if i == 0 {
 			k.result.Looked = time.Since(begun)
 		}
-		if i+1 >= fullLooks && len(k.trail) == 0 {
+		if (i+1 >= fullLooks || k.flows == 0) && len(k.trail) == 0 {
 			return false, nil
 		}
 	}
@@ -150,6 +153,7 @@ func (k *knife) look(i int) error {
 	for _, family := range []int{4, 6} {
 		err := hostnet.EachFlow(family, func(f hostnet.Flow) {
 			see(f)
+			k.flows++
 			if a, yes := k.condemned(f, full); yes {
 				victims = append(victims, victim{f, a})
 			} else if i == 0 && k.first && k.seeded(f) {

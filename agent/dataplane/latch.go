@@ -82,10 +82,11 @@ func (l *Latch) shut(want rules.Latch) error {
 	return l.conn.Flush()
 }
 
-// Lift takes it away.
+// Lift takes it away, or one that a killed agent left.
 func (l *Latch) Lift() error {
 	if l.conn == nil {
-		return nil
+		_, err := RemoveLatch()
+		return err
 	}
 	var err error
 	if l.table != nil {

@@ -20,7 +20,7 @@ func (t *Target) apply(ctx context.Context, rs rules.Ruleset, look bool, r *Resu
 			return err
 		}
 	}
-	p, advance := iptables.DiffAdvance(rs, t.belief.state, t.backend.options)
+	p, advance := t.difference(rs)
 	r.Plan = p
 	if p.Empty() {
 		t.belief.enforced(&rs, t.belief.state)
@@ -50,6 +50,14 @@ func (t *Target) apply(ctx context.Context, rs rules.Ruleset, look bool, r *Resu
 		r.Repairs++
 	}
 	return t.leaveOther(ctx)
+}
+
+// difference is the plan to the ruleset, and the state that it leads to.
+func (t *Target) difference(rs rules.Ruleset) (plan.Plan, func() iptables.State) {
+	if t.prepared != nil && t.prepared.advance != nil {
+		return t.prepared.plan, t.prepared.advance
+	}
+	return iptables.DiffAdvance(rs, t.belief.state, t.backend.options)
 }
 
 // observe reads the kernel, and notes in what another program has changed it.

@@ -44,7 +44,7 @@ func (t *Target) choose(ctx context.Context) error {
 // leaveOther removes what an earlier run wrote from the variant that is not in
 // use, once after each choice.
 func (t *Target) leaveOther(ctx context.Context) error {
-	if !t.backend.untidy {
+	if !t.backend.untidy || t.o.Trial {
 		return nil
 	}
 	t.backend.untidy = false

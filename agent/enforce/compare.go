@@ -21,10 +21,18 @@ type Difference struct {
 	Options iptables.Options
 }
 
+// prepared is a comparison, with the ruleset before anything was left out of it.
+type prepared struct {
+	ruleset rules.Ruleset
+	without []rules.VerdictKind
+	plan    plan.Plan
+	advance func() iptables.State
+}
+
 // Compare reads the kernel and compares it with the policy on these facts. It
-// changes nothing. A pass on the same facts starts from what it read.
+// changes nothing. Apply starts from it.
 func (t *Target) Compare(ctx context.Context, s netinfo.Snapshot) (Difference, error) {
-	t.snapshot = s
+	t.snapshot, t.prepared = s, nil
 	if err := t.choose(ctx); err != nil {
 		return Difference{}, &Problem{finding.Backend, err}
 	}
@@ -32,9 +40,11 @@ func (t *Target) Compare(ctx context.Context, s netinfo.Snapshot) (Difference, e
 	if err != nil {
 		return Difference{}, err
 	}
-	rs = rs.Without(t.belief.without...)
-	if err := t.observe(ctx, rs, &Result{}); err != nil {
+	want := rs.Without(t.belief.without...)
+	if err := t.observe(ctx, want, &Result{}); err != nil {
 		return Difference{}, err
 	}
-	return Difference{iptables.Diff(rs, t.belief.state, t.backend.options), rs, t.belief.state, t.backend.options}, nil
+	p, advance := iptables.DiffAdvance(want, t.belief.state, t.backend.options)
+	t.prepared = &prepared{rs, t.belief.without, p, advance}
+	return Difference{p, want, t.belief.state, t.backend.options}, nil
 }

@@ -17,10 +17,14 @@ func (t *Target) lacks(kind rules.VerdictKind) bool { return slices.Contains(t.b
 // ambiguous, so a host lacks a kind only once a pass has succeeded without it.
 func (t *Target) bring(ctx context.Context, rs rules.Ruleset, look bool, r *Result) error {
 	without := slices.Clone(t.belief.without)
+	if t.prepared != nil && !slices.Equal(without, t.prepared.without) {
+		t.prepared.plan, t.prepared.advance = plan.Plan{}, nil
+	}
 	var found []lack
 	latched := t.belief.latch.shut
 	for {
 		err := t.apply(ctx, rs.Without(without...), look, r)
+		t.prepared = nil
 		kind, lacks := plan.Lacks(err)
 		if lacks && !slices.Contains(without, kind) {
 			without, found = append(without, kind), append(found, lack{kind, err})
@@ -47,12 +51,15 @@ type lack struct {
 	err  error
 }
 
+// logLacks logs what was found. A command says it with its result.
 func (t *Target) logLacks(found []lack) {
+	if t.o.Once {
+		return
+	}
 	for _, l := range found {
-		switch {
-		case l.kind == rules.Log:
+		if l.kind == rules.Log {
 			t.o.Log.Warn("denied packets are dropped, but cannot be reported", "error", l.err)
-		case !t.o.Once:
+		} else {
 			t.o.Log.Warn(latchOpen, "because", "packets cannot be stamped", "error", l.err)
 		}
 	}

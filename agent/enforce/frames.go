@@ -31,7 +31,7 @@ func (t *Target) frame(look bool, r *Result) error {
 		t.o.Log.Warn("another program changed nftables table bridge dockwall; it was put back")
 	}
 	if errors.Is(err, rules.ErrNoFrames) {
-		if b.missing == nil {
+		if b.missing == nil && !t.o.Once {
 			t.o.Log.Warn(framesMissing, "error", err)
 		}
 		b.written, b.missing = nil, err

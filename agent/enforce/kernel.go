@@ -104,6 +104,8 @@ type Options struct {
 	// Limits is the file that keeps which kinds of rules the host lacks; empty: they
 	// are not kept.
 	Limits string
+	// Trial: what cannot be taken back is left to Finish, see Rest.
+	Trial bool
 	// Once: the process ends after a pass. It trusts Prober.Holds instead of reading
 	// its rules back, and leaves containers free to change bridge ports.
 	Once bool

@@ -29,7 +29,7 @@ func (t *Target) keepLimits() {
 	if t.o.Limits == "" {
 		return
 	}
-	if before, err := loadLimits(t.o.Limits); err == nil && slices.Equal(before, t.belief.without) {
+	if before, err := Limits(t.o.Limits); err == nil && slices.Equal(before, t.belief.without) {
 		return
 	}
 	if err := saveLimits(t.o.Limits, t.belief.without); err != nil {
@@ -37,13 +37,12 @@ func (t *Target) keepLimits() {
 	}
 }
 
-// Recall takes over what the last pass on this host found out. It is for a Target
-// that only compares: a pass finds out by itself.
+// Recall takes over what the last pass on this host found out, for Compare.
 func (t *Target) Recall() error {
 	if t.o.Limits == "" {
 		return nil
 	}
-	without, err := loadLimits(t.o.Limits)
+	without, err := Limits(t.o.Limits)
 	if err != nil {
 		return err
 	}
@@ -51,8 +50,12 @@ func (t *Target) Recall() error {
 	return nil
 }
 
-// loadLimits reads the file; without one this host lacks nothing.
-func loadLimits(path string) ([]rules.VerdictKind, error) {
+// ForgetLimits removes the file.
+func ForgetLimits(path string) error { return saveLimits(path, nil) }
+
+// Limits are the kinds of rules that this host lacks, as kept in the file; without
+// one it lacks nothing.
+func Limits(path string) ([]rules.VerdictKind, error) {
 	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil

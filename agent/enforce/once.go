@@ -5,7 +5,6 @@ import (
 	"errors"
 	"time"
 
-	"dockwall/netinfo"
 	"dockwall/rules/plan"
 )
 
@@ -16,12 +15,15 @@ const (
 	pause = 50 * time.Millisecond
 )
 
-// Apply passes until the kernel holds the policy: another program may write at the
-// same time. It returns what the passes did together; the plan is the first that ran.
-func (t *Target) Apply(ctx context.Context, s netinfo.Snapshot) (Result, error) {
+// Apply passes until the kernel holds the policy, on the facts of Compare, which
+// comes before it: another program may write at the same time. Kinds of rules that
+// the host lacked earlier are tried again. The result is what the passes did
+// together; its plan is the first that ran.
+func (t *Target) Apply(ctx context.Context) (Result, error) {
 	var all Result
+	t.belief.without = nil
 	err := again(ctx, func() error {
-		r, err := t.Pass(ctx, s, false)
+		r, err := t.run(ctx, t.snapshot, false)
 		all.Repairs += r.Repairs
 		if r.Ran && !all.Ran {
 			all.Ran, all.Plan = true, r.Plan
@@ -32,12 +34,13 @@ func (t *Target) Apply(ctx context.Context, s netinfo.Snapshot) (Result, error) 
 	return all, err
 }
 
-// again does what may fail for a moment, some times.
+// again does what may fail for a moment, some times. An error of Before is final.
 func again(ctx context.Context, do func() error) error {
 	wait := pause
 	for try := 1; ; try++ {
 		err := do()
-		if err == nil || try == tries {
+		var final *beforeError
+		if err == nil || try == tries || errors.As(err, &final) {
 			return err
 		}
 		select {
@@ -54,8 +57,16 @@ func (t *Target) before(p plan.Plan) error {
 	if t.o.Before == nil {
 		return nil
 	}
-	return t.o.Before(p)
+	if err := t.o.Before(p); err != nil {
+		return &beforeError{err}
+	}
+	return nil
 }
+
+// beforeError is an error of Options.Before.
+type beforeError struct{ error }
+
+func (e *beforeError) Unwrap() error { return e.error }
 
 // Back runs the steps that lead back from what earlier passes did (plan.Plan.Rollback,
 // the last one first), some times if one of them fails. It runs every step whatever

@@ -29,6 +29,8 @@ type Target struct {
 	backend  choice
 	belief   Belief
 	glanced  glanced
+	// prepared is what Compare found, for Apply; nil: nothing is.
+	prepared *prepared
 }
 
 // compiled is what the compiler said of the policy and the facts.
@@ -87,8 +89,14 @@ func (t *Target) Load(p policy.Policy, f config.FirewallSettings) {
 // Pass brings the kernel to the policy on these facts. With look it reads the
 // kernel first, though it believes to know it.
 func (t *Target) Pass(ctx context.Context, s netinfo.Snapshot, look bool) (Result, error) {
+	t.prepared = nil
+	return t.run(ctx, s, look)
+}
+
+func (t *Target) run(ctx context.Context, s netinfo.Snapshot, look bool) (Result, error) {
 	var r Result
 	err := t.pass(ctx, s, look, &r)
+	t.prepared = nil
 	t.belief.ended(err, time.Now())
 	return r, err
 }
@@ -115,7 +123,7 @@ func (t *Target) pass(ctx context.Context, s netinfo.Snapshot, look bool, r *Res
 		return err
 	}
 	t.ensureIsolation()
-	if err := t.bring(ctx, rs, look, r); err != nil {
+	if err := t.bring(ctx, rs, look, r); err != nil || t.o.Trial {
 		return err
 	}
 	t.settleBridges()
@@ -125,6 +133,9 @@ func (t *Target) pass(ctx context.Context, s netinfo.Snapshot, look bool, r *Res
 
 // compile is the ruleset that policy and facts come to.
 func (t *Target) compile() (rules.Ruleset, error) {
+	if t.prepared != nil {
+		return t.prepared.ruleset, nil
+	}
 	t.catchUp()
 	rs, problems := t.compiler.Compile(t.policy, t.snapshot)
 	t.fresh = false

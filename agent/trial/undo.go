@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"dockwall/agent/enforce"
 	"dockwall/agent/reconcile"
 	"dockwall/rules/plan"
 )
@@ -21,8 +22,8 @@ type Undo struct {
 	ID       string   `json:"id"`
 	File     string   `json:"file"`
 	Deadline Deadline `json:"deadline"`
-	// Variant is the iptables that was written with.
-	Variant string `json:"variant"`
+	// Rest is what is left to do if the trial is confirmed.
+	Rest enforce.Rest `json:"rest"`
 	// Steps lead back, the last change first; see plan.Plan.Rollback.
 	Steps []plan.Step `json:"steps"`
 	// Waiting is the process that goes back at the deadline.

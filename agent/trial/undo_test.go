@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"dockwall/agent/enforce"
 	"dockwall/rules/plan"
 )
 
@@ -21,7 +22,7 @@ func TestUndoIsKept(t *testing.T) {
 	if err != nil || !me.Alive() {
 		t.Fatalf("ProcessOf(this) = %+v, %v", me, err)
 	}
-	want := &Undo{ID: "x", File: "/etc/dockwall/agent.hcl", Deadline: NewDeadline(SystemClock(), time.Minute), Variant: "nft", Waiting: me,
+	want := &Undo{ID: "x", File: "/etc/dockwall/agent.hcl", Deadline: NewDeadline(SystemClock(), time.Minute), Rest: enforce.Rest{Variant: "nft"}, Waiting: me,
 		Steps: []plan.Step{{Action: plan.RestoreTable{Tool: "iptables-nft", Script: plan.Script{Body: "*filter\nCOMMIT\n"}}, Why: "go back", MayFail: true}}}
 	if err := want.Write(path); err != nil {
 		t.Fatal(err)

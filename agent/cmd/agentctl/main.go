@@ -9,6 +9,7 @@ import (
 	"syscall"
 
 	"dockwall/agent/cli"
+	"dockwall/agent/cli/system"
 )
 
 // version is stamped by the linker (make build).
@@ -21,5 +22,5 @@ func run() int {
 	debug.SetGCPercent(300)
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
-	return cli.Main(ctx, os.Args[1:], cli.System(version))
+	return cli.Main(ctx, os.Args[1:], system.Env(version))
 }

@@ -1,0 +1,51 @@
+package system
+
+import (
+	"context"
+	"io"
+	"os"
+	"time"
+
+	"golang.org/x/term"
+
+	"dockwall/agent/cli"
+	"dockwall/agent/cutter"
+	"dockwall/agent/dataplane"
+	"dockwall/agent/facts"
+	"dockwall/agent/trial"
+	"dockwall/netinfo/hostnet"
+)
+
+// Env is the environment of this process, and the host that it runs on.
+func Env(version string) cli.Env {
+	log := cli.Logger(os.Stderr)
+	kernel := dataplane.New(log)
+	return cli.Env{
+		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
+		Getenv:     os.Getenv,
+		IsTerminal: isTerminal,
+		EUID:       os.Geteuid(),
+		Now:        time.Now,
+		Version:    version,
+		Meaning:    cli.Mean,
+		Host: cli.Host{Facts: facts.Once, Saved: facts.Saved, Kernel: kernel, Peers: hostnet.Peers,
+			Bridges: func(socket string) cli.Bridges { return kernel.Bridges(dataplane.SwitchedPath(socket)) },
+			Frames:  kernel.Frames(), Latch: &dataplane.Latch{},
+			Cutter: cutting{cutter.New(log).With(&dataplane.Barrier{})},
+			State:  facts.StateDir, Clock: trial.SystemClock(), Await: await, Session: session},
+	}
+}
+
+// cutting is the cutter of a process that ends when it has cut.
+type cutting struct{ *cutter.Cutter }
+
+// Finish ends what was asked for, and returns how many connections that were.
+func (c cutting) Finish(ctx context.Context) (int, error) {
+	r, err := c.Cutter.Finish(ctx)
+	return r.Forwarded + r.Received + r.Sockets + r.Seeded, err
+}
+
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
