@@ -195,7 +195,7 @@ func TestWithoutNFLOG(t *testing.T) {
 	h.must("sh", "-ec", `cp -r "$1" "$2"; rm "$2/libxt_NFLOG.so"`, "sh", from[0], extensions)
 	lacking := "XTABLES_LIBDIR=" + extensions
 	out := h.must("env", lacking, filepath.Join(h.bin, "agentctl"), "apply", "--config", h.file())
-	if want := "refused packets cannot be reported here: load the kernel's module xt_NFLOG, or write log_denied = false"; !strings.Contains(out, want) {
+	if want := "denied packets are dropped, but not reported, and agentctl denied shows none: load the kernel's module xt_NFLOG"; !strings.Contains(out, want) {
 		t.Errorf("agentctl apply says %q, want %q", out, want)
 	}
 	h.enforces()
