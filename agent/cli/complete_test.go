@@ -98,11 +98,8 @@ func TestCompletionIsSilent(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, config := range []string{file, bad, filepath.Join(t.TempDir(), "none.hcl")} {
-		began := time.Now()
+		// If the shell waited for the facts, this would not return.
 		c.wantCompletions(t, ":4", nil, "denied", "--config", config, "--container", "")
-		if took := time.Since(began); took > 3*time.Second {
-			t.Errorf("%s: the shell waited %s", config, took)
-		}
 		for line := range strings.Lines(c.stderr.String()) {
 			if !strings.HasPrefix(line, "Completion ended with directive:") { // cobra's own; the scripts drop it
 				t.Errorf("said to who is typing: %s", line)

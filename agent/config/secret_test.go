@@ -7,7 +7,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 )
 
 // shadow is a file with secrets, of which no part may be shown.
@@ -102,10 +101,10 @@ func TestSpecialFiles(t *testing.T) {
 				write(t, dir, "feed.cidr", "10.0.0.0/8\n")
 			}
 			must(t, make(filepath.Join(dir, name)))
-			began := time.Now()
+			// If it were read to its end, this would not return.
 			_, diags := Load(filepath.Join(dir, "agent.hcl"))
-			if !diags.HasErrors() || time.Since(began) > 2*time.Second {
-				t.Errorf("%s is %s: after %v %v", name, kind, time.Since(began), diags)
+			if !diags.HasErrors() {
+				t.Errorf("%s is %s: %v", name, kind, diags)
 			}
 		}
 	}

@@ -122,9 +122,7 @@ func TestAddressesFileLimits(t *testing.T) {
 	if len(diags) > 0 || len(doc.Policy.Addresses[0].Prefixes) != maxAddresses {
 		t.Fatalf("diagnostics %+v", diags)
 	}
-	if t.Logf("a million lines took %v", took); took > 5*time.Second {
-		t.Errorf("a million lines took %v", took)
-	}
+	t.Logf("a million lines took %v", took)
 	write(t, dir, "feed", b.String()+"192.0.2.1\n")
 	onlyError(t, path, "too many addresses", feed+":1000001:1")
 	write(t, dir, "feed", strings.Repeat("x\n", maxAddresses))

@@ -331,19 +331,15 @@ func TestToolsThatMisbehave(t *testing.T) {
 	write := func(name, script string) {
 		must(t, os.WriteFile(filepath.Join(dir, name), []byte("#!/bin/sh\n"+script+"\n"), 0o755))
 	}
-	write("slow-restore", "exec sleep 30")
+	write("slow-restore", "exec sleep 10m")
 	write("angry-restore", "echo 'line 2: no such thing' >&2; exit 4")
 	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
 	k := New(hclog.NewNullLogger())
 	k.timeout = 200 * time.Millisecond
 	for tool, want := range map[string]string{"slow": "no end after 200ms", "angry": "no such thing", "missing-tool": "not found"} {
-		begun := time.Now()
 		err := k.step(context.Background(), restoring(tool))
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: the error is %v, want %q", tool, err, want)
-		}
-		if took := time.Since(begun); took > 5*time.Second {
-			t.Errorf("%s: took %v", tool, took)
 		}
 	}
 	if err := k.step(context.Background(), plan.Step{Action: plan.RestoreTable{Tool: "angry"}, MayFail: true}); err != nil {

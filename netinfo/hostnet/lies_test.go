@@ -115,13 +115,10 @@ func TestConfigurationFilesHaveBounds(t *testing.T) {
 	for _, path := range []string{fifo, long, "/dev/zero", "/dev/tty", dir} {
 		p := newFakeProc(t)
 		p.process(10, "dockerd", "net:[1]", "/usr/bin/dockerd -H tcp://0.0.0.0:2375 --config-file "+path)
-		start := time.Now()
+		// If a path were read without bounds, this would not return.
 		got, err := NewScanner(p.root).Dockerd(nil)
 		if err == nil || len(got) != 1 {
 			t.Errorf("%s: dockerd's ports are %v, error %v; want one port and an error", path, got, err)
-		}
-		if took := time.Since(start); took > 10*configTime {
-			t.Errorf("%s: reading took %v", path, took)
 		}
 	}
 }

@@ -178,8 +178,11 @@ func measureDiff(t *testing.T, size sizes) *figure {
 		return w.took(t, 0, "", "iptables-save") + w.took(t, 0, "", "ip6tables-save") + w.took(t, 0, "", "ipset", "save")
 	})
 	diff := best(7, func() time.Duration { return w.ctl(t, 0, "diff") })
+	status := best(7, func() time.Duration { return w.ctl(t, 0, "status") })
 	f.add("bare save", ms(bare))
 	f.add("agentctl diff", ms(diff))
+	f.add("agentctl status", ms(status))
 	f.want(ratio(diff, bare) <= 2, times(ratio(diff, bare)), "at most 2 ×")
+	f.want(ratio(status, bare) <= 1, times(ratio(status, bare)), "status, which reads no rules, at most 1 ×")
 	return f
 }

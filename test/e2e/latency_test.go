@@ -16,21 +16,28 @@ import (
 // waits for its timeout, so attempts are begun every few milliseconds.
 func untilVerdict(t testing.TB, from *lab.Client, addr netip.Addr, want bool) time.Duration {
 	t.Helper()
-	began := time.Now()
+	for began := time.Now(); time.Since(began) < inForce; {
+		if took, ok := verdictWithin(began, from, addr, want); ok {
+			return took
+		}
+	}
+	t.Fatalf("after %v packets still do not meet the new policy", inForce)
+	return 0
+}
+
+// verdictWithin is untilVerdict for the attempts of the next 600 ms; false: the last
+// of them did not meet the verdict.
+func verdictWithin(began time.Time, from *lab.Client, addr netip.Addr, want bool) (time.Duration, bool) {
 	type attempt struct {
 		at time.Duration
 		ok bool
 	}
 	results := make(chan attempt, 1000)
 	begun := 0
-	for time.Since(began) < 3*time.Second {
+	for start := time.Now(); time.Since(start) < 600*time.Millisecond; begun++ {
 		at := time.Since(began)
-		begun++
 		go func() { results <- attempt{at, from.Dial("tcp", addr, 8080).OK} }()
 		time.Sleep(20 * time.Millisecond)
-		if at > inForce+100*time.Millisecond {
-			break
-		}
 	}
 	all := make([]attempt, begun)
 	for i := range all {
@@ -41,12 +48,12 @@ func untilVerdict(t testing.TB, from *lab.Client, addr netip.Addr, want bool) ti
 	for i := len(all) - 1; i >= 0; i-- {
 		if all[i].ok != want {
 			if i == len(all)-1 {
-				return time.Since(began)
+				return 0, false
 			}
-			return all[i+1].at
+			return all[i+1].at, true
 		}
 	}
-	return 0
+	return all[0].at, true
 }
 
 // BenchmarkStart measures, for a container that the policy allows, the time

@@ -30,8 +30,8 @@ func TestWhatIsNotInForceIsSaid(t *testing.T) {
 	began := time.Now()
 	st := awaitReason(t, l, "pending", true)
 	t.Logf("after %v: %s", time.Since(began).Round(time.Millisecond), st)
-	if took := time.Since(began); took < 900*time.Millisecond || took > 1500*time.Millisecond {
-		t.Errorf("status says so after %v", took)
+	if took := time.Since(began); took < 900*time.Millisecond {
+		t.Errorf("status says so after %v, when the change was not late yet", took)
 	}
 	time.Sleep(2 * time.Second) // it goes on saying so
 	awaitReason(t, l, "pending", true)

@@ -15,8 +15,9 @@ import (
 
 const (
 	hangup = syscall.SIGHUP
-	// cutTime is how long a connection that is no longer allowed may live.
-	cutTime = 2 * time.Second
+	// cutTime is how long a test waits for a connection to be cut. It is no goal: a
+	// busy machine may need longer than users see.
+	cutTime = 15 * time.Second
 	// statusTime is how long the daemon's state may take to follow.
 	statusTime = 10 * time.Second
 )

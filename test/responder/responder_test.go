@@ -112,14 +112,10 @@ func TestFloodIsBounded(t *testing.T) {
 		"count": {"flood", "-count", "30", "-for", "1m", "-timeout", "50ms", to},
 		"time":  {"flood", "-count", "100000000", "-for", "100ms", "-timeout", "50ms", to},
 	} {
-		began := time.Now()
 		out, code := command(t, "", args...)
 		var r tally
 		if err := json.Unmarshal([]byte(strings.TrimPrefix(out, "flooding\n")), &r); err != nil || code != exitOK {
 			t.Fatalf("%s: exit code %d, %v\n%s", name, code, err, out)
-		}
-		if took := time.Since(began); took > 20*time.Second {
-			t.Errorf("%s: took %v", name, took)
 		}
 		if name == "count" && r.Tried != 30 {
 			t.Errorf("count: tried %d, want 30", r.Tried)
