@@ -199,6 +199,11 @@ func TestWithoutNFLOG(t *testing.T) {
 		t.Errorf("agentctl apply says %q, want %q", out, want)
 	}
 	h.enforces()
+	// It fails unless nothing is left to change.
+	h.must("env", lacking, filepath.Join(h.bin, "agentctl"), "diff", "--config", h.file())
+	if out := h.must("env", lacking, filepath.Join(h.bin, "agentctl"), "apply", "--config", h.file()); !strings.Contains(out, "there was nothing to change") {
+		t.Errorf("the second agentctl apply says %q", out)
+	}
 	p := h.start(lacking)
 	p.inForce()
 	h.enforces()
