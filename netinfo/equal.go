@@ -13,7 +13,8 @@ func (s *Snapshot) Equal(o *Snapshot) bool {
 		equal(s.Containers, o.Containers, func(a, b Container) bool { return a.Equal(&b) }) &&
 		slices.Equal(s.Listeners, o.Listeners) && slices.Equal(s.Proxies, o.Proxies) &&
 		slices.Equal(s.Strangers, o.Strangers) && slices.Equal(s.Sightings, o.Sightings) &&
-		slices.Equal(s.Routes, o.Routes) && slices.Equal(s.OtherRoutes, o.OtherRoutes)
+		slices.Equal(s.Routes, o.Routes) && slices.Equal(s.OtherRoutes, o.OtherRoutes) &&
+		slices.Equal(s.Translations, o.Translations)
 }
 
 // Compare orders containers as a snapshot does: by name, then ID.

@@ -29,6 +29,9 @@ type Snapshot struct {
 	// bridge port they came in by, except those that the engine gave to the
 	// container behind that port.
 	Sightings []Place `json:"sightings,omitempty"`
+	// Translations are the nat rules of other programs, in the order in which packets
+	// meet them. Only agentctl reads them, for explain: the daemon does without.
+	Translations []Translation `json:"translations,omitempty"`
 	// Routes lead to addresses that lie behind a container (a VPN's clients): Link
 	// is the bridge of a Docker network, and Gateway is usually a container on it.
 	// Routes to the network's own subnets and default routes are not among them.

@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"dockwall/netinfo"
 	"dockwall/rules/explain"
 )
 
@@ -31,7 +32,9 @@ and where it stands, and the rules that the packet meets on the way.
 
 --to takes an address, a container's name (its own address and port), or :PORT
 for every address of the host on which the port is published. The answer is about
-the file, not about what the kernel holds now.
+the file, not about what the kernel holds now. Only nat rules of other programs
+(DNAT, REDIRECT) are read from the kernel, and followed; the answer is unknown if
+one cannot be followed.
 
 Exit code: 0 answered and as expected, 1 not as expected, 2 trouble.`,
 		Args: cobra.NoArgs,
@@ -74,6 +77,9 @@ func (a *app) explain(ctx context.Context, f explainFlags) (result, error) {
 	if err != nil {
 		return nil, err
 	}
+	if f.snapshot == "" {
+		a.addTranslations(ctx, &w.snapshot)
+	}
 	answer, err := explain.Ask(f.Query, w.doc.Policy, w.snapshot, w.rules)
 	if err != nil {
 		return nil, err
@@ -84,6 +90,21 @@ func (a *app) explain(ctx context.Context, f explainFlags) (result, error) {
 		r.AsExpected = &ok
 	}
 	return r, nil
+}
+
+// addTranslations adds the nat rules of other programs to the facts.
+func (a *app) addTranslations(ctx context.Context, s *netinfo.Snapshot) {
+	switch {
+	case a.env.Host.Translations == nil:
+		return
+	case a.env.EUID != 0:
+		a.note("only root may read the nat rules of other programs, so the answer does not follow them: run it with sudo")
+		return
+	}
+	var err error
+	if s.Translations, err = a.env.Host.Translations(ctx); err != nil {
+		a.note("not all nat rules of other programs could be read, and the answer may not follow them: %v", err)
+	}
 }
 
 func (r *explainResult) code() int {

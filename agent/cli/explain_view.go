@@ -106,8 +106,14 @@ func title(w *explain.Way) string {
 	s := fmt.Sprintf("In by %s, %s -> %s", q.NIC, q.Source, explain.Service(q.Dest, q.Port, q.Proto))
 	switch w.Kind {
 	case explain.DNAT:
+		if w.Rule != "" {
+			return s + fmt.Sprintf(", sent on to %s by the nat rule %s", q.DNAT, w.Rule)
+		}
 		return s + fmt.Sprintf(", sent on to %s by Docker's nat rules", q.DNAT)
 	case explain.Received:
+		if w.Rule != "" {
+			return s + ", where the nat rule " + w.Rule + " sends it, received by the host"
+		}
 		if q.Proto == netinfo.ICMP || q.Proto == netinfo.ICMPv6 || w.Policy == explain.None {
 			return s + ", received by the host"
 		}

@@ -23,6 +23,8 @@ type Host struct {
 	Saved func(s config.Settings, log hclog.Logger) (netinfo.Snapshot, error)
 	// Kernel is the host's netfilter.
 	Kernel Kernel
+	// Translations reads the nat rules of other programs; nil: there are none.
+	Translations func(ctx context.Context) ([]netinfo.Translation, error)
 	// Peers are who is connected to these TCP ports; see hostnet.Peers.
 	Peers func(ports []uint16) ([]hostnet.Peer, error)
 	// Bridges returns the host's bridges, by the control socket: beside it a file keeps

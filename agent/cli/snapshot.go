@@ -16,7 +16,7 @@ func (a *app) snapshotCommand() *cobra.Command {
 		Use:   "snapshot",
 		Short: "Print the host's facts, for --snapshot on this host or another",
 		Long: `snapshot prints what is known of this host: interfaces, Docker's networks and
-containers. The other verbs take it with --snapshot FILE and answer from it,
+containers and, for root, the nat rules of other programs. The other verbs take it with --snapshot FILE and answer from it,
 without root, on any machine, a year later.`,
 		Args: cobra.NoArgs,
 		RunE: a.run(a.printSnapshot),
@@ -43,6 +43,7 @@ func (a *app) takeSnapshot(ctx context.Context, s config.Settings) (result, erro
 	if away := dockerAway(snap); away != "" {
 		a.note("%s", away)
 	}
+	a.addTranslations(ctx, &snap)
 	return &snapshotResult{snap}, nil
 }
 

@@ -54,7 +54,9 @@ func Ask(query Query, p policy.Policy, s netinfo.Snapshot, rs rules.Ruleset) (*A
 	r := &Answer{Hints: []string{}}
 	t := tracer{p: p, s: s, m: trace.New(rs), all: query.Walk}
 	for _, q := range qs {
-		r.Ways = append(r.Ways, t.ask(q)...)
+		for _, after := range asked.translate(q) {
+			r.Ways = append(r.Ways, t.ask(after, q)...)
+		}
 	}
 	r.conclude(s)
 	r.Hints = append(r.Hints, asked.hints(r)...)

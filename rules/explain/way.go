@@ -34,6 +34,9 @@ type Way struct {
 	Policy   string          `json:"policy"`
 	Position string          `json:"position"`
 	Walk     []Step          `json:"walk"`
+	// Rule is the nat rule of another program that changed the destination; empty:
+	// none did.
+	Rule string `json:"rule,omitempty"`
 	// class says as what it was judged; bug is where the rules and the policy's
 	// meaning differ.
 	class policy.Class
@@ -60,16 +63,25 @@ type tracer struct {
 	all bool // keep the rules that missed
 }
 
-func (t tracer) ask(q policy.Question) []Way {
-	packets := trace.Packets(t.s, q)
+// ask follows the packet. dialled is the question before another program's nat rule.
+func (t tracer) ask(q translated, dialled policy.Question) []Way {
+	if q.unclear != "" {
+		return []Way{{Kind: Forwarded, Question: dialled, Verdict: Unknown, Policy: None, Walk: []Step{}, why: q.unclear}}
+	}
+	packets := trace.Packets(t.s, q.Question)
+	if q.received {
+		packets = slices.DeleteFunc(packets, func(w trace.PacketWay) bool { return w.Question.DNAT.IsValid() })
+	}
 	if len(packets) == 0 {
-		means := policy.Eval(t.p, t.s, q)
-		return []Way{{Kind: Unseen, Question: q, Verdict: verdictOf(means.Allow), Policy: None,
+		means := policy.Eval(t.p, t.s, q.Question)
+		return []Way{{Kind: Unseen, Question: q.Question, Rule: q.rule, Verdict: verdictOf(means.Allow), Policy: None,
 			Walk: []Step{}, class: means.Class}}
 	}
 	var ways []Way
 	for _, way := range packets {
-		ways = append(ways, t.follow(way))
+		w := t.follow(way)
+		w.Rule = q.rule
+		ways = append(ways, w)
 	}
 	// Where nat rules take a connection, docker-proxy does not get it.
 	slices.SortStableFunc(ways, func(a, b Way) int {

@@ -62,6 +62,9 @@ func whose(s netinfo.Snapshot, a netip.Addr) string {
 func (w *Way) object(s netinfo.Snapshot) string {
 	q := w.Question
 	dialled := Service(q.Dest, q.Port, q.Proto)
+	if w.Rule != "" && q.DNAT.IsValid() {
+		return fmt.Sprintf("%s %s, where a nat rule sends %s", whose(s, q.DNAT.Addr()), portOf(q.DNAT.Port(), q.Proto), dialled)
+	}
 	if q.DNAT.IsValid() {
 		return fmt.Sprintf("%s %s, published as %s", whose(s, q.DNAT.Addr()), portOf(q.DNAT.Port(), q.Proto), dialled)
 	}
