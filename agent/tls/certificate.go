@@ -154,8 +154,8 @@ func checkClock(now time.Time, root *x509.Certificate) error {
 	return nil
 }
 
-// namesOf returns the names that a certificate is valid for.
-func namesOf(c *x509.Certificate) Names {
+// NamesOf returns the names that a certificate is valid for.
+func NamesOf(c *x509.Certificate) Names {
 	n := Names{DNS: append([]string{}, c.DNSNames...), Addrs: []netip.Addr{}}
 	for _, ip := range c.IPAddresses {
 		if a, ok := netip.AddrFromSlice(ip); ok {

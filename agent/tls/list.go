@@ -62,7 +62,7 @@ func describe(kind Kind, name, path string, c *x509.Certificate, now time.Time) 
 		NotBefore: c.NotBefore.UTC(), NotAfter: c.NotAfter.UTC(), Fingerprint: hex.EncodeToString(sum[:]), Problems: []string{},
 	}
 	if kind == KindServer {
-		n := namesOf(c)
+		n := NamesOf(c)
 		d.Names = &n
 	}
 	key, weak := Strength(c)

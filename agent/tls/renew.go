@@ -103,7 +103,7 @@ func (f Folder) RenewServer(o RenewOptions) (Certificate, error) {
 	if err != nil {
 		return Certificate{}, err
 	}
-	cert, err := root.server(namesOf(former).Merge(o.Names), former.PublicKey, o.Now)
+	cert, err := root.server(NamesOf(former).Merge(o.Names), former.PublicKey, o.Now)
 	if err != nil {
 		return Certificate{}, fmt.Errorf("renewing the server's certificate: %w", err)
 	}
