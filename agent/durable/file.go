@@ -30,6 +30,10 @@ func ReplaceLike(path string, contents []byte, like string) error {
 // outlives a power cut.
 func Remove(path string) error { return system().removeFile(path) }
 
+// Move gives a file or a folder another name, which nothing has, and does not
+// return before that outlives a power cut.
+func Move(from, to string) error { return system().move(from, to) }
+
 // disk is what the steps call; tests put failures and power cuts between them.
 type disk struct {
 	create     func(folder, pattern string) (*os.File, error)
@@ -58,6 +62,18 @@ func (d disk) removeFile(path string) error {
 	}
 	if err := d.syncFolder(filepath.Dir(path)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("removing %s: %w", path, err)
+	}
+	return nil
+}
+
+func (d disk) move(from, to string) error {
+	if err := d.rename(from, to); err != nil {
+		return fmt.Errorf("moving %s: %w", from, err)
+	}
+	for _, folder := range []string{filepath.Dir(to), filepath.Dir(from)} {
+		if err := d.syncFolder(folder); err != nil {
+			return fmt.Errorf("moving %s: it is in place, but may not outlive a power cut: %w", from, err)
+		}
 	}
 	return nil
 }

@@ -121,3 +121,22 @@ func TestRemove(t *testing.T) {
 		t.Errorf("it is still there: %v", err)
 	}
 }
+
+func TestMove(t *testing.T) {
+	from, to := filepath.Join(t.TempDir(), "a"), filepath.Join(t.TempDir(), "b")
+	if err := os.Mkdir(from, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	synced := map[string]bool{}
+	d := system()
+	d.syncFolder = func(path string) error { synced[path] = true; return nil }
+	if err := d.move(from, to); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(to); err != nil || !synced[filepath.Dir(from)] || !synced[filepath.Dir(to)] {
+		t.Errorf("%v; synced are %v", err, synced)
+	}
+	if err := d.move(from, to); err == nil {
+		t.Error("moving what is not there is no error")
+	}
+}

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"regexp"
 	"time"
+
+	"dockwall/agent/durable"
 )
 
 // ServerName is what renew calls the server's certificate; no client has that name.
@@ -145,7 +147,7 @@ func (f Folder) putClient(c newClient, secret Passphrase, o ClientOptions) error
 			{filepath.Join(dir, clientKeyFile), key, keyMode},
 		}
 	}
-	draft := filepath.Join(f.Path, clientsFolder, temporary+o.Name)
+	draft := filepath.Join(f.Path, clientsFolder, draftPrefix+o.Name)
 	own := []file{{filepath.Join(draft, clientRootFile), encodeCertificates(c.authority.cert), certMode}}
 	undo := func() error { return nil }
 	if o.Dir == "" {
@@ -207,10 +209,7 @@ func (f Folder) register(name, draft string, own []file, caKey []byte) error {
 			return err
 		}
 	}
-	if err := os.Rename(draft, f.client(name)); err != nil {
-		return fmt.Errorf("making the folder of client %s: %w", name, err)
-	}
-	return syncFolder(filepath.Dir(draft))
+	return durable.Move(draft, f.client(name))
 }
 
 // once asks for the passphrase the first time only.

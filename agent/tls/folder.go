@@ -98,7 +98,8 @@ func sweep(dir string) error {
 		return nil
 	}
 	for _, e := range entries {
-		if strings.HasPrefix(e.Name(), temporary) {
+		// Drafts of clients' folders, and agent/durable's of files.
+		if strings.HasPrefix(e.Name(), draftPrefix) || strings.HasPrefix(e.Name(), ".") && strings.Contains(e.Name(), ".pem-") {
 			err = errors.Join(err, os.RemoveAll(filepath.Join(dir, e.Name())))
 		}
 	}

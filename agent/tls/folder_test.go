@@ -362,7 +362,7 @@ func TestHalfMade(t *testing.T) {
 	if _, err := f.revoke("bob"); err != nil { // and killed before the bundle was written
 		t.Fatal(err)
 	}
-	if err := os.MkdirAll(filepath.Join(f.Path, "clients", temporary+"carol"), 0o700); err != nil {
+	if err := os.MkdirAll(filepath.Join(f.Path, "clients", draftPrefix+"carol"), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	inv, err := f.List(today)
@@ -380,7 +380,7 @@ func TestHalfMade(t *testing.T) {
 	if text, _ := os.ReadFile(f.Bundle()); strings.Contains(string(text), "# bob") {
 		t.Errorf("%s is in the bundle", bob.Certificate.Name)
 	}
-	if left, _ := filepath.Glob(filepath.Join(f.Path, "clients", temporary+"*")); len(left) > 0 {
+	if left, _ := filepath.Glob(filepath.Join(f.Path, "clients", draftPrefix+"*")); len(left) > 0 {
 		t.Errorf("left over: %v", left)
 	}
 	// An init that was killed: the key is there, the certificate is not.

@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"dockwall/agent/durable"
 )
 
 // Revoked is a client that dockerd refuses after its next start.
@@ -65,12 +67,11 @@ func (f Folder) revoke(name string) (kept string, err error) {
 	if err := makeFolder(filepath.Dir(kept)); err != nil {
 		return "", err
 	}
-	if err := os.Rename(dir, kept); err != nil {
+	if err := durable.Move(dir, kept); err != nil {
 		return "", fmt.Errorf("revoking client %s: %w", name, err)
 	}
-	err = errors.Join(syncFolder(filepath.Dir(dir)), syncFolder(filepath.Dir(kept)))
 	for _, key := range []string{filepath.Join(kept, clientKeyFile), filepath.Join(kept, clientCAKeyFile), f.clientCAKey(name)} {
-		err = errors.Join(err, remove(key))
+		err = errors.Join(err, durable.Remove(key))
 	}
 	return kept, err
 }

@@ -5,9 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"time"
+
+	"dockwall/agent/durable"
 )
 
 // ErrExists is the error where something would be replaced and nobody said so.
@@ -112,7 +113,7 @@ func (f Folder) setAside(o InitOptions) (former string, err error) {
 		if filepath.Dir(path) == f.Path {
 			path = f.Path
 		}
-		if err := os.Rename(path, path+suffix); err != nil {
+		if err := durable.Move(path, path+suffix); err != nil {
 			return "", fmt.Errorf("moving the former CA aside: %w", err)
 		}
 		former = path + suffix

@@ -6,7 +6,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
+
+	"dockwall/agent/durable"
 )
 
 // Modes of what is in the folder.
@@ -16,8 +17,8 @@ const (
 	certMode   fs.FileMode = 0o444
 )
 
-// temporary begins the names of what is being written.
-const temporary = ".new-"
+// draftPrefix begins the names of clients' folders that are being made.
+const draftPrefix = ".new-"
 
 // file is one file to be written.
 type file struct {
@@ -29,48 +30,21 @@ type file struct {
 // write puts the file in place, whole and on the disk, or leaves what was there.
 // Unless replace is set, a file that is there is an error (fs.ErrExist).
 func (f file) write(replace bool) error {
-	if err := f.put(replace); err != nil {
-		return fmt.Errorf("writing %s: %w", f.path, cause(err))
-	}
-	return nil
-}
-
-func (f file) put(replace bool) error {
-	tmp, err := os.CreateTemp(filepath.Dir(f.path), temporary+filepath.Base(f.path)+"-*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(tmp.Name()) // it is gone after a rename
-	_, err = tmp.Write(f.text)
-	if err == nil {
-		err = errors.Join(tmp.Chmod(f.mode), tmp.Sync())
-	}
-	if err = errors.Join(err, tmp.Close()); err != nil {
-		return err
-	}
 	if replace {
-		err = os.Rename(tmp.Name(), f.path)
-	} else {
-		err = os.Link(tmp.Name(), f.path) // a link, unlike a rename, replaces nothing
+		// A file that is replaced keeps its mode, which somebody may have widened.
+		if err := os.Chmod(f.path, f.mode); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		return durable.Replace(f.path, f.text, f.mode)
 	}
+	if there, err := exists(f.path); err != nil || there {
+		return errors.Join(err, fmt.Errorf("writing %s: %w", f.path, fs.ErrExist))
+	}
+	draft, err := durable.Write(f.path, f.text, f.mode)
 	if err != nil {
 		return err
 	}
-	return syncFolder(filepath.Dir(f.path))
-}
-
-// cause leaves the temporary file's name out of an error: the operator knows the
-// file by its own.
-func cause(err error) error {
-	var path *fs.PathError
-	var link *os.LinkError
-	switch {
-	case errors.As(err, &path) && strings.Contains(path.Path, temporary):
-		return path.Err
-	case errors.As(err, &link):
-		return link.Err
-	}
-	return err
+	return draft.Place()
 }
 
 // writeAll writes the files. If one cannot be written, all are again what they
@@ -81,7 +55,7 @@ func writeAll(files []file, replace bool) (undo func() error, err error) {
 		var err error
 		for _, w := range former {
 			if w.text == nil {
-				err = errors.Join(err, remove(w.path))
+				err = errors.Join(err, durable.Remove(w.path))
 				continue
 			}
 			err = errors.Join(err, w.write(true))
@@ -101,14 +75,6 @@ func writeAll(files []file, replace bool) (undo func() error, err error) {
 	return undo, nil
 }
 
-// remove removes the file, if it is there.
-func remove(path string) error {
-	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	return nil
-}
-
 // makeFolder makes the folder and those above it, on the disk; one that is there
 // stays as it is.
 func makeFolder(path string) error {
@@ -117,7 +83,7 @@ func makeFolder(path string) error {
 		err = syncFolder(filepath.Dir(path))
 	}
 	if err != nil {
-		return fmt.Errorf("making the folder %s: %w", path, cause(err))
+		return fmt.Errorf("making the folder %s: %w", path, err)
 	}
 	return nil
 }
