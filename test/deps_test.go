@@ -37,6 +37,8 @@ var keepers = []keeper{
 		"programs are run by agent/dataplane, which knows how to retry and to report"},
 	{[]string{"github.com/coreos/go-iptables"}, []string{"agent/dataplane"}, false,
 		"only agent/dataplane runs iptables"},
+	{[]string{"dockwall/rules/backend/iptables"}, []string{"agent/dataplane", "rules/ruletest", "test"}, true,
+		"only the code that runs plans knows a backend; all other packages work with the contract, rules/backend"},
 	{[]string{"github.com/spf13/cobra"}, []string{"agent/cli", "packaging"}, false,
 		"verbs are agentctl's, and packages are made of their help"},
 	{[]string{"github.com/coreos/go-systemd"}, []string{"agent/daemon"}, false,

@@ -70,7 +70,7 @@ func (a *app) diff(ctx context.Context, snapshotFile string, full bool) (result,
 	r := &diffResult{Changed: !p.Empty(), Changes: changesOf(p), Summary: tallyOf(p), Meaning: []meaning.Change{}, MeaningLeftOut: []string{}, path: a.config, full: full,
 		NotCovered: notCovered(problems), Limits: limits(problems)}
 	if r.Changed && a.env.Meaning != nil {
-		m, err := a.env.Meaning(Before{d.Have, d.Options}, d.Want, snap)
+		m, err := a.env.Meaning(Before{d.Have, d.Backend}, d.Want, snap)
 		if err != nil {
 			return nil, fmt.Errorf("finding out what the difference means: %w", err)
 		}

@@ -69,7 +69,7 @@ func TestDiffSaysWhatItMeans(t *testing.T) {
 	c := newCommand(m)
 	file, _ := writeConfig(t, policyFrom("203.0.113.0/24"))
 	c.env.Meaning = func(b cli.Before, after rules.Ruleset, s netinfo.Snapshot) (meaning.Difference, error) {
-		if len(after.Chains) == 0 || len(s.Containers) != 1 || !b.Options.Guard {
+		if len(after.Chains) == 0 || len(s.Containers) != 1 || b.Backend.Limits().Unguarded {
 			t.Errorf("Meaning was told %d chains, %d containers", len(after.Chains), len(s.Containers))
 		}
 		return meaning.Difference{Changes: []meaning.Change{{Sentence: "203.0.113.0/24 gains web:8080"}}}, nil

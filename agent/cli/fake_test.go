@@ -19,6 +19,7 @@ import (
 	"dockwall/agent/reconcile"
 	"dockwall/agent/trial"
 	"dockwall/netinfo"
+	"dockwall/rules/backend"
 	"dockwall/rules/backend/iptables"
 	"dockwall/rules/plan"
 	"dockwall/rules/ruletest"
@@ -57,22 +58,26 @@ func newMachine() *machine {
 	return &machine{kernel: ruletest.NewKernel(iptables.NFT), snapshot: s}
 }
 
-func (m *machine) Detect(_ context.Context, setting string) (iptables.Variant, error) {
-	if setting == "nftables" {
-		return "", errors.New("nftables is not there")
+func (m *machine) Choose(_ context.Context, w backend.Wish) (backend.Backend, error) {
+	if w.Backend == "nftables" {
+		return nil, errors.New("nftables is not there")
 	}
-	return iptables.NFT, nil
+	return m.Assumed(w), nil
 }
 
-func (m *machine) Options(_ context.Context, sets string, v iptables.Variant, _ string) (iptables.Options, error) {
-	return iptables.Options{Variant: v, Inline: sets == "inline", Guard: true}, nil
+func (m *machine) Assumed(w backend.Wish) backend.Backend {
+	v := iptables.NFT
+	if w.Backend == "iptables-legacy" {
+		v = iptables.Legacy
+	}
+	return iptables.New(iptables.Options{Variant: v, Inline: w.Sets == "inline", Guard: true})
 }
 
-func (m *machine) Observe(context.Context, iptables.Variant) (iptables.State, error) {
+func (m *machine) Observe(context.Context, backend.Backend) (backend.State, error) {
 	return m.kernel.State()
 }
 
-func (m *machine) Holds(context.Context, iptables.State) (bool, error) { return !m.disturbed, nil }
+func (m *machine) Holds(context.Context, backend.State) (bool, error) { return !m.disturbed, nil }
 
 func (m *machine) Run(_ context.Context, p plan.Plan) error {
 	m.runs++
@@ -89,9 +94,9 @@ func (m *machine) Run(_ context.Context, p plan.Plan) error {
 	return nil
 }
 
-func (m *machine) Probe(context.Context, iptables.State, bool) (bool, error) { return false, nil }
+func (m *machine) Probe(context.Context, backend.State, bool) (bool, error) { return false, nil }
 
-func (m *machine) RemoveOther(context.Context, iptables.Variant) error {
+func (m *machine) RemoveOther(context.Context, string) error {
 	m.others++
 	return nil
 }

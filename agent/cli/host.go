@@ -12,6 +12,7 @@ import (
 	"dockwall/agent/trial"
 	"dockwall/netinfo"
 	"dockwall/netinfo/hostnet"
+	"dockwall/rules/backend"
 	"dockwall/rules/plan"
 )
 
@@ -52,7 +53,9 @@ type Host struct {
 type Kernel interface {
 	enforce.Kernel
 	enforce.Prober
-	enforce.Backend
+	enforce.Chooser
+	// Assumed is the backend to write with where the kernel cannot be asked.
+	Assumed(w backend.Wish) backend.Backend
 	// RemoveAll removes every trace of dockwall's, and reports whether there was any.
 	RemoveAll(ctx context.Context) (changed bool, err error)
 }
@@ -76,7 +79,7 @@ type Bridges interface {
 // what cannot be taken back to its confirmation, and has before called with each plan.
 func (a *app) target(s config.Settings, onTrial func(plan.Plan) error) *enforce.Target {
 	h, socket := a.env.Host, a.socketFor(s)
-	o := enforce.Options{Log: a.logger(), Kernel: h.Kernel, Prober: h.Kernel, Backend: h.Kernel, Bridges: h.Bridges(socket), Frames: h.Frames,
+	o := enforce.Options{Log: a.logger(), Kernel: h.Kernel, Prober: h.Kernel, Chooser: h.Kernel, Bridges: h.Bridges(socket), Frames: h.Frames,
 		Latch: h.Latch, Limits: enforce.LimitsPath(socket), Once: true, Trial: onTrial != nil, Before: onTrial}
 	if h.Cutter != nil {
 		o.Cutter = h.Cutter

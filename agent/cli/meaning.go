@@ -3,7 +3,7 @@ package cli
 import (
 	"dockwall/netinfo"
 	"dockwall/rules"
-	"dockwall/rules/backend/iptables"
+	"dockwall/rules/backend"
 	"dockwall/rules/meaning"
 )
 
@@ -13,13 +13,13 @@ type Meaning func(before Before, after rules.Ruleset, s netinfo.Snapshot) (meani
 
 // Before is what the kernel holds, and how rules are written there.
 type Before struct {
-	State   iptables.State
-	Options iptables.Options
+	State   backend.State
+	Backend backend.Backend
 }
 
 // Mean is the Meaning that System uses.
 func Mean(before Before, after rules.Ruleset, s netinfo.Snapshot) (meaning.Difference, error) {
-	old, foreign := iptables.New(before.Options).Ruleset(before.State)
+	old, foreign := before.Backend.Ruleset(before.State)
 	d := meaning.Compare(old, after, s, meaning.Options{})
 	if foreign > 0 {
 		d.LeftOut = append(d.LeftOut, count(foreign, "rule")+" in dockwall's chains that dockwall did not write")

@@ -29,7 +29,7 @@ func TestMeanReadsTheKernel(t *testing.T) {
 		wanted, _ := compile.Compile(policytest.Policy(t), s)
 		o := iptables.Options{Variant: iptables.NFT, Guard: true, Inline: rapid.Bool().Draw(t, "inline")}
 		st := install(t, old, o)
-		d, err := cli.Mean(cli.Before{State: st, Options: o}, wanted, s)
+		d, err := cli.Mean(cli.Before{State: st, Backend: iptables.New(o)}, wanted, s)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -115,7 +115,7 @@ func TestMeanLeavesForeignRulesOut(t *testing.T) {
 	st := iptables.State{V4: []iptables.Table{{Name: "filter", Chains: []iptables.Chain{
 		{Name: "INPUT", Policy: "ACCEPT", Rules: []string{`-m comment --comment "dockwall:jump" -j DOCKWALL-INPUT`}},
 		{Name: "DOCKWALL-INPUT", Policy: "-", Rules: []string{"-p icmp -j DROP"}}}}}}
-	d, err := cli.Mean(cli.Before{State: st}, rules.Ruleset{}, netinfo.Snapshot{})
+	d, err := cli.Mean(cli.Before{State: st, Backend: iptables.New(iptables.Options{})}, rules.Ruleset{}, netinfo.Snapshot{})
 	want := meaning.Difference{Changes: []meaning.Change{}, LeftOut: []string{"1 rule in dockwall's chains that dockwall did not write"}}
 	if diff := cmp.Diff(want, d); diff != "" || err != nil {
 		t.Errorf("%v (-want +got):\n%s", err, diff)

@@ -9,7 +9,7 @@ import (
 	"dockwall/agent/config"
 	"dockwall/agent/enforce"
 	"dockwall/netinfo"
-	"dockwall/rules/backend/iptables"
+	"dockwall/rules/backend"
 )
 
 func (a *app) rulesCommand() *cobra.Command {
@@ -24,11 +24,10 @@ host that has nothing of dockwall's yet. The sets that the rules name are
 printed with --sets, as ipset restore takes them.`,
 		Args: cobra.NoArgs,
 		RunE: a.run(func(ctx context.Context) (result, error) {
-			families, err := familiesOf(family)
-			if err != nil {
+			if err := checkFamily(family); err != nil {
 				return nil, err
 			}
-			return a.rules(ctx, snapshot, families, sets)
+			return a.rules(ctx, snapshot, family, sets)
 		}),
 	}
 	snapshotFlag(cmd, &snapshot)
@@ -37,35 +36,33 @@ printed with --sets, as ipset restore takes them.`,
 	return cmd
 }
 
-func familiesOf(flag int) ([]iptables.Family, error) {
-	switch flag {
-	case 0:
-		return []iptables.Family{iptables.V4, iptables.V6}, nil
-	case 4:
-		return []iptables.Family{iptables.V4}, nil
-	case 6:
-		return []iptables.Family{iptables.V6}, nil
+// checkFamily checks --family; 0 is both.
+func checkFamily(flag int) error {
+	if flag != 0 && flag != 4 && flag != 6 {
+		return fmt.Errorf("--family is 4 or 6, not %d", flag)
 	}
-	return nil, fmt.Errorf("--family is 4 or 6, not %d", flag)
+	return nil
 }
 
 // rulesResult is the ruleset as text.
 type rulesResult struct {
 	header
-	Backend  iptables.Variant `json:"backend"`
-	Families []familyRules    `json:"families"`
+	Backend  string        `json:"backend"`
+	Families []familyRules `json:"families"`
 	sets     bool
 }
 
 // familyRules is one family's part.
 type familyRules struct {
-	Family iptables.Family `json:"family"`
+	Family int `json:"family"`
 	// Rules is for iptables-restore --noflush, Sets for ipset restore.
 	Rules string `json:"rules"`
 	Sets  string `json:"sets"`
+	// rulesTool and setsTool are these commands.
+	rulesTool, setsTool string
 }
 
-func (a *app) rules(ctx context.Context, snapshotFile string, families []iptables.Family, sets bool) (result, error) {
+func (a *app) rules(ctx context.Context, snapshotFile string, family int, sets bool) (result, error) {
 	w, err := a.wanted(ctx, snapshotFile)
 	if err != nil {
 		return nil, err
@@ -77,47 +74,28 @@ func (a *app) rules(ctx context.Context, snapshotFile string, families []iptable
 		}
 		w.rules = w.rules.Without(lacks...)
 	}
-	o := a.writing(ctx, w.doc.Settings.Firewall, w.snapshot, snapshotFile)
-	r := &rulesResult{Backend: o.Variant, sets: sets}
-	for _, f := range families {
-		fr := familyRules{Family: f, Rules: iptables.Render(w.rules, f, o).Body}
-		if !o.Inline {
-			fr.Sets = iptables.SetText(w.rules, f).Body
+	b := a.writing(ctx, w.doc.Settings.Firewall, w.snapshot, snapshotFile)
+	r := &rulesResult{Backend: b.Name(), sets: sets}
+	for _, t := range b.Texts(w.rules) {
+		if family == 0 || t.Family == 0 || t.Family == family {
+			r.Families = append(r.Families, familyRules{t.Family, t.Rules, t.Sets, t.RulesTool, t.SetsTool})
 		}
-		r.Families = append(r.Families, fr)
 	}
 	return r, nil
 }
 
-// writing says how the rules would be written. From a snapshot, or where the
-// kernel cannot be asked (only root may), it is what the settings say, with
-// the usual in the place of "auto".
-func (a *app) writing(ctx context.Context, f config.FirewallSettings, s netinfo.Snapshot, snapshotFile string) iptables.Options {
+// writing is the backend that the rules would be written with. From a snapshot, or if the
+// kernel cannot be asked (only root may), it follows from the settings alone.
+func (a *app) writing(ctx context.Context, f config.FirewallSettings, s netinfo.Snapshot, snapshotFile string) backend.Backend {
+	wish := backend.Wish{Backend: f.Backend, Sets: f.Sets, EngineVersion: s.Engine.Version}
 	if snapshotFile == "" && a.env.EUID == 0 {
-		o, err := a.options(ctx, f, s)
+		b, err := a.env.Host.Kernel.Choose(ctx, wish)
 		if err == nil {
-			return o
+			return b
 		}
-		a.note("%v; the rules are written for iptables-nft", err)
+		a.note("finding out how to write rules: %v; the rules are written for iptables-nft", err)
 	}
-	variant := iptables.NFT
-	if f.Backend == string(iptables.Legacy) {
-		variant = iptables.Legacy
-	}
-	return iptables.Options{Variant: variant, Inline: f.Sets == "inline", Guard: true}
-}
-
-// options asks the kernel how the rules are to be written.
-func (a *app) options(ctx context.Context, f config.FirewallSettings, s netinfo.Snapshot) (iptables.Options, error) {
-	v, err := a.env.Host.Kernel.Detect(ctx, f.Backend)
-	if err != nil {
-		return iptables.Options{}, fmt.Errorf("finding the iptables in use: %w", err)
-	}
-	o, err := a.env.Host.Kernel.Options(ctx, f.Sets, v, s.Engine.Version)
-	if err != nil {
-		return iptables.Options{}, fmt.Errorf("finding out how to write rules: %w", err)
-	}
-	return o, nil
+	return a.env.Host.Kernel.Assumed(wish)
 }
 
 func (r *rulesResult) code() int { return exitSame }
@@ -126,20 +104,13 @@ func (r *rulesResult) code() int { return exitSame }
 // commands do not take.
 func (r *rulesResult) text(p *printer) {
 	for _, f := range r.Families {
-		body, tool := f.Rules, restoreTool(f.Family)
+		body, tool := f.Rules, f.rulesTool
 		if r.sets {
-			body, tool = f.Sets, "ipset restore"
+			body, tool = f.Sets, f.setsTool
 		}
 		if len(r.Families) > 1 {
 			p.printf("# IPv%d, for %s\n", f.Family, tool)
 		}
 		p.printf("%s", body)
 	}
-}
-
-func restoreTool(f iptables.Family) string {
-	if f == iptables.V6 {
-		return "ip6tables-restore --noflush"
-	}
-	return "iptables-restore --noflush"
 }

@@ -22,14 +22,15 @@ func (a *agent) readKernel(ctx context.Context) (metrics.Reading, error) {
 	if in == nil {
 		return r, nil // nothing is in force yet
 	}
+	kernel := a.kernel.Backends()
 	var err error
-	if r.V4, err = a.kernel.Counters(ctx, in.Options.Variant, 4); err != nil {
+	if r.V4, err = kernel.Counters(ctx, in.Backend, 4); err != nil {
 		return r, err
 	}
-	if r.V6, err = a.kernel.Counters(ctx, in.Options.Variant, 6); err != nil {
+	if r.V6, err = kernel.Counters(ctx, in.Backend, 6); err != nil {
 		return r, err
 	}
-	if !in.Options.Inline {
+	if !in.Backend.Limits().Inline {
 		r.Sets, r.Entries, err = a.kernel.SetSizes(ctx)
 	}
 	return r, err

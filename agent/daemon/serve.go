@@ -135,7 +135,8 @@ func (a *agent) assemble(doc *config.Document) error {
 
 // target is the kernel that the loop brings to the file's policy.
 func (a *agent) target() *enforce.Target {
-	return enforce.New(enforce.Options{Log: a.log.Named("loop"), Kernel: a.kernel, Prober: a.kernel, Backend: a.kernel, Bridges: a.bridges,
+	kernel := a.kernel.Backends()
+	return enforce.New(enforce.Options{Log: a.log.Named("loop"), Kernel: kernel, Prober: kernel, Chooser: kernel, Bridges: a.bridges,
 		Cutter: a.cutter, Latch: a.latch, Frames: a.frames, Limits: enforce.LimitsPath(a.socket.Path())})
 }
 

@@ -154,6 +154,7 @@ func (k *Kernel) sets() ([]backend.SetState, error) {
 		out = append(out, s)
 	}
 	clear(k.filled)
+	slices.SortFunc(out, func(a, b backend.SetState) int { return strings.Compare(a.Name, b.Name) })
 	return out, nil
 }
 

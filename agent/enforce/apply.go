@@ -8,7 +8,7 @@ import (
 
 	"dockwall/netinfo"
 	"dockwall/rules"
-	"dockwall/rules/backend/iptables"
+	"dockwall/rules/backend"
 	"dockwall/rules/finding"
 	"dockwall/rules/plan"
 )
@@ -20,13 +20,13 @@ func (t *Target) apply(ctx context.Context, rs rules.Ruleset, look bool, r *Resu
 			return err
 		}
 	}
-	p, advance := t.difference(rs)
+	p, next := t.difference(rs)
 	r.Plan = p
 	if p.Empty() {
-		t.belief.enforced(&rs, t.belief.state)
+		t.belief.enforced(&rs, next)
 		return t.leaveOther(ctx)
 	}
-	if r.Repaired && exposed(p, t.backend.options.Guard) {
+	if r.Repaired && exposed(p, !t.backend.chosen.Limits().Unguarded) {
 		t.tighten()
 		r.Tightened = true
 	}
@@ -37,7 +37,7 @@ func (t *Target) apply(ctx context.Context, rs rules.Ruleset, look bool, r *Resu
 		return t.blame(ctx, rs, p, err)
 	}
 	r.Ran, r.Changed = true, len(p.Changes) > 0
-	t.belief.enforced(&rs, advance())
+	t.belief.enforced(&rs, next)
 	// Whether or not another program writes now: the next pass may find everything in
 	// order, and ask for no cut.
 	t.cut(p, func() rules.Ruleset { return rs })
@@ -53,22 +53,22 @@ func (t *Target) apply(ctx context.Context, rs rules.Ruleset, look bool, r *Resu
 }
 
 // difference is the plan to the ruleset, and the state that it leads to.
-func (t *Target) difference(rs rules.Ruleset) (plan.Plan, func() iptables.State) {
-	if t.prepared != nil && t.prepared.advance != nil {
-		return t.prepared.plan, t.prepared.advance
+func (t *Target) difference(rs rules.Ruleset) (plan.Plan, backend.State) {
+	if t.prepared != nil && t.prepared.next != nil {
+		return t.prepared.plan, t.prepared.next
 	}
-	return iptables.DiffAdvance(rs, t.belief.state, t.backend.options)
+	return t.backend.chosen.Diff(rs, t.belief.state)
 }
 
 // observe reads the kernel, and notes in what another program has changed it.
 func (t *Target) observe(ctx context.Context, rs rules.Ruleset, r *Result) error {
-	st, err := t.o.Kernel.Observe(ctx, t.backend.options.Variant)
+	st, err := t.o.Kernel.Observe(ctx, t.backend.chosen)
 	if err != nil {
 		return fmt.Errorf("reading the kernel: %w", err)
 	}
 	r.Drift = t.drifted(st)
 	r.Repaired = r.Drift != nil
-	t.belief.read(iptables.Share(st, rs))
+	t.belief.read(st)
 	return nil
 }
 
@@ -78,8 +78,11 @@ func (t *Target) blame(ctx context.Context, rs rules.Ruleset, p plan.Plan, err e
 	if _, lacks := plan.Lacks(err); lacks {
 		return err
 	}
-	st, lookErr := t.o.Kernel.Observe(ctx, t.backend.options.Variant)
-	if lookErr != nil || reflect.DeepEqual(iptables.Diff(rs, st, t.backend.options).Changes, p.Changes) {
+	st, lookErr := t.o.Kernel.Observe(ctx, t.backend.chosen)
+	if lookErr != nil {
+		return err
+	}
+	if now, _ := t.backend.chosen.Diff(rs, st); reflect.DeepEqual(now.Changes, p.Changes) {
 		return err
 	}
 	return &Problem{finding.ContestedRules, fmt.Errorf("another program is writing at the same time: %w", err)}
@@ -87,11 +90,11 @@ func (t *Target) blame(ctx context.Context, rs rules.Ruleset, p plan.Plan, err e
 
 // drifted returns in what the kernel is no longer as the last pass left it; nil:
 // it is. A set that is merely left over is of no kind.
-func (t *Target) drifted(st iptables.State) []plan.ChangeKind {
+func (t *Target) drifted(st backend.State) []plan.ChangeKind {
 	if !t.belief.succeeded || t.belief.ruleset == nil {
 		return nil
 	}
-	p := iptables.Diff(*t.belief.ruleset, st, t.backend.options)
+	p, _ := t.backend.chosen.Diff(*t.belief.ruleset, st)
 	if p.Empty() {
 		return nil
 	}
@@ -113,12 +116,16 @@ func (t *Target) verify(ctx context.Context, rs rules.Ruleset) error {
 			return nil
 		}
 	}
-	st, err := t.o.Kernel.Observe(ctx, t.backend.options.Variant)
+	st, err := t.o.Kernel.Observe(ctx, t.backend.chosen)
 	if err != nil {
 		return fmt.Errorf("reading the rules back: %w", err)
 	}
-	t.belief.state = iptables.Share(st, rs)
-	if rest := iptables.Diff(rs, st, t.backend.options); len(rest.Changes) > 0 {
+	rest, next := t.backend.chosen.Diff(rs, st)
+	t.belief.state = st
+	if rest.Empty() {
+		t.belief.state = next
+	}
+	if len(rest.Changes) > 0 {
 		return &Problem{finding.ContestedRules, fmt.Errorf("the kernel does not hold what was written a moment ago (%d differences, first in %s%s): another program is writing at the same time",
 			len(rest.Changes), rest.Changes[0].Chain, rest.Changes[0].Set)}
 	}

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"dockwall/rules"
-	"dockwall/rules/backend/iptables"
+	"dockwall/rules/backend"
 	"dockwall/rules/finding"
 )
 
@@ -32,7 +32,7 @@ type Belief struct {
 	// contestedSince is when another program got in the way first; zero: none does.
 	contestedSince time.Time
 	// state is what the kernel holds, in the phases Read and InForce.
-	state iptables.State
+	state backend.State
 	// ruleset was brought into force last; nil: none was. A later pass compares the
 	// kernel with it, to tell a change of dockwall's from another program's.
 	ruleset *rules.Ruleset
@@ -71,13 +71,13 @@ type framesBelief struct {
 func (b *Belief) known() bool { return b.phase == Read || b.phase == InForce }
 
 // forget has the next pass read the kernel.
-func (b *Belief) forget() { b.phase, b.state = Unknown, iptables.State{} }
+func (b *Belief) forget() { b.phase, b.state = Unknown, nil }
 
 // read notes what the kernel holds.
-func (b *Belief) read(st iptables.State) { b.phase, b.state = Read, st }
+func (b *Belief) read(st backend.State) { b.phase, b.state = Read, st }
 
 // enforced notes that the ruleset is in force, with the state that it came to.
-func (b *Belief) enforced(rs *rules.Ruleset, st iptables.State) {
+func (b *Belief) enforced(rs *rules.Ruleset, st backend.State) {
 	b.phase, b.state, b.ruleset, b.behind = InForce, st, rs, false
 }
 
@@ -113,7 +113,7 @@ func (b *Belief) Check() error {
 	illegal(b.phase == InForce && b.ruleset == nil, "no ruleset is in force")
 	illegal(b.behind && b.ruleset == nil, "members moved, and no ruleset was ever in force")
 	illegal((b.phase == Contested) == b.contestedSince.IsZero(), "contested and since when disagree")
-	illegal(!b.known() && len(b.state.V4)+len(b.state.V6)+len(b.state.Sets) > 0, "a state is kept that nobody vouches for")
+	illegal(!b.known() && b.state != nil, "a state is kept that nobody vouches for")
 	illegal(b.phase == InForce && !b.succeeded, "in force before any pass succeeded")
 	illegal(b.latch.shut != nil && lacks(rules.Stamp), "the latch is shut, and no packet can be stamped")
 	illegal(b.latch.shut != nil && b.ruleset == nil, "the latch is shut, and no ruleset was ever in force")

@@ -3,58 +3,52 @@ package enforce
 import (
 	"context"
 
-	"dockwall/rules/backend/iptables"
+	"dockwall/rules/backend"
 )
 
 // choice is how rules are written on this host.
 type choice struct {
-	// options have no Variant until it is chosen, and after the file chose another.
-	options iptables.Options
+	// chosen is nil until it is chosen, and again after the file asked for another.
+	chosen backend.Backend
+	// last is what was chosen last. It stays when the file asks for another.
+	last backend.Backend
 	// connected: the engine answered at the last pass.
 	connected bool
-	// untidy: the variant was chosen since the other one was tidied last.
+	// untidy: a backend was chosen since the others were tidied last.
 	untidy bool
 }
 
-// choose picks the variant: at first, after the file changed, and whenever the
-// engine has come back, since it may have come back with the other one.
+// choose picks the backend: at first, after the file changed, and whenever the engine has
+// come back, because it may have come back with another one.
 func (t *Target) choose(ctx context.Context) error {
 	c := &t.backend
 	back := t.snapshot.Engine.Connected && !c.connected
 	c.connected = t.snapshot.Engine.Connected
-	if c.options.Variant != "" && !back {
+	if c.chosen != nil && !back {
 		return nil
 	}
-	v, err := t.o.Backend.Detect(ctx, t.firewall.Backend)
+	b, err := t.o.Chooser.Choose(ctx, backend.Wish{Backend: t.firewall.Backend, Sets: t.firewall.Sets, EngineVersion: t.snapshot.Engine.Version})
 	if err != nil {
 		return err
 	}
-	o, err := t.o.Backend.Options(ctx, t.firewall.Sets, v, t.snapshot.Engine.Version)
-	if err != nil {
-		return err
-	}
-	if o != c.options {
+	if b != c.chosen {
 		t.belief.forget()
-		t.o.Log.Info("writing to", "variant", string(v), "sets", SetsWord(o), "guard", o.Guard)
+		l := b.Limits()
+		t.o.Log.Info("writing to", "variant", b.Name(), "sets", l.SetsWord(), "guard", !l.Unguarded)
 	}
-	c.options, c.untidy = o, true
+	c.chosen, c.last, c.untidy = b, b, true
 	return nil
 }
 
-// leaveOther removes what an earlier run wrote from the variant that is not in
-// use, once after each choice.
+// leaveOther removes what an earlier run wrote with another backend, once after each
+// choice.
 func (t *Target) leaveOther(ctx context.Context) error {
 	if !t.backend.untidy || t.o.Trial {
 		return nil
 	}
 	t.backend.untidy = false
-	return t.o.Backend.RemoveOther(ctx, t.backend.options.Variant)
+	return t.o.Chooser.RemoveOther(ctx, t.backend.chosen.Name())
 }
 
-// SetsWord is "inline" or "ipset".
-func SetsWord(o iptables.Options) string {
-	if o.Inline {
-		return "inline"
-	}
-	return "ipset"
-}
+// inline reports whether rules name each address because there are no sets.
+func (c *choice) inline() bool { return c.chosen != nil && c.chosen.Limits().Inline }

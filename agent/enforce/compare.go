@@ -5,7 +5,7 @@ import (
 
 	"dockwall/netinfo"
 	"dockwall/rules"
-	"dockwall/rules/backend/iptables"
+	"dockwall/rules/backend"
 	"dockwall/rules/finding"
 	"dockwall/rules/plan"
 )
@@ -16,9 +16,9 @@ type Difference struct {
 	// Want is the ruleset that the policy comes to on this host, without what the host
 	// lacks.
 	Want rules.Ruleset
-	// Have is what the kernel holds, and Options say how rules are written there.
-	Have    iptables.State
-	Options iptables.Options
+	// Have is what the kernel holds, as Backend reads it.
+	Have    backend.State
+	Backend backend.Backend
 }
 
 // prepared is a comparison, with the ruleset before anything was left out of it.
@@ -26,7 +26,8 @@ type prepared struct {
 	ruleset rules.Ruleset
 	without []rules.VerdictKind
 	plan    plan.Plan
-	advance func() iptables.State
+	// next is the state after the plan.
+	next backend.State
 }
 
 // Compare reads the kernel and compares it with the policy on these facts. It
@@ -44,7 +45,7 @@ func (t *Target) Compare(ctx context.Context, s netinfo.Snapshot) (Difference, e
 	if err := t.observe(ctx, want, &Result{}); err != nil {
 		return Difference{}, err
 	}
-	p, advance := iptables.DiffAdvance(want, t.belief.state, t.backend.options)
-	t.prepared = &prepared{rs, t.belief.without, p, advance}
-	return Difference{p, want, t.belief.state, t.backend.options}, nil
+	p, next := t.backend.chosen.Diff(want, t.belief.state)
+	t.prepared = &prepared{rs, t.belief.without, p, next}
+	return Difference{p, want, t.belief.state, t.backend.chosen}, nil
 }

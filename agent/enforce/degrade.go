@@ -18,7 +18,7 @@ func (t *Target) lacks(kind rules.VerdictKind) bool { return slices.Contains(t.b
 func (t *Target) bring(ctx context.Context, rs rules.Ruleset, look bool, r *Result) error {
 	without := slices.Clone(t.belief.without)
 	if t.prepared != nil && !slices.Equal(without, t.prepared.without) {
-		t.prepared.plan, t.prepared.advance = plan.Plan{}, nil
+		t.prepared.plan, t.prepared.next = plan.Plan{}, nil
 	}
 	var found []lack
 	latched := t.belief.latch.shut

@@ -13,6 +13,7 @@ import (
 	"dockwall/agent/config"
 	"dockwall/netinfo"
 	"dockwall/rules"
+	"dockwall/rules/backend"
 	"dockwall/rules/backend/iptables"
 	"dockwall/rules/plan"
 	"dockwall/rules/policy"
@@ -49,7 +50,7 @@ func newHost() *host { return &host{kernel: ruletest.NewKernel(iptables.NFT), li
 
 // target is a Target of the host.
 func (h *host) target(change ...func(*Options)) *Target {
-	o := Options{Log: hclog.NewNullLogger(), Kernel: h, Prober: h, Backend: h, Bridges: h, Frames: framesOf{h}, Latch: h, Cutter: h}
+	o := Options{Log: hclog.NewNullLogger(), Kernel: h, Prober: h, Chooser: h, Bridges: h, Frames: framesOf{h}, Latch: h, Cutter: h}
 	for _, f := range change {
 		f(&o)
 	}
@@ -72,7 +73,7 @@ type target struct {
 
 var targets = []target{{rules.Log, "-j NFLOG"}, {rules.Stamp, "-j CLASSIFY"}}
 
-func (h *host) Observe(context.Context, iptables.Variant) (iptables.State, error) {
+func (h *host) Observe(context.Context, backend.Backend) (backend.State, error) {
 	return h.kernel.State()
 }
 
@@ -117,16 +118,14 @@ func (h *host) refuse(steps []plan.Step, kinds []target) error {
 // text is the step's script.
 func text(s plan.Step) string { return s.Script().Body }
 
-func (h *host) Probe(context.Context, iptables.State, bool) (bool, error) { return false, nil }
-func (h *host) Holds(context.Context, iptables.State) (bool, error)       { return false, nil }
+func (h *host) Probe(context.Context, backend.State, bool) (bool, error) { return false, nil }
+func (h *host) Holds(context.Context, backend.State) (bool, error)       { return false, nil }
 
-func (h *host) Detect(context.Context, string) (iptables.Variant, error) { return iptables.NFT, nil }
-
-func (h *host) Options(_ context.Context, sets string, v iptables.Variant, _ string) (iptables.Options, error) {
-	return iptables.Options{Variant: v, Inline: sets == "inline", Guard: true}, nil
+func (h *host) Choose(_ context.Context, w backend.Wish) (backend.Backend, error) {
+	return iptables.New(iptables.Options{Variant: iptables.NFT, Inline: w.Sets == "inline", Guard: true}), nil
 }
 
-func (h *host) RemoveOther(context.Context, iptables.Variant) error {
+func (h *host) RemoveOther(context.Context, string) error {
 	h.others++
 	return nil
 }

@@ -3,7 +3,6 @@ package enforce
 import (
 	"context"
 
-	"dockwall/rules/backend/iptables"
 	"dockwall/rules/finding"
 )
 
@@ -12,7 +11,7 @@ import (
 // is known without compiling, comparing and reading again. done is false if
 // something else changed; then nothing was done.
 func (t *Target) follow(ctx context.Context, r *Result) (done bool, err error) {
-	if t.belief.phase != InForce || t.backend.untidy || t.backend.options.Inline {
+	if t.belief.phase != InForce || t.backend.untidy || t.backend.inline() {
 		return false, nil
 	}
 	moves, differs, ok := t.compiler.Follow(t.snapshot)
@@ -23,7 +22,7 @@ func (t *Target) follow(ctx context.Context, r *Result) (done bool, err error) {
 	if len(moves) == 0 {
 		return true, nil
 	}
-	p, ok := iptables.Move(moves, t.belief.state)
+	p, ok := t.backend.chosen.Move(moves, t.belief.state)
 	if !ok {
 		t.belief.forget()
 		return false, nil

@@ -7,13 +7,14 @@ import (
 
 	"dockwall/netinfo"
 	"dockwall/rules"
-	"dockwall/rules/backend/iptables"
+	"dockwall/rules/backend"
 	"dockwall/rules/plan"
 )
 
 // Kernel reads and writes rules and sets.
 type Kernel interface {
-	Observe(ctx context.Context, v iptables.Variant) (iptables.State, error)
+	// Observe reads what the kernel holds in the backend's language.
+	Observe(ctx context.Context, b backend.Backend) (backend.State, error)
 	// Run runs a plan. After an error the kernel is as it was.
 	Run(ctx context.Context, p plan.Plan) error
 }
@@ -22,19 +23,19 @@ type Kernel interface {
 type Prober interface {
 	// Probe reports whether something changed of which the kernel sends no event, or
 	// with all, which takes longer, anything.
-	Probe(ctx context.Context, s iptables.State, all bool) (changed bool, err error)
+	Probe(ctx context.Context, s backend.State, all bool) (changed bool, err error)
 	// Holds reports whether the kernel holds the state to which Run came after the
 	// last Observe. False: it does not, or only Observe can tell.
-	Holds(ctx context.Context, s iptables.State) (bool, error)
+	Holds(ctx context.Context, s backend.State) (bool, error)
 }
 
-// Backend chooses how to write.
-type Backend interface {
-	Detect(ctx context.Context, setting string) (iptables.Variant, error)
-	Options(ctx context.Context, sets string, v iptables.Variant, engineVersion string) (iptables.Options, error)
-	// RemoveOther removes dockwall's rules from the variant that is not in use, and
-	// the latch of an agent that was killed.
-	RemoveOther(ctx context.Context, inUse iptables.Variant) error
+// Chooser chooses how to write.
+type Chooser interface {
+	// Choose returns the backend to write with on this host.
+	Choose(ctx context.Context, w backend.Wish) (backend.Backend, error)
+	// RemoveOther removes dockwall's rules from all backends except the one of this
+	// name, and the latch of an agent that was killed.
+	RemoveOther(ctx context.Context, inUse string) error
 }
 
 // Bridges has the kernel show traffic between two ports of a bridge to the rules.
@@ -87,7 +88,7 @@ type Options struct {
 	Log     hclog.Logger
 	Kernel  Kernel
 	Prober  Prober
-	Backend Backend
+	Chooser Chooser
 	// Bridges is nil if isolation between containers of one network is not looked
 	// after.
 	Bridges Bridges

@@ -2,10 +2,8 @@ package enforce
 
 import (
 	"context"
-	"slices"
 
 	"dockwall/rules"
-	"dockwall/rules/backend/iptables"
 	"dockwall/rules/compile"
 )
 
@@ -32,7 +30,7 @@ func (t *Target) Probe(ctx context.Context, all bool) (changed bool, err error) 
 // Glances reports whether there are sets whose loss opens something, at which
 // Glance is to look more often.
 func (t *Target) Glances() bool {
-	if !t.belief.known() || t.belief.ruleset == nil || t.backend.options.Inline {
+	if !t.belief.known() || t.belief.ruleset == nil || t.backend.inline() {
 		return false
 	}
 	if t.glanced.of != t.belief.ruleset {
@@ -46,15 +44,6 @@ func (t *Target) Glance(ctx context.Context) (changed bool, err error) {
 	if t.o.Prober == nil || !t.belief.known() {
 		return false, nil
 	}
-	// As nftables': no digest of the legacy tables is made.
-	some := iptables.State{Variant: iptables.NFT}
-	for _, s := range t.belief.state.Sets {
-		if len(some.Sets) < maxGlance && slices.ContainsFunc(t.glanced.sets, func(name string) bool {
-			names := iptables.KernelSets(name)
-			return slices.Contains(names[:], s.Name)
-		}) {
-			some.Sets = append(some.Sets, s)
-		}
-	}
+	some := t.backend.chosen.Sets(t.belief.state, t.glanced.sets, maxGlance)
 	return t.o.Prober.Probe(ctx, some, false)
 }

@@ -35,7 +35,7 @@ func CodeOf(err error) finding.Code {
 // that dockwall works without.
 func (t *Target) Problems() []finding.Finding {
 	problems := slices.Clone(t.compiled.problems)
-	if t.backend.options.Inline && t.firewall.Sets == "auto" {
+	if t.backend.inline() && t.firewall.Sets == "auto" {
 		problems = append(problems, finding.New(finding.NoIPSet,
 			`ipset is not there, so rules name each address: that does the same, but long lists make it slow. Install the package ipset and restart dockwall, or write sets = "inline"`))
 	}

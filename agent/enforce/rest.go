@@ -6,14 +6,14 @@ import (
 	"slices"
 
 	"dockwall/rules"
-	"dockwall/rules/backend/iptables"
 	"dockwall/rules/compile"
 )
 
 // Rest is what a pass on trial leaves to the confirmation, because the steps that
 // lead back do not cover it.
 type Rest struct {
-	Variant iptables.Variant `json:"variant"`
+	// Variant is the name of the backend that was written with.
+	Variant string `json:"variant"`
 	// Frames is the table of the bridges.
 	Frames rules.Frames `json:"frames"`
 	// Isolated are the bridges on which containers are isolated from each other; all
@@ -23,7 +23,10 @@ type Rest struct {
 
 // Rest is what is left to do after a pass on trial.
 func (t *Target) Rest() Rest {
-	r := Rest{Variant: t.backend.options.Variant, Frames: t.frames()}
+	r := Rest{Frames: t.frames()}
+	if t.backend.chosen != nil {
+		r.Variant = t.backend.chosen.Name()
+	}
 	isolated := compile.Isolated(t.policy, t.snapshot)
 	for _, n := range t.snapshot.Networks {
 		if n.Bridge != "" && isolated != nil && isolated(n.Bridge) {
@@ -35,7 +38,7 @@ func (t *Target) Rest() Rest {
 
 // Finish does what a confirmed trial left.
 func (t *Target) Finish(ctx context.Context, r Rest) error {
-	errs := []error{t.o.Backend.RemoveOther(ctx, r.Variant)}
+	errs := []error{t.o.Chooser.RemoveOther(ctx, r.Variant)}
 	if t.o.Frames != nil {
 		if _, err := t.o.Frames.Put(r.Frames, false); err != nil && !errors.Is(err, rules.ErrNoFrames) {
 			errs = append(errs, err)

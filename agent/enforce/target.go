@@ -9,7 +9,7 @@ import (
 	"dockwall/agent/config"
 	"dockwall/netinfo"
 	"dockwall/rules"
-	"dockwall/rules/backend/iptables"
+	"dockwall/rules/backend"
 	"dockwall/rules/compile"
 	"dockwall/rules/finding"
 	"dockwall/rules/plan"
@@ -69,7 +69,8 @@ type Enforced struct {
 	// Isolation is why isolation between containers of one network is not in force;
 	// nil: it is, or no policy wants it.
 	Isolation error
-	Options   iptables.Options
+	// Backend is what it was written with.
+	Backend backend.Backend
 }
 
 // New returns a Target. Load comes before the first pass.
@@ -80,7 +81,7 @@ func New(o Options) *Target { return &Target{o: o} }
 func (t *Target) Load(p policy.Policy, f config.FirewallSettings) {
 	t.catchUp()
 	if f.Backend != t.firewall.Backend || f.Sets != t.firewall.Sets {
-		t.backend.options.Variant = ""
+		t.backend.chosen = nil
 	}
 	t.policy, t.firewall, t.fresh = p, f, true
 	t.belief.without = nil
@@ -152,13 +153,12 @@ func (t *Target) Enforced() (Enforced, bool) {
 	if t.belief.ruleset == nil {
 		return Enforced{}, false
 	}
-	return Enforced{*t.belief.ruleset, slices.Clone(t.belief.without), t.Problems(), t.belief.isolation, t.backend.options}, true
+	return Enforced{*t.belief.ruleset, slices.Clone(t.belief.without), t.Problems(), t.belief.isolation, t.backend.last}, true
 }
 
-// Writing says how rules are written here; false: no pass has found out yet.
-func (t *Target) Writing() (iptables.Options, bool) {
-	return t.backend.options, t.backend.options.Variant != ""
-}
+// Writing returns the backend that rules are written with here; nil: no pass has chosen
+// one yet.
+func (t *Target) Writing() backend.Backend { return t.backend.chosen }
 
 // Isolation is why isolation between containers of one network is not in force;
 // nil: it is, or no policy wants it.

@@ -5,7 +5,6 @@ import (
 	"dockwall/agent/enforce"
 	"dockwall/netinfo"
 	"dockwall/rules"
-	"dockwall/rules/backend/iptables"
 )
 
 // Enforced is what is in force: the document and the facts of the last pass that
@@ -44,7 +43,12 @@ func (l *Loop) Reporting() []rules.Origin {
 // Rendered returns the rules in force of a family, 4 or 6, as iptables-restore reads
 // them.
 func (in *Enforced) Rendered(family int) string {
-	return iptables.Render(in.Ruleset, iptables.Family(family), in.Options).Body
+	for _, t := range in.Backend.Texts(in.Ruleset) {
+		if t.Family == family || t.Family == 0 {
+			return t.Rules
+		}
+	}
+	return ""
 }
 
 // publishEnforced is called after each pass.

@@ -11,7 +11,6 @@ import (
 
 	"dockwall/agent/config"
 	"dockwall/rules"
-	"dockwall/rules/backend/iptables"
 )
 
 // wantEnforced fails unless the loop publishes this document, and rules that are in the
@@ -27,7 +26,7 @@ func wantEnforced(t *testing.T, when string, l *Loop, m *machine, want *config.D
 	if in.Document != want {
 		t.Errorf("%s: the enforced document is another", when)
 	}
-	rendered := iptables.Render(in.Ruleset, iptables.V4, in.Options).Body
+	rendered := in.Rendered(4)
 	var members strings.Builder
 	for _, s := range in.Ruleset.Sets {
 		for _, e := range s.Members {

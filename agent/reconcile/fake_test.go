@@ -17,6 +17,7 @@ import (
 	"dockwall/agent/enforce"
 	"dockwall/netinfo"
 	"dockwall/rules"
+	"dockwall/rules/backend"
 	"dockwall/rules/backend/iptables"
 	"dockwall/rules/plan"
 	"dockwall/rules/policy"
@@ -142,7 +143,7 @@ func (m *machine) Snapshot() (netinfo.Snapshot, time.Time, error) {
 	return m.snapshot, time.Time{}, m.factsErr
 }
 
-func (m *machine) Observe(context.Context, iptables.Variant) (iptables.State, error) {
+func (m *machine) Observe(context.Context, backend.Backend) (backend.State, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.observes++
@@ -190,9 +191,10 @@ func (m *machine) Run(_ context.Context, p plan.Plan) error {
 	return nil
 }
 
-func (m *machine) Probe(_ context.Context, s iptables.State, all bool) (bool, error) {
+func (m *machine) Probe(_ context.Context, believed backend.State, all bool) (bool, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	s := believed.(iptables.State)
 	now, err := m.kernel.State()
 	if !all {
 		// Only what it was given: how many members each set has.
@@ -208,15 +210,13 @@ func (m *machine) Probe(_ context.Context, s iptables.State, all bool) (bool, er
 }
 
 // Holds says that only a read can tell.
-func (m *machine) Holds(context.Context, iptables.State) (bool, error) { return false, nil }
+func (m *machine) Holds(context.Context, backend.State) (bool, error) { return false, nil }
 
-func (m *machine) Detect(context.Context, string) (iptables.Variant, error) { return iptables.NFT, nil }
-
-func (m *machine) Options(context.Context, string, iptables.Variant, string) (iptables.Options, error) {
-	return iptables.Options{Variant: iptables.NFT, Guard: true}, nil
+func (m *machine) Choose(context.Context, backend.Wish) (backend.Backend, error) {
+	return iptables.New(iptables.Options{Variant: iptables.NFT, Guard: true}), nil
 }
 
-func (m *machine) RemoveOther(context.Context, iptables.Variant) error { return nil }
+func (m *machine) RemoveOther(context.Context, string) error { return nil }
 
 func (m *machine) Show(isolated func(string) bool) error {
 	m.mu.Lock()
@@ -249,7 +249,7 @@ func (m *machine) saved() string {
 
 // start runs a loop over the machine until the test ends.
 func (m *machine) start(t *testing.T) *Loop {
-	o := enforce.Options{Log: hclog.NewNullLogger(), Kernel: m, Prober: m, Backend: m, Bridges: m, Latch: m}
+	o := enforce.Options{Log: hclog.NewNullLogger(), Kernel: m, Prober: m, Chooser: m, Bridges: m, Latch: m}
 	if m.cutter != nil {
 		o.Cutter = m.cutter
 	}

@@ -4,7 +4,6 @@ import (
 	"strings"
 	"time"
 
-	"dockwall/agent/enforce"
 	"dockwall/rules/finding"
 	"dockwall/rules/plan"
 )
@@ -44,8 +43,8 @@ func (c *cycle) status(r result) Status {
 		Reasons:  []Reason{},
 	}
 	c.addTrial(&st)
-	if o, known := c.o.Target.Writing(); known {
-		st.Backend, st.Sets = string(o.Variant), enforce.SetsWord(o)
+	if b := c.o.Target.Writing(); b != nil {
+		st.Backend, st.Sets = b.Name(), b.Limits().SetsWord()
 	}
 	for _, ct := range c.snapshot.Containers {
 		if len(ct.Endpoints) > 0 || ct.HostNetwork && ct.Running() {

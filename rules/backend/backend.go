@@ -37,6 +37,15 @@ type Backend interface {
 	Texts(want rules.Ruleset) []Text
 }
 
+// Wish is what the settings say about how to write, and what the choice depends on besides.
+type Wish struct {
+	// Backend and Sets are the words of firewall.backend and firewall.sets; empty
+	// means auto.
+	Backend, Sets string
+	// EngineVersion is Docker's; empty if it is unknown.
+	EngineVersion string
+}
+
 // Limits are the ways in which a backend falls short on a host.
 type Limits struct {
 	// Inline: there are no sets, and rules name each address. Move never applies.

@@ -28,7 +28,7 @@ func Env(version string) cli.Env {
 		Now:        time.Now,
 		Version:    version,
 		Meaning:    cli.Mean,
-		Host: cli.Host{Facts: facts.Once, Saved: facts.Saved, Kernel: kernel, Translations: kernel.Translations, Peers: hostnet.Peers,
+		Host: cli.Host{Facts: facts.Once, Saved: facts.Saved, Kernel: kernel.Backends(), Translations: kernel.Translations, Peers: hostnet.Peers,
 			Bridges: func(socket string) cli.Bridges { return kernel.Bridges(dataplane.SwitchedPath(socket)) },
 			Frames:  kernel.Frames(), Latch: &dataplane.Latch{},
 			Cutter: cutting{cutter.New(log).With(&dataplane.Barrier{})},

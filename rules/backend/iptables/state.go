@@ -13,7 +13,8 @@ import (
 type State struct {
 	Variant Variant
 	V4, V6  []Table
-	Sets    []SetState
+	// Sets are sorted by name.
+	Sets []SetState
 }
 
 func (s State) tables(f Family) []Table {
