@@ -54,7 +54,7 @@ func (w *frameWriter) addSet(s frameSet) error {
 
 // rules writes the chains.
 //
-//	prerouting  ─► from its own port? passes ─► foreign port? passes ─► a container's address? dropped
+//	prerouting  ─► IPv4, IPv6, ARP: from its own port? passes ─► foreign port? passes ─► a container's address? dropped
 //	forward     ─► tagged, between ports of containers that are kept apart? dropped
 //	input       ─► from a known place? passes ─► from a container's port? reported, dropped ─► reported
 //	postrouting ─► to its own port? passes   ─► foreign port? passes ─► a container's address? dropped
@@ -78,34 +78,43 @@ func (w *frameWriter) rules(f rules.Frames) error {
 }
 
 func (w *frameWriter) prerouting(c *nftables.Chain) {
-	advertised := w.conn.AddChain(&nftables.Chain{Name: "advertised", Table: w.table})
-	in := meta(expr.MetaKeyIIF)
-	w.add(c, protocol(unix.ETH_P_IP), in, network(ip4Source, 4, reg1w1), w.found(setPlaces4), ret())
-	w.add(c, protocol(unix.ETH_P_IPV6), advertisement(), jump(advertised))
-	w.add(c, protocol(unix.ETH_P_IPV6), in, network(ip6Source, 16, reg1w1), w.found(setPlaces6), ret())
-	w.add(c, protocol(unix.ETH_P_ARP), in, network(arpSender, 4, reg1w1), w.found(setPlaces4), ret())
-	w.add(c, in, w.found(setForeign), ret())
-	w.add(c, protocol(unix.ETH_P_IP), network(ip4Source, 4, reg1), w.found(setKnown4), drop())
-	w.add(c, protocol(unix.ETH_P_IPV6), network(ip6Source, 16, reg1), w.found(setKnown6), drop())
-	w.add(c, protocol(unix.ETH_P_ARP), network(arpSender, 4, reg1), w.found(setKnown4), drop())
-	// Two tags of VLAN 0: the rules above see no IP packet, and the receiver takes
+	in, v4, v6 := meta(expr.MetaKeyIIF), protocol(unix.ETH_P_IP), protocol(unix.ETH_P_IPV6)
+	// Nearly every frame is IP: it meets the rules of its own protocol alone.
+	ip4, ip6, arp := w.chain("prerouting4"), w.chain("prerouting6"), w.chain("prerouting_arp")
+	w.add(c, v4, goTo(ip4))
+	w.add(c, v6, goTo(ip6))
+	w.add(c, protocol(unix.ETH_P_ARP), goTo(arp))
+	// Two tags of VLAN 0: the other rules see no IP packet, and the receiver takes
 	// both off. A single tag is kept beside the packet, which is IP then.
+	w.add(c, in, w.found(setForeign), ret())
 	w.add(c, vlanZero(), protocol(unix.ETH_P_8021Q), drop())
 	w.add(c, vlanZero(), protocol(unix.ETH_P_8021AD), drop())
 
+	w.only(ip4, v4, in, network(ip4Source, 4, reg1w1), setPlaces4, network(ip4Source, 4, reg1), setKnown4)
+	w.only(arp, protocol(unix.ETH_P_ARP), in, network(arpSender, 4, reg1w1), setPlaces4, network(arpSender, 4, reg1), setKnown4)
 	// A neighbour advertisement claims its target address, whatever its source is.
-	w.add(advertised, in, network(ndTarget, 16, reg1w1), w.found(setPlaces6), ret())
-	w.add(advertised, in, w.found(setForeign), ret())
-	w.add(advertised, network(ndTarget, 16, reg1), w.found(setKnown6), drop())
+	advertised := w.chain("advertised")
+	w.add(ip6, advertisement(), jump(advertised))
+	w.only(ip6, v6, in, network(ip6Source, 16, reg1w1), setPlaces6, network(ip6Source, 16, reg1), setKnown6)
+	w.only(advertised, v6, in, network(ndTarget, 16, reg1w1), setPlaces6, network(ndTarget, 16, reg1), setKnown6)
 }
 
 func (w *frameWriter) postrouting(c *nftables.Chain) {
-	out := meta(expr.MetaKeyOIF)
-	w.add(c, protocol(unix.ETH_P_IP), out, network(ip4Destination, 4, reg1w1), w.found(setPlaces4), ret())
-	w.add(c, protocol(unix.ETH_P_IPV6), out, network(ip6Destination, 16, reg1w1), w.found(setPlaces6), ret())
-	w.add(c, out, w.found(setForeign), ret())
-	w.add(c, protocol(unix.ETH_P_IP), network(ip4Destination, 4, reg1), w.found(setKnown4), drop())
-	w.add(c, protocol(unix.ETH_P_IPV6), network(ip6Destination, 16, reg1), w.found(setKnown6), drop())
+	out, v4, v6 := meta(expr.MetaKeyOIF), protocol(unix.ETH_P_IP), protocol(unix.ETH_P_IPV6)
+	ip4, ip6 := w.chain("postrouting4"), w.chain("postrouting6")
+	w.add(c, v4, goTo(ip4))
+	w.add(c, v6, goTo(ip6))
+	w.only(ip4, v4, out, network(ip4Destination, 4, reg1w1), setPlaces4, network(ip4Destination, 4, reg1), setKnown4)
+	w.only(ip6, v6, out, network(ip6Destination, 16, reg1w1), setPlaces6, network(ip6Destination, 16, reg1), setKnown6)
+}
+
+// only drops frames of a container's address that pass another port than its own,
+// unless the port is foreign. second loads the address behind the port, first alone.
+// kind is the chain's protocol once more: without it nft lists bytes, not addresses.
+func (w *frameWriter) only(c *nftables.Chain, kind, port, second []expr.Any, places string, first []expr.Any, known string) {
+	w.add(c, kind, port, second, w.found(places), ret())
+	w.add(c, port, w.found(setForeign), ret())
+	w.add(c, kind, first, w.found(known), drop())
 }
 
 // forward drops tagged frames between two ports. A port that is not known is
@@ -174,6 +183,10 @@ func (w *frameWriter) report(group uint16, prefix string) []expr.Any {
 	}
 	limit := &expr.Limit{Type: expr.LimitTypePkts, Rate: askRate, Unit: expr.LimitTimeSecond, Burst: askBurst}
 	return []expr.Any{&expr.Dynset{SrcRegKey: reg1, SetName: setAsked, SetID: w.sets[setAsked].ID, Operation: uint32(unix.NFT_DYNSET_OP_UPDATE), Exprs: []expr.Any{limit}}, log}
+}
+
+func (w *frameWriter) chain(name string) *nftables.Chain {
+	return w.conn.AddChain(&nftables.Chain{Name: name, Table: w.table})
 }
 
 func (w *frameWriter) add(c *nftables.Chain, parts ...[]expr.Any) {

@@ -99,10 +99,10 @@ func TestFrameTableIsPutBack(t *testing.T) {
 	}
 	first := listed(t)
 	for _, command := range []string{
-		"nft flush ruleset", "nft delete table bridge dockwall", "nft flush table bridge dockwall", "nft flush chain bridge dockwall prerouting",
+		"nft flush ruleset", "nft delete table bridge dockwall", "nft flush table bridge dockwall", "nft flush chain bridge dockwall prerouting", "nft flush chain bridge dockwall prerouting4",
 		"nft flush set bridge dockwall known4", "nft add element bridge dockwall foreign '{ 12 }'", "nft insert rule bridge dockwall postrouting accept",
 		"nft add chain bridge dockwall prerouting '{ policy drop; }'",
-		"nft replace rule bridge dockwall prerouting handle $(nft -a list table bridge dockwall | sed -n 's/.*known4.*drop # handle //p' | head -1) accept",
+		"nft replace rule bridge dockwall prerouting4 handle $(nft -a list table bridge dockwall | sed -n 's/.*known4.*drop # handle //p' | head -1) accept",
 	} {
 		sh(t, command)
 		if listed(t) == first {
