@@ -183,7 +183,7 @@ func (s *story) problem() {
 // forwards anyway Docker's rules are not what lets people in.
 func (s *story) tamper(groups []group) {
 	s.t.Helper()
-	s.title("agentd runs again. Another program flushes the firewall while the stranger keeps trying the database")
+	s.title("agentd runs again. Another program flushes the firewall; the stranger keeps trying")
 	s.agent = s.town.LaunchAgentd()
 	s.agent.WaitState("enforcing")
 	repairs := s.status().Repairs
