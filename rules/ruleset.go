@@ -76,13 +76,11 @@ type Rule struct {
 	Origin  Origin  `json:"origin"`
 }
 
-// Origin says which part of the operator's file a rule comes from. Only Policy
+// Origin says which part of the operator's file a rule comes from. Only Subject
 // is rendered (into the comment); File and Line travel beside it.
 type Origin struct {
-	// Policy is the block's address: "published.shop", "defaults.published",
-	// "docker_api", "block.abusers"; or a word for dockwall's own framing
-	// rules ("established", "loopback", "dispatch").
-	Policy string `json:"policy"`
+	// Subject is the block, the default or the framing rule.
+	Subject Subject `json:"policy"`
 	// File is the base name, or the path relative to agent.hcl's folder; empty
 	// for what no file says.
 	File string `json:"file,omitempty"`

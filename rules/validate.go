@@ -86,7 +86,7 @@ func (v *validator) chains() {
 	for i := range v.rs.Chains {
 		for j, r := range v.rs.Chains[i].Rules {
 			if err := v.rule(r); err != nil {
-				v.errorf("chain %s, rule %d (%s): %w", v.rs.Chains[i].Name, j+1, r.Origin.Policy, err)
+				v.errorf("chain %s, rule %d (%s): %w", v.rs.Chains[i].Name, j+1, r.Origin.Subject, err)
 			}
 		}
 	}

@@ -144,9 +144,9 @@ func TestValidateRuleset(t *testing.T) {
 
 // An ID says what a rule does, not where it was written.
 func TestID(t *testing.T) {
-	a := rules.Rule{Match: []rules.Match{rules.InInterface{Name: "eth0"}}, Verdict: drop, Origin: rules.Origin{Policy: "a", Line: 1}}
+	a := rules.Rule{Match: []rules.Match{rules.InInterface{Name: "eth0"}}, Verdict: drop, Origin: rules.Origin{Subject: rules.Subject{Kind: "a"}, Line: 1}}
 	b := a
-	b.Origin = rules.Origin{Policy: "b", Line: 2}
+	b.Origin = rules.Origin{Subject: rules.Subject{Kind: "b"}, Line: 2}
 	c := a
 	c.Match = []rules.Match{rules.OutInterface{Name: "eth0"}}
 	if a.ID() != b.ID() || len(a.ID()) != 5 {

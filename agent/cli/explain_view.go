@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"dockwall/netinfo"
+	"dockwall/rules"
 	"dockwall/rules/explain"
 	"dockwall/rules/trace"
 )
@@ -59,11 +60,11 @@ func appendOnce(list []string, s string) []string {
 }
 
 // decider is a policy and its place.
-func decider(policy, position string) string {
+func decider(policy rules.Subject, position string) string {
 	if position == "" {
-		return policy
+		return policy.String()
 	}
-	return policy + " (" + position + ")"
+	return policy.String() + " (" + position + ")"
 }
 
 func (p *printer) verdict(v string) string {
@@ -96,7 +97,7 @@ func (p *printer) way(w *explain.Way) {
 	for _, s := range w.Walk {
 		p.printf("  %s\n", printable(line(s)))
 	}
-	if w.Policy == explain.None && w.Verdict == explain.Allow {
+	if w.Policy == explain.None() && w.Verdict == explain.Allow {
 		p.printf("  left to Docker's and the host's own rules\n")
 	}
 }
@@ -114,7 +115,7 @@ func title(w *explain.Way) string {
 		if w.Rule != "" {
 			return s + ", where the nat rule " + w.Rule + " sends it, received by the host"
 		}
-		if q.Proto == netinfo.ICMP || q.Proto == netinfo.ICMPv6 || w.Policy == explain.None {
+		if q.Proto == netinfo.ICMP || q.Proto == netinfo.ICMPv6 || w.Policy == explain.None() {
 			return s + ", received by the host"
 		}
 		return s + ", received by the host (docker-proxy, or a service)"
@@ -131,8 +132,8 @@ func line(s explain.Step) string {
 		mark = fmt.Sprintf("%s (%s)  ", s.Outcome, s.Missed)
 	}
 	by := ""
-	if s.Position != "" || !explain.Framing(s.Policy) {
-		by = "  [" + strings.TrimSpace(s.Policy+" "+s.Position) + "]"
+	if s.Position != "" || !s.Policy.Framing() {
+		by = "  [" + strings.TrimSpace(s.Policy.String()+" "+s.Position) + "]"
 	}
 	return fmt.Sprintf("%-24s %s%s%s", s.Chain, mark, s.Rule, by)
 }

@@ -101,9 +101,9 @@ func TestDiffSaysWhoGains(t *testing.T) {
 		d.Meaning[i].Sentence = ""
 	}
 	want := []meaning.Change{
-		{From: []string{"203.0.113.0/24"}, Via: []string{}, To: []string{"web 8080/tcp"}, Policy: "defaults.published", Was: "published.shop"},
-		{Gain: true, From: []string{"198.51.100.0/24"}, Via: []string{}, To: []string{"web 8080/tcp"}, Policy: "published.shop",
-			Position: "agent.hcl:4", Was: "defaults.published"},
+		{From: []string{"203.0.113.0/24"}, Via: []string{}, To: []string{"web 8080/tcp"}, Policy: rules.ParseSubject("defaults.published"), Was: rules.ParseSubject("published.shop")},
+		{Gain: true, From: []string{"198.51.100.0/24"}, Via: []string{}, To: []string{"web 8080/tcp"}, Policy: rules.ParseSubject("published.shop"),
+			Position: "agent.hcl:4", Was: rules.ParseSubject("defaults.published")},
 	}
 	if diff := cmp.Diff(want, d.Meaning); diff != "" {
 		t.Errorf("diff --json (-want +got):\n%s", diff)

@@ -44,7 +44,7 @@ func cuts(connection string, w wanted) string {
 	if err != nil || r.Verdict != explain.Deny {
 		return ""
 	}
-	would, by := "would", r.Policy
+	would, by := "would", r.Policy.String()
 	if !r.Agreed {
 		would = "may" // it depends on the interface, which is not known
 	}

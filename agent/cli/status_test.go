@@ -45,7 +45,7 @@ func degraded() reconcile.Status {
 		LastChange: reconcile.Change{At: at, Cause: "network connect", Took: 4100 * time.Microsecond, Rules: 1, Members: 2},
 		Repairs:    3, Containers: 5,
 		Problems: []compile.Problem{{Code: "selector_matches_nothing", Message: "containers.db matches no container now",
-			Origin: rules.Origin{Policy: "containers.db", File: "agent.d/db.hcl", Line: 4}}},
+			Origin: rules.Origin{Subject: rules.Subject{Kind: "containers", Name: "db"}, File: "agent.d/db.hcl", Line: 4}}},
 	}
 }
 

@@ -8,7 +8,7 @@ import (
 // defaultDefaults is what holds without a defaults block.
 func defaultDefaults() policy.Defaults {
 	return policy.Defaults{Published: policy.Deny, Between: policy.Allow, Egress: policy.Allow, Host: policy.Allow,
-		Origin: rules.Origin{Policy: "defaults"}}
+		Origin: rules.Origin{Subject: rules.Subject{Kind: "defaults"}}}
 }
 
 // defaults decodes the defaults block.

@@ -212,5 +212,5 @@ func (d *decoder) report(severity Severity, s *section, rng hcl.Range, p *proble
 
 // origin is where the block stands, for the rules that come from it.
 func (s *section) origin() rules.Origin {
-	return rules.Origin{Policy: s.address(), File: s.src.rel, Line: s.hcl.TypeRange.Start.Line}
+	return rules.Origin{Subject: rules.Subject{Kind: rules.Kind(s.kind.name), Name: s.name}, File: s.src.rel, Line: s.hcl.TypeRange.Start.Line}
 }

@@ -31,10 +31,10 @@ func ports(proto netinfo.Protocol, lo, hi uint16) policy.Ports {
 
 func fullPolicy() policy.Policy {
 	at := func(name string, line int) rules.Origin {
-		return rules.Origin{Policy: name, File: "agent.hcl", Line: line}
+		return rules.Origin{Subject: rules.ParseSubject(name), File: "agent.hcl", Line: line}
 	}
 	in := func(name string, line int) rules.Origin {
-		return rules.Origin{Policy: name, File: "agent.d/db.hcl", Line: line}
+		return rules.Origin{Subject: rules.ParseSubject(name), File: "agent.d/db.hcl", Line: line}
 	}
 	blocklist := &policy.Addresses{Name: "blocklist", Prefixes: prefixes("192.0.2.66/32"), Origin: at("addresses.blocklist", 25)}
 	office := &policy.Addresses{Name: "office", Origin: at("addresses.office", 21),
@@ -115,7 +115,7 @@ func TestDefaults(t *testing.T) {
 		t.Errorf("settings: -want +got:\n%s", diff)
 	}
 	wantPolicy := policy.Policy{DenyWith: policy.DenyDrop, LogDenied: true, Defaults: policy.Defaults{
-		Published: policy.Deny, Between: policy.Allow, Egress: policy.Allow, Host: policy.Allow, Origin: rules.Origin{Policy: "defaults"}}}
+		Published: policy.Deny, Between: policy.Allow, Egress: policy.Allow, Host: policy.Allow, Origin: rules.Origin{Subject: rules.Subject{Kind: "defaults"}}}}
 	if diff := cmp.Diff(wantPolicy, doc.Policy); diff != "" {
 		t.Errorf("policy: -want +got:\n%s", diff)
 	}

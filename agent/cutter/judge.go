@@ -11,7 +11,7 @@ import (
 
 // originHold is the framing rule that stops a source until it is known; it says
 // nothing about what is allowed.
-const originHold = "hold"
+const originHold = rules.KindHold
 
 // Judge returns those of the flows that the ruleset would not let begin now, in
 // the order given. routes returns the interface that leads to an address, which
@@ -165,7 +165,7 @@ func (j *judge) walk(p trace.Packet, base rules.Base) verdict {
 	switch {
 	case r.Verdict == trace.Pass:
 		return allow
-	case r.Verdict == trace.Undecided || r.Decided != nil && r.Decided.Origin.Policy == originHold:
+	case r.Verdict == trace.Undecided || r.Decided != nil && r.Decided.Origin.Subject.Kind == originHold:
 		return undecided
 	}
 	return deny

@@ -48,10 +48,10 @@ func small() rules.Ruleset {
 	return rules.Ruleset{
 		Chains: []rules.Chain{
 			{Name: "DOCKWALL-FORWARD", Rules: []rules.Rule{
-				{Match: []rules.Match{rules.InSet{Set: content, Dims: []rules.Dim{rules.Src}}}, Verdict: rules.Verdict{Kind: rules.Return}, Origin: rules.Origin{Policy: "published.a", File: "agent.hcl", Line: 3}},
-				{Verdict: rules.Verdict{Kind: rules.Drop}, Origin: rules.Origin{Policy: "defaults.published"}}}},
+				{Match: []rules.Match{rules.InSet{Set: content, Dims: []rules.Dim{rules.Src}}}, Verdict: rules.Verdict{Kind: rules.Return}, Origin: rules.Origin{Subject: rules.Subject{Kind: "published", Name: "a"}, File: "agent.hcl", Line: 3}},
+				{Verdict: rules.Verdict{Kind: rules.Drop}, Origin: rules.Origin{Subject: rules.Subject{Kind: "defaults", Name: "published"}}}}},
 			{Name: "DOCKWALL-INPUT", Rules: []rules.Rule{
-				{Match: []rules.Match{rules.InSet{Set: "h-x", Dims: []rules.Dim{rules.Dst, rules.Dst}}}, Verdict: rules.Verdict{Kind: rules.Drop}, Origin: rules.Origin{Policy: "defaults.published"}}}},
+				{Match: []rules.Match{rules.InSet{Set: "h-x", Dims: []rules.Dim{rules.Dst, rules.Dst}}}, Verdict: rules.Verdict{Kind: rules.Drop}, Origin: rules.Origin{Subject: rules.Subject{Kind: "defaults", Name: "published"}}}}},
 		},
 		Hooks: []rules.Hook{{Base: rules.BaseDockerUser, Chain: "DOCKWALL-FORWARD"}, {Base: rules.BaseInput, Chain: "DOCKWALL-INPUT"},
 			{Guard: true, Base: rules.BaseForward, Chain: "DOCKWALL-FORWARD"}, {Guard: true, Base: rules.BaseInput, Chain: "DOCKWALL-INPUT"}},

@@ -121,7 +121,7 @@ func TestProbeOfManySets(t *testing.T) {
 	for i := range 150 {
 		name := fmt.Sprintf("m-%d", i)
 		rs.Sets = append(rs.Sets, rules.Set{Name: name, Type: rules.HashNet, InPlace: true, Members: []rules.Member{{Prefix: netip.MustParsePrefix("192.0.2.0/24")}}})
-		rs.Chains[1].Rules = append(rs.Chains[1].Rules, rules.Rule{Match: []rules.Match{rules.InSet{Set: name, Dims: []rules.Dim{rules.Src}}}, Verdict: rules.Verdict{Kind: rules.Drop}, Origin: rules.Origin{Policy: "published.a"}})
+		rs.Chains[1].Rules = append(rs.Chains[1].Rules, rules.Rule{Match: []rules.Match{rules.InSet{Set: name, Dims: []rules.Dim{rules.Src}}}, Verdict: rules.Verdict{Kind: rules.Drop}, Origin: rules.Origin{Subject: rules.Subject{Kind: "published", Name: "a"}}})
 	}
 	st := apply(t, k, rs, backend.Options{Variant: backend.NFT})
 	if len(st.Sets) < 300 {

@@ -26,7 +26,7 @@ type StepError struct {
 	Line int
 	// Text is that line.
 	Text string
-	// Origin is the line's origin; Policy is empty if it is unknown.
+	// Origin is the line's origin; zero if it is unknown.
 	Origin rules.Origin
 	Err    error
 	// RolledBack is set if the kernel holds the ruleset of before.
@@ -38,8 +38,8 @@ func (e *StepError) Error() string {
 	if e.Origin.File != "" {
 		fmt.Fprintf(&b, "%s:%d: ", e.Origin.File, e.Origin.Line)
 	}
-	if e.Origin.Policy != "" {
-		fmt.Fprintf(&b, "%s: ", e.Origin.Policy)
+	if e.Origin.Subject != (rules.Subject{}) {
+		fmt.Fprintf(&b, "%s: ", e.Origin.Subject)
 	}
 	fmt.Fprintf(&b, "%s: %v", e.Step.Why, e.Err)
 	if e.Text != "" {

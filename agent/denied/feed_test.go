@@ -172,7 +172,7 @@ func TestPositionsFollowTheRules(t *testing.T) {
 		Version: func() uint64 { return version },
 		Origins: func() []rules.Origin {
 			asked++
-			return []rules.Origin{{Policy: "published.shop", File: "agent.hcl", Line: line}}
+			return []rules.Origin{{Subject: rules.ParseSubject("published.shop"), File: "agent.hcl", Line: line}}
 		},
 	})
 	position := func() string {

@@ -80,9 +80,9 @@ type places map[string]rules.Origin
 func newPlaces(origins []rules.Origin) places {
 	ps := places{}
 	for _, o := range origins {
-		prefix := compile.LogPrefix(o.Policy)
-		if before, ok := ps[prefix]; ok && before.Policy != o.Policy {
-			o = rules.Origin{Policy: strings.TrimPrefix(prefix, compile.LogPrefix("")) + "…"}
+		prefix := compile.LogPrefix(o.Subject)
+		if before, ok := ps[prefix]; ok && before.Subject != o.Subject {
+			o = rules.Origin{Subject: rules.Subject{Kind: rules.Kind(subjectOf(prefix) + "…")}}
 		}
 		ps[prefix] = o
 	}
@@ -93,11 +93,16 @@ func newPlaces(origins []rules.Origin) places {
 func (ps places) tell(p *Packet, prefix string) {
 	o, ok := ps[prefix]
 	if !ok {
-		p.Policy = strings.TrimPrefix(prefix, compile.LogPrefix(""))
+		p.Policy = subjectOf(prefix)
 		return
 	}
-	p.Policy = o.Policy
+	p.Policy = o.Subject.String()
 	if o.File != "" {
 		p.Position = fmt.Sprintf("%s:%d", o.File, o.Line)
 	}
+}
+
+// subjectOf is the subject in a prefix that may have been cut short.
+func subjectOf(prefix string) string {
+	return strings.TrimPrefix(prefix, compile.LogPrefix(rules.Subject{}))
 }

@@ -79,21 +79,21 @@ func TestNamedProtocol(t *testing.T) {
 func TestPlaces(t *testing.T) {
 	long := "network." + strings.Repeat("n", 100)
 	ps := newPlaces([]rules.Origin{
-		{Policy: "published.shop", File: "agent.hcl", Line: 31},
-		{Policy: "direct"},
-		{Policy: long, File: "agent.d/net.hcl", Line: 2},
-		{Policy: long, File: "agent.d/net.hcl", Line: 2},
-		{Policy: strings.Repeat("x", 60) + "1", File: "agent.hcl", Line: 1},
-		{Policy: strings.Repeat("x", 60) + "2", File: "agent.hcl", Line: 2},
+		{Subject: rules.ParseSubject("published.shop"), File: "agent.hcl", Line: 31},
+		{Subject: rules.ParseSubject("direct")},
+		{Subject: rules.ParseSubject(long), File: "agent.d/net.hcl", Line: 2},
+		{Subject: rules.ParseSubject(long), File: "agent.d/net.hcl", Line: 2},
+		{Subject: rules.ParseSubject(strings.Repeat("x", 60) + "1"), File: "agent.hcl", Line: 1},
+		{Subject: rules.ParseSubject(strings.Repeat("x", 60) + "2"), File: "agent.hcl", Line: 2},
 	})
 	type place struct{ Policy, Position string }
 	for prefix, want := range map[string]place{
-		"dockwall:published.shop":                        {"published.shop", "agent.hcl:31"},
-		"dockwall:direct":                                {"direct", ""},
-		compile.LogPrefix(long):                          {long, "agent.d/net.hcl:2"},
-		compile.LogPrefix(strings.Repeat("x", 60) + "1"): {strings.Repeat("x", 54) + "…", ""},
-		"dockwall:published.gone":                        {"published.gone", ""},
-		"their own":                                      {"their own", ""},
+		"dockwall:published.shop":                   {"published.shop", "agent.hcl:31"},
+		"dockwall:direct":                           {"direct", ""},
+		compile.LogPrefix(rules.ParseSubject(long)): {long, "agent.d/net.hcl:2"},
+		compile.LogPrefix(rules.ParseSubject(strings.Repeat("x", 60) + "1")): {strings.Repeat("x", 54) + "…", ""},
+		"dockwall:published.gone": {"published.gone", ""},
+		"their own":               {"their own", ""},
 	} {
 		var p Packet
 		ps.tell(&p, prefix)

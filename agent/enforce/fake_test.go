@@ -196,7 +196,7 @@ func allowing(from string) policy.Policy {
 		Defaults:   policy.Defaults{Published: policy.Deny, Between: policy.Allow, Egress: policy.Allow, Host: policy.Allow},
 		Containers: []*policy.Selector{sel},
 		Published: []*policy.Published{{Name: "shop", To: []*policy.Selector{sel},
-			From: policy.AddressList{Literals: []netip.Prefix{netip.MustParsePrefix(from)}}, Origin: rules.Origin{Policy: "published.shop", File: "agent.hcl", Line: 3}}},
+			From: policy.AddressList{Literals: []netip.Prefix{netip.MustParsePrefix(from)}}, Origin: rules.Origin{Subject: rules.ParseSubject("published.shop"), File: "agent.hcl", Line: 3}}},
 	}
 }
 

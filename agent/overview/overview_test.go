@@ -13,7 +13,7 @@ import (
 )
 
 func at(name string, line int) rules.Origin {
-	return rules.Origin{Policy: name, File: "agent.hcl", Line: line}
+	return rules.Origin{Subject: rules.ParseSubject(name), File: "agent.hcl", Line: line}
 }
 
 // shop is a policy with a block of every kind.

@@ -22,12 +22,12 @@ func policies(f Facts) []Policy {
 	all := []Policy{}
 	told := map[string]bool{}
 	for _, o := range origins(f.Policy) {
-		told[o.Policy] = true
+		told[o.Subject.String()] = true
 		all = append(all, f.policy(o))
 	}
 	networks := map[string]rules.Origin{}
 	for _, n := range f.Policy.Networks {
-		networks[n.Origin.Policy] = n.Origin
+		networks[n.Origin.Subject.String()] = n.Origin
 	}
 	var rest []string
 	for name, n := range f.Denied {
@@ -39,7 +39,7 @@ func policies(f Facts) []Policy {
 	for _, name := range rest {
 		o, ok := networks[name]
 		if !ok {
-			o = rules.Origin{Policy: name}
+			o = rules.Origin{Subject: rules.ParseSubject(name)}
 		}
 		all = append(all, f.policy(o))
 	}
@@ -47,7 +47,8 @@ func policies(f Facts) []Policy {
 }
 
 func (f Facts) policy(o rules.Origin) Policy {
-	p := Policy{Name: o.Policy, Allowed: f.Allowed[o.Policy], Denied: f.Denied[o.Policy]}
+	name := o.Subject.String()
+	p := Policy{Name: name, Allowed: f.Allowed[name], Denied: f.Denied[name]}
 	if o.File != "" {
 		p.Position = fmt.Sprintf("%s:%d", o.File, o.Line)
 	}

@@ -18,7 +18,7 @@ import (
 func TestWhatBeginsIsJudged(t *testing.T) {
 	office := policy.AddressList{Literals: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("2001:db8:1::/64")}}
 	p := policy.Policy{Defaults: policy.Defaults{Published: policy.Deny, Between: policy.Allow, Egress: policy.Allow, Host: policy.Allow},
-		Published: []*policy.Published{{Name: "office", From: office, Origin: rules.Origin{Policy: "published.office"}}}}
+		Published: []*policy.Published{{Name: "office", From: office, Origin: rules.Origin{Subject: rules.Subject{Kind: "published", Name: "office"}}}}}
 	rs, _ := compile.Compile(p, netinfo.Snapshot{Networks: []netinfo.Network{{ID: "n", Name: "bridge", Driver: "bridge", Bridge: "docker0"}}})
 	m := trace.New(rs)
 	for _, tc := range []struct {
@@ -62,8 +62,8 @@ func TestWhatBeginsIsJudged(t *testing.T) {
 // them path MTU discovery fails. A redirect is judged.
 func TestErrorsPass(t *testing.T) {
 	deny := policy.Defaults{Published: policy.Deny, Between: policy.Deny, Egress: policy.Deny, Host: policy.Deny}
-	p := policy.Policy{Defaults: deny, Host: []*policy.Host{{Name: "none", Origin: rules.Origin{Policy: "host.none"}}},
-		Egress: []*policy.Egress{{Name: "none", Origin: rules.Origin{Policy: "egress.none"}}}}
+	p := policy.Policy{Defaults: deny, Host: []*policy.Host{{Name: "none", Origin: rules.Origin{Subject: rules.Subject{Kind: "host", Name: "none"}}}},
+		Egress: []*policy.Egress{{Name: "none", Origin: rules.Origin{Subject: rules.Subject{Kind: "egress", Name: "none"}}}}}
 	rs, _ := compile.Compile(p, netinfo.Snapshot{Networks: []netinfo.Network{{ID: "n", Name: "bridge", Driver: "bridge", Bridge: "docker0",
 		Subnets: []netip.Prefix{netip.MustParsePrefix("172.17.0.0/16"), netip.MustParsePrefix("fd00::/64")}}}})
 	m := trace.New(rs)

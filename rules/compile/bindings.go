@@ -88,7 +88,7 @@ func (b *builder) publishedPortsNamed(words ...string) rules.InSet {
 	for _, p := range b.s.Proxies {
 		served = append(served, b.hostMembers(netinfo.Container{}, p)...)
 	}
-	set := b.portSet(publishedPortsKind, words, b.closing, rules.Origin{Policy: "published"}, served...)
+	set := b.portSet(publishedPortsKind, words, b.closing, rules.KindPublished.Origin(), served...)
 	b.listening(set.Set, func(ports map[hostPort]bool) (ms []rules.Member) {
 		for _, c := range b.s.Containers {
 			c.Ports = slices.DeleteFunc(slices.Clone(c.Ports), func(p netinfo.PublishedPort) bool { return !covers(p, ports) })

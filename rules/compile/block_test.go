@@ -17,7 +17,7 @@ import (
 func TestBlockToLeavesReplies(t *testing.T) {
 	to := policy.AddressList{Literals: []netip.Prefix{netip.MustParsePrefix("198.51.100.0/24"), netip.MustParsePrefix("2001:db8:9::/64")}}
 	p := policy.Policy{Defaults: policy.Defaults{Published: policy.Allow, Between: policy.Allow, Egress: policy.Allow, Host: policy.Allow},
-		Blocks: []*policy.Block{{Name: "bad", To: to, Origin: rules.Origin{Policy: "block.bad"}}}}
+		Blocks: []*policy.Block{{Name: "bad", To: to, Origin: rules.Origin{Subject: rules.Subject{Kind: "block", Name: "bad"}}}}}
 	rs, _ := compile.Compile(p, netinfo.Snapshot{Networks: []netinfo.Network{{ID: "n", Name: "bridge", Driver: "bridge", Bridge: "docker0"}}})
 	m := trace.New(rs)
 	for _, tc := range []struct {
@@ -71,7 +71,7 @@ func TestBlockFromEndsWhatGoesOn(t *testing.T) {
 	} {
 		from := policy.AddressList{Literals: []netip.Prefix{netip.MustParsePrefix(tc.blocked[0]), netip.MustParsePrefix(tc.blocked[1])}}
 		p := policy.Policy{Defaults: policy.Defaults{Published: policy.Allow, Between: policy.Allow, Egress: policy.Allow, Host: policy.Allow},
-			Blocks: []*policy.Block{{Name: "bad", From: from, Origin: rules.Origin{Policy: "block.bad"}}}}
+			Blocks: []*policy.Block{{Name: "bad", From: from, Origin: rules.Origin{Subject: rules.Subject{Kind: "block", Name: "bad"}}}}}
 		rs, _ := compile.Compile(p, snapshot)
 		m := trace.New(rs)
 		for _, state := range []rules.ConnState{rules.StateEstablished, rules.StateRelated} {

@@ -80,7 +80,7 @@ func (c *chain) deny(o rules.Origin, ms ...rules.Match) {
 func (c *chain) report(o rules.Origin, ms ...rules.Match) {
 	if c.b.p.LogDenied {
 		c.add(rules.Rule{Match: append(slices.Clone(ms), rules.Limit{Rate: logRate, Burst: logBurst}), Origin: o,
-			Verdict: rules.Verdict{Kind: rules.Log, Group: LogGroup, Prefix: LogPrefix(o.Policy)}})
+			Verdict: rules.Verdict{Kind: rules.Log, Group: LogGroup, Prefix: LogPrefix(o.Subject)}})
 	}
 }
 

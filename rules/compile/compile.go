@@ -78,13 +78,12 @@ const (
 	holdBurst = 200
 )
 
-// HeldPolicy is the policy that held packets are reported under.
-const HeldPolicy = "hold"
+// LogPrefix is the NFLOG prefix of denials by this subject. It is cut to the
+// length that NFLOG takes; a network's name may be longer.
+func LogPrefix(s rules.Subject) string { return logPrefix(s.String()) }
 
-// LogPrefix is what denials under this policy are reported with. It is cut to
-// what NFLOG takes; a network's name may be longer.
-func LogPrefix(policy string) string {
-	s := "dockwall:" + policy
+func logPrefix(subject string) string {
+	s := "dockwall:" + subject
 	if len(s) <= rules.MaxLogPrefix {
 		return s
 	}
@@ -97,15 +96,15 @@ func LogPrefix(policy string) string {
 
 // Origins of the framing rules, which no block of the file asks for.
 var (
-	byEstablished = rules.Origin{Policy: "established"}
-	byLoopback    = rules.Origin{Policy: "loopback"}
-	byDispatch    = rules.Origin{Policy: "dispatch"}
-	byForwarded   = rules.Origin{Policy: "not.docker"}
-	byNeighbours  = rules.Origin{Policy: "neighbours"}
-	byHold        = rules.Origin{Policy: HeldPolicy}
-	byJudge       = rules.Origin{Policy: "judged"}
-	byDirect      = rules.Origin{Policy: "direct"}
-	byRouteLocal  = rules.Origin{Policy: "loopback.martian"}
+	byEstablished = rules.KindEstablished.Origin()
+	byLoopback    = rules.KindLoopback.Origin()
+	byDispatch    = rules.KindDispatch.Origin()
+	byForwarded   = rules.KindNotDocker.Origin()
+	byNeighbours  = rules.KindNeighbours.Origin()
+	byHold        = rules.KindHold.Origin()
+	byJudge       = rules.KindJudged.Origin()
+	byDirect      = rules.KindDirect.Origin()
+	byRouteLocal  = rules.KindMartian.Origin()
 )
 
 // Compile returns the ruleset that holds the host to the policy, and what the
@@ -370,7 +369,7 @@ func (b *builder) fromOutside() {
 			// A port that a container has now is that container's.
 			all := b.proxied(func(netinfo.Container, netinfo.PublishedPort) bool { return true })
 			for _, words := range [][]string{{"all"}, {"all", "again"}} { // see toPublished
-				c.add(b.goTo(chainProxy, byDispatch, b.portSet("p", words, all, rules.Origin{Policy: "published"})))
+				c.add(b.goTo(chainProxy, byDispatch, b.portSet("p", words, all, rules.KindPublished.Origin())))
 			}
 			c.add(named...)
 		}

@@ -34,7 +34,9 @@ func (b *builder) matterHost() matter {
 
 // origin names the default. Defaults have no position: they hold where the
 // file says nothing.
-func (m matter) origin() rules.Origin { return rules.Origin{Policy: "defaults." + m.name} }
+func (m matter) origin() rules.Origin {
+	return rules.Origin{Subject: rules.Subject{Kind: rules.KindDefaults, Name: m.name}}
+}
 
 // networkDefault is what a network block says about a matter.
 type networkDefault struct {

@@ -62,5 +62,5 @@ func (b *builder) apiOrigin() rules.Origin {
 	if a := b.p.DockerAPI; a != nil {
 		return a.Origin
 	}
-	return rules.Origin{Policy: "docker_api"}
+	return rules.KindDockerAPI.Origin()
 }

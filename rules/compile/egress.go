@@ -112,7 +112,7 @@ func (b *builder) hold(c *chain) { b.holdRules(c, b.unknown()) }
 func (b *builder) holdRules(c *chain, unknown rules.InSet) {
 	c.add(
 		rules.Rule{Match: []rules.Match{unknown, rules.Limit{Rate: holdRate, Burst: holdBurst}}, Origin: byHold,
-			Verdict: rules.Verdict{Kind: rules.Log, Group: HoldGroup, Prefix: LogPrefix(HeldPolicy)}},
+			Verdict: rules.Verdict{Kind: rules.Log, Group: HoldGroup, Prefix: LogPrefix(byHold.Subject)}},
 		rules.Rule{Match: []rules.Match{unknown}, Verdict: rules.Verdict{Kind: rules.Drop}, Origin: byHold})
 }
 

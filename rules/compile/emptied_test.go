@@ -46,7 +46,7 @@ func TestEmptiedSetsOpenNothing(t *testing.T) {
 			q := policytest.Question(t, s)
 			for _, way := range trace.Packets(s, q) {
 				was := before.Run(way.Packet, way.Base)
-				if was.Verdict == trace.Pass || was.Decided != nil && was.Decided.Origin.Policy == policy.BySpoofed {
+				if was.Verdict == trace.Pass || was.Decided != nil && was.Decided.Origin.Subject.Kind == policy.BySpoofed {
 					continue
 				}
 				refused++

@@ -15,7 +15,7 @@ func Frames(p policy.Policy, s netinfo.Snapshot) rules.Frames {
 	ports := s.Ports()
 	f := rules.Frames{NoTags: b.denies(b.matterBetween()), Places: places(s, ports), Foreign: foreignPorts(s)}
 	if len(p.Egress)+len(p.Host) > 0 {
-		f.Hold, f.Group, f.Prefix, f.Seen = true, HoldGroup, LogPrefix(HeldPolicy), slices.Clone(s.Sightings)
+		f.Hold, f.Group, f.Prefix, f.Seen = true, HoldGroup, LogPrefix(byHold.Subject), slices.Clone(s.Sightings)
 		slices.SortFunc(f.Seen, netinfo.Place.Compare)
 	}
 	if f.NoTags {

@@ -77,7 +77,7 @@ func (b *builder) hostNetworkNext(c *chain, name string, spare rules.Verdict) {
 }
 
 // byServices is the origin of what spares the host's own services.
-var byServices = rules.Origin{Policy: "services"}
+var byServices = rules.KindServices.Origin()
 
 // servicesSet is the set of the host's own services on these ports.
 func (b *builder) servicesSet(ports []policy.Ports) rules.InSet {

@@ -11,8 +11,8 @@ import (
 const chainRouters = "DOCKWALL-ROUTERS"
 
 var (
-	byICMP    = rules.Origin{Policy: "icmp"}
-	byRouters = rules.Origin{Policy: "routers"}
+	byICMP    = rules.KindICMP.Origin()
+	byRouters = rules.KindRouters.Origin()
 	icmps     = []rules.Proto{{Proto: netinfo.ICMP}, {Proto: netinfo.ICMPv6}}
 )
 

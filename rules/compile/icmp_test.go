@@ -18,8 +18,8 @@ import (
 func TestWhatNeighboursSend(t *testing.T) {
 	all := []*policy.Selector{{Name: "all", Names: []string{"*"}}}
 	p := policy.Policy{Defaults: policy.Defaults{Published: policy.Deny, Between: policy.Deny, Egress: policy.Allow, Host: policy.Allow},
-		Between: []*policy.Between{{Name: "all", From: all, To: all, Origin: rules.Origin{Policy: "between.all"}}},
-		Host:    []*policy.Host{{Name: "none", Origin: rules.Origin{Policy: "host.none"}}}}
+		Between: []*policy.Between{{Name: "all", From: all, To: all, Origin: rules.Origin{Subject: rules.Subject{Kind: "between", Name: "all"}}}},
+		Host:    []*policy.Host{{Name: "none", Origin: rules.Origin{Subject: rules.Subject{Kind: "host", Name: "none"}}}}}
 	s := netinfo.Snapshot{Networks: []netinfo.Network{{ID: "n", Name: "net", Driver: "bridge", Bridge: "br-0123456789ab",
 		Subnets: []netip.Prefix{netip.MustParsePrefix("172.18.0.0/16"), netip.MustParsePrefix("fd00::/64")}}},
 		Containers: []netinfo.Container{onBridge("c", "n", "fd00::3"), onBridge("d", "n", "fd00::2"), onBridge("c4", "n", "172.18.0.3"), onBridge("d4", "n", "172.18.0.2")}}

@@ -15,7 +15,7 @@ import (
 
 func TestLogPrefixFits(t *testing.T) {
 	for _, name := range []string{"published.shop", strings.Repeat("n", 300), "network." + strings.Repeat("ü", 60), "network.x" + strings.Repeat("ü", 60)} {
-		p := compile.LogPrefix(name)
+		p := compile.LogPrefix(rules.ParseSubject(name))
 		if len(p) > rules.MaxLogPrefix || len(p) < min(len("dockwall:"+name), rules.MaxLogPrefix-3) || !utf8.ValidString(p) || !strings.HasPrefix("dockwall:"+name, p) {
 			t.Errorf("%s is reported with %q", name, p)
 		}
@@ -27,7 +27,7 @@ func TestLongNamesCompile(t *testing.T) {
 	s := netinfo.Snapshot{Links: []netinfo.Link{{Index: 1, Name: "br-1", Kind: "bridge"}}, Networks: []netinfo.Network{{
 		ID: "n", Name: strings.Repeat("n", 100), Driver: "bridge", Bridge: "br-1", Mode4: netinfo.GatewayNAT, Mode6: netinfo.GatewayNAT}}}
 	p := policy.Policy{LogDenied: true, Networks: []policy.Network{{Name: s.Networks[0].Name, Between: policy.Deny,
-		Origin: rules.Origin{Policy: "network." + s.Networks[0].Name}}}}
+		Origin: rules.Origin{Subject: rules.Subject{Kind: "network", Name: s.Networks[0].Name}}}}}
 	rs, _ := compile.Compile(p, s)
 	if err := rs.Validate(); err != nil {
 		t.Error(err)
@@ -38,9 +38,9 @@ func TestLongNamesCompile(t *testing.T) {
 func TestHeldSourcesAreReported(t *testing.T) {
 	web := &policy.Selector{Name: "web", Names: []string{"web"}}
 	p := policy.Policy{
-		Egress: []*policy.Egress{{Name: "few", From: []*policy.Selector{web}, Origin: rules.Origin{Policy: "egress.few"},
+		Egress: []*policy.Egress{{Name: "few", From: []*policy.Selector{web}, Origin: rules.Origin{Subject: rules.Subject{Kind: "egress", Name: "few"}},
 			To: policy.AddressList{Literals: []netip.Prefix{netip.MustParsePrefix("192.0.2.1/32")}}}},
-		Host: []*policy.Host{{Name: "dns", From: []*policy.Selector{web}, Origin: rules.Origin{Policy: "host.dns"}}},
+		Host: []*policy.Host{{Name: "dns", From: []*policy.Selector{web}, Origin: rules.Origin{Subject: rules.Subject{Kind: "host", Name: "dns"}}}},
 	}
 	rs, _ := compile.Compile(p, netinfo.Snapshot{Links: []netinfo.Link{{Index: 2, Name: "eth0"}}})
 	for _, name := range []string{"DOCKWALL-EGRESS", "DOCKWALL-SERVICES"} {
@@ -49,7 +49,7 @@ func TestHeldSourcesAreReported(t *testing.T) {
 			t.Fatalf("there is no %s", name)
 		}
 		drop := slices.IndexFunc(c.Rules, func(r rules.Rule) bool {
-			return r.Verdict.Kind == rules.Drop && r.Origin.Policy == compile.HeldPolicy
+			return r.Verdict.Kind == rules.Drop && r.Origin.Subject.Kind == rules.KindHold
 		})
 		if drop < 1 {
 			t.Fatalf("%s holds nobody, or before it reports: %+v", name, c.Rules)

@@ -12,7 +12,7 @@ import (
 
 // byUnannounced is the origin of what refuses the host's way to a container that
 // nobody knows yet.
-var byUnannounced = rules.Origin{Policy: "unannounced"}
+var byUnannounced = rules.KindUnannounced.Origin()
 
 // manyAddrs are destinations that docker-proxy never dials: groups, everybody,
 // and what is on the link alone.

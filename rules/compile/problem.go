@@ -156,7 +156,7 @@ func betweenProblems(p policy.Policy, s netinfo.Snapshot) []Problem {
 	for _, bt := range p.Between {
 		from, to := at.of(bt.From), at.of(bt.To)
 		if len(from) > 0 && len(to) > 0 && !anyIn(from, to) {
-			ps = append(ps, finding.New(finding.NoCommonNetwork, fmt.Sprintf("%s: its two sides share no network now, so it allows only the way through published ports", bt.Origin.Policy)).
+			ps = append(ps, finding.New(finding.NoCommonNetwork, fmt.Sprintf("%s: its two sides share no network now, so it allows only the way through published ports", bt.Origin.Subject)).
 				About("between."+bt.Name).At(bt.Origin))
 		}
 	}
@@ -181,7 +181,7 @@ func hostNetworkProblems(p policy.Policy, s netinfo.Snapshot) []Problem {
 		for _, c := range s.Containers {
 			if names(from.from, c) {
 				ps = append(ps, finding.New(finding.NotCovered, fmt.Sprintf("%s: container %s is on the host's own network: what it sends is the host's and is not covered",
-					from.origin.Policy, c.Name)).About("container "+c.Name).At(from.origin))
+					from.origin.Subject, c.Name)).About("container "+c.Name).At(from.origin))
 			}
 		}
 	}

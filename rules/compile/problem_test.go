@@ -19,7 +19,7 @@ import (
 func TestHostNetworkSendersAreNotCovered(t *testing.T) {
 	sels := []*policy.Selector{{Name: "all", Names: []string{"*"}}}
 	origin := func(name string, line int) rules.Origin {
-		return rules.Origin{Policy: name, File: "agent.hcl", Line: line}
+		return rules.Origin{Subject: rules.ParseSubject(name), File: "agent.hcl", Line: line}
 	}
 	p := policy.Policy{Containers: sels,
 		Published: []*policy.Published{{Name: "p", To: sels, Origin: origin("published.p", 1)}},

@@ -128,14 +128,14 @@ func (b *builder) serving(m matter) rules.InSet {
 		_, spoken := b.decider(m, c)
 		return !spoken && (!strict || len(b.gateways(c)) > 0)
 	})
-	return b.portSet("p", words, ms, rules.Origin{Policy: "published"})
+	return b.portSet("p", words, ms, rules.KindPublished.Origin())
 }
 
 // servingAll is serving, whether or not a network block speaks of the port.
 func (b *builder) servingAll(m matter) rules.InSet {
 	strict, _ := b.forUnknown(m)
 	ms := b.proxied(func(c netinfo.Container, _ netinfo.PublishedPort) bool { return !strict || len(b.gateways(c)) > 0 })
-	return b.portSet("p", []string{"serving", strconv.FormatBool(strict)}, ms, rules.Origin{Policy: "published"})
+	return b.portSet("p", []string{"serving", strconv.FormatBool(strict)}, ms, rules.KindPublished.Origin())
 }
 
 // sources returns the alternatives of from, except and via: one list of

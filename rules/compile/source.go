@@ -24,7 +24,7 @@ const (
 
 // bySpoofed is the origin of what refuses a source that cannot be behind the
 // interface that the packet came in by.
-var bySpoofed = rules.Origin{Policy: "spoofed"}
+var bySpoofed = rules.KindSpoofed.Origin()
 
 // groups are the destinations of packets to many.
 var groups = []netip.Prefix{netip.MustParsePrefix("224.0.0.0/4"), netip.MustParsePrefix("255.255.255.255/32"), groups6}

@@ -1,6 +1,9 @@
 package explain
 
-import "dockwall/netinfo"
+import (
+	"dockwall/netinfo"
+	"dockwall/rules"
+)
 
 // The verdicts: what happens to the packet, not how it is refused.
 const (
@@ -15,8 +18,8 @@ type Answer struct {
 	// Policy is the block or default that decided, the name of a framing rule
 	// (direct, hold, spoofed, loopback.martian), or "none": dockwall does not
 	// judge it.
-	Policy   string `json:"policy"`
-	Position string `json:"position"`
+	Policy   rules.Subject `json:"policy"`
+	Position string        `json:"position"`
 	// Meaning is the answer in a sentence.
 	Meaning string `json:"meaning"`
 	// Agreed reports whether every way has the same verdict; if not, the verdict is
@@ -37,7 +40,7 @@ func (r *Answer) conclude(s netinfo.Snapshot) {
 		if w.Verdict != r.Ways[0].Verdict {
 			r.Agreed = false
 		}
-		if stricter(w.Verdict, by.Verdict) || w.Verdict == by.Verdict && by.Policy == None && w.Policy != None {
+		if stricter(w.Verdict, by.Verdict) || w.Verdict == by.Verdict && by.Policy == None() && w.Policy != None() {
 			by = w
 		}
 		if w.bug != "" {

@@ -2,12 +2,12 @@ package explain
 
 import (
 	"net/netip"
-	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
 
 	"dockwall/netinfo"
+	"dockwall/rules"
 	"dockwall/rules/compile"
 	"dockwall/rules/policy"
 	"dockwall/rules/policy/policytest"
@@ -58,20 +58,19 @@ func TestExplainAgreesWithEval(t *testing.T) {
 // ICMP needs no rule of its own; and what several blocks or closed networks deny
 // is denied in the name of one of them.
 func sameDecider(w Way, means policy.Answer) bool {
-	kind := func(name string) string {
-		kind, _, _ := strings.Cut(name, ".")
-		if kind == "network" {
-			return "defaults"
+	kind := func(s rules.Subject) rules.Kind {
+		if s.Default() {
+			return rules.KindDefaults
 		}
-		return kind
+		return s.Kind
 	}
-	words := map[string]string{policy.ByNobody: None, policy.ByNotCovered: None,
-		policy.ByHeld: "hold", policy.ByLoopback: "loopback.martian"}
-	want, framed := words[means.Policy]
+	words := map[rules.Kind]rules.Subject{policy.ByNobody: None(), policy.ByNotCovered: None(),
+		policy.ByHeld: {Kind: rules.KindHold}, policy.ByLoopback: {Kind: rules.KindMartian}}
+	want, framed := words[means.Origin.Subject.Kind]
 	if !framed {
-		want = means.Policy
+		want = means.Origin.Subject
 	}
-	ping := means.Class == policy.ClassHost && w.Policy == "defaults.host" && want == None
+	ping := means.Class == policy.ClassHost && w.Policy == (rules.Subject{Kind: rules.KindDefaults, Name: "host"}) && want == None()
 	return w.Policy == want || ping || w.Verdict == Deny && kind(w.Policy) == kind(want)
 }
 

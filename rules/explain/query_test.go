@@ -134,7 +134,7 @@ func TestNamesTheContainerThatAnswers(t *testing.T) {
 func TestViaPort(t *testing.T) {
 	p := closed()
 	p.Published = []*policy.Published{{Name: "web", From: policy.AddressList{Literals: prefixes("10.0.0.0/24")},
-		Via: []*policy.Interfaces{{Name: "lan", Names: []string{"br0"}}}, Origin: rules.Origin{Policy: "published.web", File: "agent.hcl", Line: 1}}}
+		Via: []*policy.Interfaces{{Name: "lan", Names: []string{"br0"}}}, Origin: rules.Origin{Subject: rules.ParseSubject("published.web"), File: "agent.hcl", Line: 1}}}
 	for via, want := range map[string]string{"eth1": "br0", "eth2": "bond0"} {
 		a := ask(t, Query{From: "10.0.0.7", Via: via, To: "192.0.2.1:80", Proto: "tcp"}, p, host())
 		if nic := a.Ways[0].Question.NIC; nic != want || len(a.Hints) == 0 || !strings.Contains(a.Hints[0], via+" is a port of "+want) {

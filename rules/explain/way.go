@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
-	"strings"
 
 	"dockwall/netinfo"
 	"dockwall/rules"
@@ -12,8 +11,11 @@ import (
 	"dockwall/rules/trace"
 )
 
-// None is the policy of what dockwall lets pass without judging it.
-const None = "none"
+// KindNone is the kind of None.
+const KindNone rules.Kind = "none"
+
+// None returns the policy of packets that dockwall passes without judging them.
+func None() rules.Subject { return rules.Subject{Kind: KindNone} }
 
 // Kind is how the kernel may show an attempt to dockwall.
 type Kind string
@@ -31,7 +33,7 @@ type Way struct {
 	Kind     Kind            `json:"kind"`
 	Question policy.Question `json:"question"`
 	Verdict  string          `json:"verdict"`
-	Policy   string          `json:"policy"`
+	Policy   rules.Subject   `json:"policy"`
 	Position string          `json:"position"`
 	Walk     []Step          `json:"walk"`
 	// Rule is the nat rule of another program that changed the destination; empty:
@@ -50,7 +52,7 @@ type Step struct {
 	Chain    string        `json:"chain"`
 	Outcome  trace.Outcome `json:"outcome"`
 	Rule     string        `json:"rule"`
-	Policy   string        `json:"policy,omitempty"`
+	Policy   rules.Subject `json:"policy,omitzero"`
 	Position string        `json:"position,omitempty"`
 	Missed   string        `json:"missed,omitempty"`
 }
@@ -66,7 +68,7 @@ type tracer struct {
 // ask follows the packet. dialled is the question before another program's nat rule.
 func (t tracer) ask(q translated, dialled policy.Question) []Way {
 	if q.unclear != "" {
-		return []Way{{Kind: Forwarded, Question: dialled, Verdict: Unknown, Policy: None, Walk: []Step{}, why: q.unclear}}
+		return []Way{{Kind: Forwarded, Question: dialled, Verdict: Unknown, Policy: None(), Walk: []Step{}, why: q.unclear}}
 	}
 	packets := trace.Packets(t.s, q.Question)
 	if q.received {
@@ -74,7 +76,7 @@ func (t tracer) ask(q translated, dialled policy.Question) []Way {
 	}
 	if len(packets) == 0 {
 		means := policy.Eval(t.p, t.s, q.Question)
-		return []Way{{Kind: Unseen, Question: q.Question, Rule: q.rule, Verdict: verdictOf(means.Allow), Policy: None,
+		return []Way{{Kind: Unseen, Question: q.Question, Rule: q.rule, Verdict: verdictOf(means.Allow), Policy: None(),
 			Walk: []Step{}, class: means.Class}}
 	}
 	var ways []Way
@@ -100,19 +102,19 @@ func wayOrder(k Kind) int {
 func (t tracer) follow(way trace.PacketWay) Way {
 	r := t.m.Run(way.Packet, way.Base)
 	means := policy.Eval(t.p, t.s, way.Question)
-	w := Way{Kind: kindOfWay(way), Question: way.Question, Verdict: verdictOf(r.Verdict == trace.Pass), Policy: None,
+	w := Way{Kind: kindOfWay(way), Question: way.Question, Verdict: verdictOf(r.Verdict == trace.Pass), Policy: None(),
 		Walk: t.steps(r), class: means.Class}
 	if r.Verdict == trace.Undecided {
 		w.Verdict, w.why = Unknown, r.Reason
 		return w
 	}
-	if d := r.Decided; d != nil && (w.Verdict == Deny || !Framing(d.Origin.Policy)) {
-		w.Policy, w.Position = d.Origin.Policy, position(d.Origin)
+	if d := r.Decided; d != nil && (w.Verdict == Deny || !d.Origin.Subject.Framing()) {
+		w.Policy, w.Position = d.Origin.Subject, position(d.Origin)
 	}
 	w.credit(means)
 	if (r.Verdict == trace.Pass) != means.Allow {
 		w.bug = fmt.Sprintf("the rules say %s (%s), but the policy means %s (%s): this is a bug of dockwall, please report it",
-			w.Verdict, w.Policy, verdictOf(means.Allow), means.Policy)
+			w.Verdict, w.Policy, verdictOf(means.Allow), means.Origin.Subject)
 	}
 	return w
 }
@@ -120,12 +122,12 @@ func (t tracer) follow(way trace.PacketWay) Way {
 // credit names the block that allows, where the rules got by with the default:
 // an allow beats a default, though a rule of its own would be of no use.
 func (w *Way) credit(means policy.Answer) {
-	kind, _, _ := strings.Cut(w.Policy, ".")
-	if w.Verdict != Allow || !means.Allow || Framing(means.Policy) || w.Policy != None && kind != "defaults" && kind != "network" {
+	by := means.Origin.Subject
+	if w.Verdict != Allow || !means.Allow || by.Framing() || w.Policy != None() && !w.Policy.Default() {
 		return
 	}
-	w.Policy, w.Position = means.Policy, ""
-	if !strings.HasPrefix(means.Policy, "defaults.") {
+	w.Policy, w.Position = by, ""
+	if by.Kind != rules.KindDefaults {
 		w.Position = position(means.Origin)
 	}
 }
@@ -135,7 +137,7 @@ func (t tracer) steps(r trace.Result) []Step {
 	for _, s := range r.Steps {
 		// A stamp decides nothing.
 		if t.all || s.Outcome == trace.Hit && !s.Verdict.Kind.GoesOn() {
-			steps = append(steps, Step{s.Chain, s.Outcome, trace.RuleText(s.Rule), s.Origin.Policy, position(s.Origin), s.Missed})
+			steps = append(steps, Step{s.Chain, s.Outcome, trace.RuleText(s.Rule), s.Origin.Subject, position(s.Origin), s.Missed})
 		}
 	}
 	return steps
@@ -156,17 +158,6 @@ func verdictOf(allow bool) string {
 		return Allow
 	}
 	return Deny
-}
-
-// Framing reports whether a rule belongs to no block and no default. dockwall does not
-// judge what such a rule lets pass.
-func Framing(name string) bool {
-	kind, _, _ := strings.Cut(name, ".")
-	switch kind {
-	case "published", "between", "egress", "host", "docker_api", "block", "defaults", "network":
-		return false
-	}
-	return true
 }
 
 func position(o rules.Origin) string {

@@ -106,44 +106,44 @@ func publishers(s netinfo.Snapshot, q policy.Question) []string {
 
 // reason is why, as a clause; empty where the block's name says it.
 func (w *Way) reason() string {
-	kind, name, _ := strings.Cut(w.Policy, ".")
+	kind := w.Policy.Kind
 	deny := w.Verdict == Deny
 	switch {
 	case w.Verdict == Unknown:
 		return ": " + w.why
-	case w.Policy == None:
+	case w.Policy == None():
 		return unjudged(w.class)
-	case kind == "block":
-		return ": " + w.Policy + " stops it before everything else"
-	case kind == "docker_api" && deny:
+	case kind == rules.KindBlock:
+		return ": " + w.Policy.String() + " stops it before everything else"
+	case kind == rules.KindDockerAPI && deny:
 		return ": it is a port of the Docker API, which is closed to all whom docker_api does not let in"
-	case kind == "docker_api":
+	case kind == rules.KindDockerAPI:
 		return ": it is a port of the Docker API, and docker_api lets it in"
-	case kind == "defaults":
-		return fmt.Sprintf(": no %s block allows it, and the default is %s", name, w.Verdict)
-	case kind == "network":
+	case kind == rules.KindDefaults:
+		return fmt.Sprintf(": no %s block allows it, and the default is %s", w.Policy.Name, w.Verdict)
+	case kind == rules.KindNetwork:
 		return fmt.Sprintf(": no block allows it, and for this network %s says %s", w.Policy, w.Verdict)
-	case deny && (kind == "egress" || kind == "host"):
+	case deny && (kind == rules.KindEgress || kind == rules.KindHost):
 		return fmt.Sprintf(": %s names the container, so that it may reach only what such blocks list, and none lists this", w.Policy)
 	case !deny:
-		return ": " + w.Policy + " allows it"
+		return ": " + w.Policy.String() + " allows it"
 	}
 	return refused(w.Policy)
 }
 
 // refused says what a framing rule is for.
-func refused(name string) string {
-	switch name {
-	case "direct":
+func refused(by rules.Subject) string {
+	switch by.Kind {
+	case rules.KindDirect:
 		return ": a container's own address is closed to all but its network; its published ports are the way"
-	case "hold":
+	case rules.KindHold:
 		return ": it is not known yet whose address this is, and a block may turn out to restrict it"
-	case "spoofed":
+	case rules.KindSpoofed:
 		return ": this address belongs to a container or to the host, and cannot be behind that interface, so the packet is refused as forged"
-	case "loopback.martian":
+	case rules.KindMartian:
 		return ": a loopback address belongs to the host alone"
 	}
-	return ": " + name + " refuses it"
+	return ": " + by.String() + " refuses it"
 }
 
 // unjudged says why something is not dockwall's matter.
@@ -169,7 +169,7 @@ func (q *inquiry) hints(r *Answer) []string {
 	if !r.Agreed {
 		hints = append(hints, disagreement(r.Ways)...)
 	}
-	if q.f.FromContainer == "" && r.Policy == "direct" {
+	if q.f.FromContainer == "" && r.Policy.Kind == rules.KindDirect {
 		if h := q.publishedHint(r.Ways[0].Question); h != "" {
 			hints = append(hints, h)
 		}

@@ -21,9 +21,9 @@ type Change struct {
 	// Out: a container sends it outside.
 	Out bool `json:"out,omitempty"`
 	// Policy decides now, Was decided before; "none": nothing of dockwall's.
-	Policy   string `json:"policy"`
-	Position string `json:"position"`
-	Was      string `json:"was"`
+	Policy   rules.Subject `json:"policy"`
+	Position string        `json:"position"`
+	Was      rules.Subject `json:"was"`
 	// Sentence is all that in words.
 	Sentence string `json:"sentence"`
 }
@@ -35,8 +35,8 @@ type Difference struct {
 	LeftOut []string `json:"left_out"`
 }
 
-// none is the policy of what no rule of dockwall's decides.
-const none = "none"
+// none is the kind of packets that no rule of dockwall's decides.
+const none rules.Kind = "none"
 
 // named is how many of a list a sentence names.
 const named = 3
@@ -56,8 +56,8 @@ func (c *Change) sentence() string {
 	}
 	fmt.Fprintf(&b, " %s %s: %s", may, list(c.To), c.now())
 	switch {
-	case c.Was == none && c.Gain:
-	case c.Was == none:
+	case c.Was.Kind == none && c.Gain:
+	case c.Was.Kind == none:
 		b.WriteString("; nothing stopped it before")
 	case c.Gain:
 		fmt.Fprintf(&b, "; %s stopped it before", c.Was)
@@ -68,12 +68,12 @@ func (c *Change) sentence() string {
 }
 
 func (c *Change) now() string {
-	by := c.Policy
+	by := c.Policy.String()
 	if c.Position != "" {
 		by += " (" + c.Position + ")"
 	}
 	switch {
-	case c.Policy == none:
+	case c.Policy.Kind == none:
 		return "nothing stops it any more"
 	case c.Gain:
 		return by + " allows it"
@@ -97,14 +97,4 @@ func position(o rules.Origin) string {
 		return ""
 	}
 	return fmt.Sprintf("%s:%d", o.File, o.Line)
-}
-
-// framing tells that a rule belongs to no block and no default.
-func framing(policy string) bool {
-	kind, _, _ := strings.Cut(policy, ".")
-	switch kind {
-	case "published", "between", "egress", "host", "docker_api", "block", "defaults", "network":
-		return false
-	}
-	return true
 }

@@ -208,7 +208,7 @@ func (c *comparison) send(f *field, src *class[source], nic *class[string], to *
 	if (was.Verdict == trace.Pass) == (now.Verdict == trace.Pass) {
 		return
 	}
-	r := &row{gain: now.Verdict == trace.Pass, out: f.out, was: decider(was).Policy, policy: decider(now).Policy,
+	r := &row{gain: now.Verdict == trace.Pass, out: f.out, was: decider(was).Subject, policy: decider(now).Subject,
 		position: position(decider(now)), from: []int{src.id}, to: []int{to.id}, nics: len(f.nics)}
 	if len(nic.labels) > 0 {
 		r.via = []int{nic.id}
@@ -218,8 +218,8 @@ func (c *comparison) send(f *field, src *class[source], nic *class[string], to *
 
 // decider is who decided; what passes by a rule of no block is nobody's.
 func decider(r trace.Result) rules.Origin {
-	if r.Decided == nil || r.Verdict == trace.Pass && framing(r.Decided.Origin.Policy) {
-		return rules.Origin{Policy: none}
+	if r.Decided == nil || r.Verdict == trace.Pass && r.Decided.Origin.Subject.Framing() {
+		return none.Origin()
 	}
 	return r.Decided.Origin
 }

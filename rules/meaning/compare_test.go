@@ -56,7 +56,7 @@ func usual() policy.Policy {
 
 // in is the origin of a block on a line of agent.hcl.
 func in(block string, line int) rules.Origin {
-	return rules.Origin{Policy: block, File: "agent.hcl", Line: line}
+	return rules.Origin{Subject: rules.ParseSubject(block), File: "agent.hcl", Line: line}
 }
 
 func named(name string) []*policy.Selector {

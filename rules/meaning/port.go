@@ -88,7 +88,7 @@ func namedPorts(proto rules.Protocol, api bool, rss []rules.Ruleset) []rules.Des
 	for i := range rss {
 		for _, c := range rss[i].Chains {
 			for _, r := range c.Rules {
-				if api || r.Origin.Policy != dockerAPI {
+				if api || r.Origin.Subject.Kind != rules.KindDockerAPI {
 					all = append(all, portsOf(r, proto)...)
 				}
 			}
@@ -96,8 +96,6 @@ func namedPorts(proto rules.Protocol, api bool, rss []rules.Ruleset) []rules.Des
 	}
 	return all
 }
-
-const dockerAPI = "docker_api"
 
 func portsOf(r rules.Rule, proto rules.Protocol) []rules.DestPort {
 	var ds []rules.DestPort

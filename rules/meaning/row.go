@@ -5,14 +5,17 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"dockwall/rules"
 )
 
 // row is a Change in the making. Its lists hold numbers of label lists (see
 // labels).
 type row struct {
-	gain, out             bool
-	policy, position, was string
-	from, via, to         []int
+	gain, out     bool
+	policy, was   rules.Subject
+	position      string
+	from, via, to []int
 	// nics is how many classes of interfaces there are: all of them are none
 	// in particular.
 	nics int

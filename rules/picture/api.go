@@ -3,9 +3,9 @@ package picture
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	"dockwall/netinfo"
+	"dockwall/rules"
 )
 
 // api are the engine's own ports, and their clients.
@@ -51,8 +51,8 @@ func (x *prober) blocked(sources []Source) {
 				}
 				for _, answers := range x.judge(target{h, 22, netinfo.TCP}) {
 					a := answers[j]
-					all = all && !a.pass && strings.HasPrefix(a.by, "block.")
-					by = a.by
+					all = all && !a.pass && a.by.Kind == rules.KindBlock
+					by = a.by.String()
 				}
 			}
 		}

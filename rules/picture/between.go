@@ -43,7 +43,7 @@ func (x *prober) between(seats []seat) (State, []Pair) {
 			for _, ans := range x.acrossPorts(from[i].seats[a], from[i].addrs[a], to[j].addrs[b]) {
 				open, shut = open || ans.pass, shut || !ans.pass
 				if ans.pass {
-					m.note(ans.by, &from[i], &to[j])
+					m.note(ans.by.String(), &from[i], &to[j])
 				}
 			}
 		}

@@ -4,9 +4,9 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
-	"strings"
 
 	"dockwall/netinfo"
+	"dockwall/rules"
 	"dockwall/rules/policy"
 )
 
@@ -44,14 +44,14 @@ type tally struct {
 func (t *tally) add(a answer) {
 	switch {
 	case !a.seen:
-	case !a.pass && strings.HasPrefix(a.by, "block."):
-		t.blocked = append(t.blocked, a.by)
+	case !a.pass && a.by.Kind == rules.KindBlock:
+		t.blocked = append(t.blocked, a.by.String())
 	case a.pass:
 		t.open = true
-		t.allowed = append(t.allowed, a.by)
+		t.allowed = append(t.allowed, a.by.String())
 	default:
 		t.shut = true
-		t.denied = append(t.denied, a.by)
+		t.denied = append(t.denied, a.by.String())
 	}
 }
 

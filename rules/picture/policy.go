@@ -29,44 +29,43 @@ type Policy struct {
 func (x *prober) policies(pic *Picture) []Policy {
 	out := []Policy{}
 	add := func(p Policy) {
-		p.Kind, _, _ = strings.Cut(p.Name, ".")
 		for _, l := range []*[]string{&p.From, &p.To, &p.Ports, &p.Via, &p.Except} {
 			*l = append([]string{}, *l...)
 		}
 		out = append(out, p)
 	}
 	for _, b := range x.p.Blocks {
-		add(Policy{Name: "block." + b.Name, Position: position(b.Origin), From: words(b.From), To: words(b.To)})
+		add(Policy{Name: "block." + b.Name, Kind: "block", Position: position(b.Origin), From: words(b.From), To: words(b.To)})
 	}
 	for _, b := range x.p.Published {
-		add(Policy{Name: "published." + b.Name, Position: position(b.Origin), From: words(b.From), To: selected(b.To),
+		add(Policy{Name: "published." + b.Name, Kind: "published", Position: position(b.Origin), From: words(b.From), To: selected(b.To),
 			Ports: portWords(b.Ports), Via: interfaces(b.Via), Except: words(b.Except)})
 	}
 	if b := x.p.DockerAPI; b != nil {
-		add(Policy{Name: "docker_api", Position: position(b.Origin), From: words(b.From), Via: interfaces(b.Via), Except: words(b.Except)})
+		add(Policy{Name: "docker_api", Kind: "docker_api", Position: position(b.Origin), From: words(b.From), Via: interfaces(b.Via), Except: words(b.Except)})
 	}
-	for _, name := range pic.defaults() {
-		add(Policy{Name: name, Position: x.position(name)})
+	for _, name := range x.defaults(pic) {
+		add(Policy{Name: name, Kind: string(x.places[name].Subject.Kind), Position: x.position(name)})
 	}
 	for _, b := range x.p.Between {
-		add(Policy{Name: "between." + b.Name, Position: position(b.Origin), From: selected(b.From), To: selected(b.To), Ports: portWords(b.Ports)})
+		add(Policy{Name: "between." + b.Name, Kind: "between", Position: position(b.Origin), From: selected(b.From), To: selected(b.To), Ports: portWords(b.Ports)})
 	}
 	for _, b := range x.p.Egress {
-		add(Policy{Name: "egress." + b.Name, Position: position(b.Origin), From: selected(b.From), To: words(b.To),
+		add(Policy{Name: "egress." + b.Name, Kind: "egress", Position: position(b.Origin), From: selected(b.From), To: words(b.To),
 			Ports: portWords(b.Ports), Via: interfaces(b.Via), Except: words(b.Except)})
 	}
 	for _, b := range x.p.Host {
-		add(Policy{Name: "host." + b.Name, Position: position(b.Origin), From: selected(b.From), Ports: portWords(b.Ports)})
+		add(Policy{Name: "host." + b.Name, Kind: "host", Position: position(b.Origin), From: selected(b.From), Ports: portWords(b.Ports)})
 	}
 	return out
 }
 
 // defaults are the deciders that are no blocks, as far as they let something
 // through to a port or between containers.
-func (pic *Picture) defaults() []string {
+func (x *prober) defaults(pic *Picture) []string {
 	var names []string
 	note := func(name string) {
-		if kind, _, _ := strings.Cut(name, "."); kind == "defaults" || kind == "network" || !isBlock(kind) {
+		if !isBlock(x.places[name].Subject) {
 			names = append(names, name)
 		}
 	}

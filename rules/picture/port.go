@@ -141,14 +141,15 @@ func (x *prober) accessOf(out *Port, g, s int, vs []verdicts) []Access {
 			continue
 		}
 		ans := fold(vs, g, i)
+		decider := ans.by.String()
 		switch {
 		case !ans.seen:
-		case ans.pass && !slices.Contains(by, ans.by):
-			by = append(by, ans.by)
+		case ans.pass && !slices.Contains(by, decider):
+			by = append(by, decider)
 		case !ans.pass:
-			but = append(but, a.but(ans.by)...)
-			if !slices.Contains(out.ClosedBy, ans.by) {
-				out.ClosedBy = append(out.ClosedBy, ans.by)
+			but = append(but, a.but(decider)...)
+			if !slices.Contains(out.ClosedBy, decider) {
+				out.ClosedBy = append(out.ClosedBy, decider)
 			}
 		}
 	}

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
-	"strings"
 
 	"dockwall/netinfo"
 	"dockwall/rules"
@@ -38,7 +37,7 @@ type prober struct {
 
 	judged    map[string]verdicts
 	asked     map[string]answer
-	places    map[string]rules.Origin // of the blocks that decided something
+	places    map[string]rules.Origin // of the subjects that decided something, by name
 	undecided int
 }
 
@@ -89,8 +88,8 @@ func (x *prober) take() {
 type answer struct {
 	// pass: on every way.
 	pass bool
-	// by decides: the block, the default, or a framing rule's word.
-	by string
+	// by decides: the block, the default or the framing rule.
+	by rules.Subject
 	// seen: the rules meet it at all.
 	seen bool
 }
@@ -103,7 +102,7 @@ func (x *prober) ask(q policy.Question) answer {
 		r := x.m.Verdict(way.Packet, way.Base)
 		if r.Verdict == trace.Undecided {
 			x.undecided++
-			return answer{seen: true, by: "unknown"}
+			return answer{seen: true, by: rules.Subject{Kind: "unknown"}}
 		}
 		pass := r.Verdict == trace.Pass
 		if out.seen && (!out.pass || pass) {
@@ -116,29 +115,23 @@ func (x *prober) ask(q policy.Question) answer {
 
 // decider names what decided. Where the rules got by with a default for what a
 // block allows, the block is named, as explain does.
-func (x *prober) decider(r trace.Result, q policy.Question) string {
-	o := rules.Origin{Policy: "none"}
+func (x *prober) decider(r trace.Result, q policy.Question) rules.Subject {
+	o := rules.Kind("none").Origin()
 	if r.Decided != nil {
 		o = r.Decided.Origin
 	}
-	if kind, _, _ := strings.Cut(o.Policy, "."); r.Verdict == trace.Pass && (!isBlock(kind) || kind == "defaults" || kind == "network") {
+	if r.Verdict == trace.Pass && !isBlock(o.Subject) {
 		if means := policy.Eval(x.p, x.s, q); means.Allow {
 			o = means.Origin
-			o.Policy = means.Policy
 		}
 	}
-	x.places[o.Policy] = o
-	return o.Policy
+	x.places[o.Subject.String()] = o
+	return o.Subject
 }
 
-// isBlock tells that decisions of the kind are the file's, not a framing rule's.
-func isBlock(kind string) bool {
-	switch kind {
-	case "published", "between", "egress", "host", "docker_api", "block", "defaults", "network":
-		return true
-	}
-	return false
-}
+// isBlock reports whether the subject is a block: neither a default nor a framing
+// rule.
+func isBlock(s rules.Subject) bool { return !s.Framing() && !s.Default() }
 
 // position is where the policy stands; empty for defaults that no file gives.
 func (x *prober) position(policy string) string { return position(x.places[policy]) }

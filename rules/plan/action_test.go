@@ -67,7 +67,7 @@ func TestPrinterKnowsAllActions(t *testing.T) {
 func sample() []Step {
 	members := []rules.Member{{Prefix: netip.MustParsePrefix("10.0.0.0/8")}, {Prefix: netip.MustParsePrefix("192.0.2.1/32"), Proto: rules.Protocol(6), Port: 80}}
 	return []Step{
-		{Action: RestoreTable{Tool: "ip6tables-legacy", Wait: true, Test: true, Script: Script{Body: "*filter\nCOMMIT\n", Lines: []rules.Origin{{}, {Policy: "published.shop", File: "agent.hcl", Line: 3}}}}, Why: "write", Beside: true},
+		{Action: RestoreTable{Tool: "ip6tables-legacy", Wait: true, Test: true, Script: Script{Body: "*filter\nCOMMIT\n", Lines: []rules.Origin{{}, {Subject: rules.ParseSubject("published.shop"), File: "agent.hcl", Line: 3}}}}, Why: "write", Beside: true},
 		{Action: RestoreSets{Exist: true, Script: Script{Body: "create a hash:net\n"}}, Why: "make", MayFail: true},
 		{Action: EditSets{Exist: true, Ops: []SetOp{{Verb: AddMembers, Set: "a", Members: members}, {Verb: SwapSets, Set: "a", To: "b"}, {Verb: DestroySet, Set: "b"}}}, Why: "fill"},
 		{Action: DeleteTable{Family: 6, Table: "raw"}, Why: "delete"},

@@ -17,24 +17,24 @@ func Eval(p Policy, s netinfo.Snapshot, q Question) Answer {
 	e := eval{p, s, q.plain()}
 	switch {
 	case !Covered(s, e.q):
-		return answer(true, ByNotCovered, rules.Origin{}, ClassUncovered)
+		return framed(true, ByNotCovered, ClassUncovered)
 	case ours(e.q.NIC):
-		return answer(true, ByNobody, rules.Origin{}, ClassLocal)
+		return framed(true, ByNobody, ClassLocal)
 	}
 	if e.spoofed() {
-		return answer(false, BySpoofed, rules.Origin{}, ClassSpoofed)
+		return framed(false, BySpoofed, ClassSpoofed)
 	}
 	from := side(s, e.q.NIC)
 	if a, blocked := e.blocked(from != outside); blocked {
 		return a
 	}
 	if e.isError() {
-		return answer(true, ByEstablished, rules.Origin{}, ClassError)
+		return framed(true, ByEstablished, ClassError)
 	}
 	if e.q.dst().IsLoopback() {
 		// With route_localnet, which Docker sets in some modes, the host's
 		// loopback services would answer.
-		return answer(false, ByLoopback, rules.Origin{}, ClassLoopback)
+		return framed(false, ByLoopback, ClassLoopback)
 	}
 	switch from {
 	case inside:
@@ -55,7 +55,7 @@ type eval struct {
 func (e eval) blocked(inside bool) (Answer, bool) {
 	for _, b := range e.p.Blocks {
 		if holds(b.From, e.q.Source) || inside && holds(b.To, e.q.dst()) {
-			return answer(false, "block."+b.Name, b.Origin, ClassBlock), true
+			return answer(false, rules.KindBlock, b.Name, b.Origin, ClassBlock), true
 		}
 	}
 	return Answer{}, false
@@ -78,13 +78,13 @@ func (e eval) fromOutside() Answer {
 	case at.Kind == OnHost:
 		return e.outsideToHost()
 	case at.Kind != OnBridge:
-		return answer(true, ByNobody, rules.Origin{}, ClassTransit)
+		return framed(true, ByNobody, ClassTransit)
 	case e.q.DNAT.IsValid():
 		return e.published([]target{{at, e.q.Port}}, e.q.Port)
 	case e.routedPort(at):
 		return e.published([]target{{at, e.q.Port}}, e.q.Port)
 	}
-	return answer(false, ByDirect, rules.Origin{}, ClassDirect)
+	return framed(false, ByDirect, ClassDirect)
 }
 
 // routedPort tells whether the dialled port of a container's own address is
@@ -114,7 +114,7 @@ func (e eval) outsideToHost() Answer {
 	if next := e.nextHostNetwork(); len(next) > 0 && !serviceListens(e.s, e.q) {
 		return e.hostNetwork(next)
 	}
-	return answer(true, ByNobody, rules.Origin{}, ClassService)
+	return framed(true, ByNobody, ClassService)
 }
 
 // target is a place that may be behind a port, and the container's own port.
@@ -168,7 +168,7 @@ func (e eval) published(ts []target, port uint16) Answer {
 	for _, b := range e.p.Published {
 		named := every(ts, func(t target) bool { return covers(b.To, t.at) })
 		if named && anyPort(b.Ports, e.q.Proto, port) && e.lets(b) {
-			return answer(true, "published."+b.Name, b.Origin, ClassPublished)
+			return answer(true, rules.KindPublished, b.Name, b.Origin, ClassPublished)
 		}
 	}
 	return e.defaultsOf(kindPublished, ts, ClassPublished)
@@ -231,7 +231,7 @@ const hostNetworkName = "host"
 func (e eval) hostNetwork(named []*Published) Answer {
 	for _, b := range named {
 		if e.lets(b) {
-			return answer(true, "published."+b.Name, b.Origin, ClassHostNet)
+			return answer(true, rules.KindPublished, b.Name, b.Origin, ClassHostNet)
 		}
 	}
 	return e.p.byDefault(kindPublished, hostNetworkName, ClassHostNet)
@@ -242,8 +242,8 @@ func (e eval) hostNetwork(named []*Published) Answer {
 func (e eval) dockerAPI() Answer {
 	b := e.p.DockerAPI
 	if b == nil {
-		return answer(false, "docker_api", rules.Origin{}, ClassDockerAPI)
+		return framed(false, rules.KindDockerAPI, ClassDockerAPI)
 	}
 	allow := within(b.From, b.Except, e.q.Source) && byNIC(e.s, b.Via, e.q.NIC)
-	return answer(allow, "docker_api", b.Origin, ClassDockerAPI)
+	return answer(allow, rules.KindDockerAPI, "", b.Origin, ClassDockerAPI)
 }

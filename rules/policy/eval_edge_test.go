@@ -47,8 +47,8 @@ func runEdges(t *testing.T, cases []edgeCase) {
 		p := usual()
 		tc.policy(&p)
 		got := Eval(p, edited(tc.edit), ask(t, tc.question))
-		if got.Allow != tc.allow || got.Policy != tc.by {
-			t.Errorf("%s: %s: allow %v by %s, want %v by %s", tc.why, tc.question, got.Allow, got.Policy, tc.allow, tc.by)
+		if got.Allow != tc.allow || got.Origin.Subject.String() != tc.by {
+			t.Errorf("%s: %s: allow %v by %s, want %v by %s", tc.why, tc.question, got.Allow, got.Origin.Subject, tc.allow, tc.by)
 		}
 	}
 }
@@ -80,14 +80,14 @@ func TestHostNetworkEdges(t *testing.T) {
 			"eth0 203.0.113.7 > 192.0.2.1:9100", false, "defaults.published"},
 		{"a container that is not there, and a service of the host has the port", stopped,
 			publish(Published{Name: "x", To: named("later"), Ports: named9100, From: list("198.51.100.0/24")}),
-			"eth0 203.0.113.7 > 192.0.2.1:9100", true, ByNobody},
+			"eth0 203.0.113.7 > 192.0.2.1:9100", true, string(ByNobody)},
 		{"a container that is not there, and another container on the host's network has the port", inContainer,
 			publish(Published{Name: "x", To: named("later"), Ports: named9100, From: list("198.51.100.0/24")}),
 			"eth0 203.0.113.7 > 192.0.2.1:9100", false, "defaults.published"},
 		{"a container that is not there, and another port", asIs, publish(Published{Name: "x", To: named("later"), Ports: named9100, From: list("198.51.100.0/24")}),
-			"eth0 203.0.113.7 > 192.0.2.1:9101", true, ByNobody},
+			"eth0 203.0.113.7 > 192.0.2.1:9101", true, string(ByNobody)},
 		{"every container names none", asIs, publish(Published{Name: "x", Ports: named9100, From: list("198.51.100.0/24")}),
-			"eth0 203.0.113.7 > 192.0.2.1:9100", true, ByNobody},
+			"eth0 203.0.113.7 > 192.0.2.1:9100", true, string(ByNobody)},
 		{"stopped, and something else has the port that the block names", stopped,
 			publish(Published{Name: "x", To: named("node"), Ports: named9100, From: list("198.51.100.0/24")}),
 			"eth0 203.0.113.7 > 192.0.2.1:9100", false, "defaults.published"},

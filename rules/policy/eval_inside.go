@@ -16,7 +16,7 @@ func (e eval) fromContainer() Answer {
 	case to.Kind == OnBridge && to.Bridge == e.q.NIC, to.Kind == OnBridge && e.routedPort(to):
 		return e.between(from, target{to, e.q.Port})
 	case to.Kind == OnBridge:
-		return answer(false, ByDirect, rules.Origin{}, ClassDirect)
+		return framed(false, ByDirect, ClassDirect)
 	}
 	return e.egress(from)
 }
@@ -47,10 +47,10 @@ func (e eval) containerToHost(from Place) Answer {
 func (e eval) toHost(from Place) Answer {
 	switch {
 	case e.fromRouter() && e.p.restrictsHost():
-		return answer(false, ByRouters, rules.Origin{}, ClassHost)
+		return framed(false, ByRouters, ClassHost)
 	case e.q.Proto == netinfo.ICMP || e.q.Proto == netinfo.ICMPv6:
 		// No service: without it path MTU and neighbours would not be found.
-		return answer(true, ByNobody, rules.Origin{}, ClassHost)
+		return framed(true, ByNobody, ClassHost)
 	}
 	return e.host(from)
 }
@@ -64,14 +64,14 @@ func (e eval) between(from Place, to ...target) Answer {
 	if byDefault := e.defaultsOf(kindBetween, to, ClassBetween); !byDefault.Allow {
 		switch {
 		case e.fromRouter():
-			return answer(false, ByRouters, rules.Origin{}, ClassBetween)
+			return framed(false, ByRouters, ClassBetween)
 		case e.isDiscovery():
-			return answer(true, ByNeighbours, rules.Origin{}, ClassBetween)
+			return framed(true, ByNeighbours, ClassBetween)
 		}
 	}
 	for _, b := range e.p.Between {
 		if covers(b.From, from) && every(to, func(t target) bool { return covers(b.To, t.at) && anyPort(b.Ports, e.q.Proto, t.port) }) {
-			return answer(true, "between."+b.Name, b.Origin, ClassBetween)
+			return answer(true, rules.KindBetween, b.Name, b.Origin, ClassBetween)
 		}
 	}
 	return e.defaultsOf(kindBetween, to, ClassBetween)
@@ -107,7 +107,7 @@ func (p Policy) restrictsHost() bool {
 // what its blocks list; one that nobody knows yet is held where a block exists.
 func (e eval) egress(from Place) Answer {
 	if len(e.p.Egress) > 0 && e.unknown(from) {
-		return answer(false, ByHeld, rules.Origin{}, ClassEgress)
+		return framed(false, ByHeld, ClassEgress)
 	}
 	var by *Egress
 	for _, b := range e.p.Egress {
@@ -118,11 +118,11 @@ func (e eval) egress(from Place) Answer {
 			by = b
 		}
 		if within(b.To, b.Except, e.q.dst()) && anyPort(b.Ports, e.q.Proto, e.q.Port) && byNIC(e.s, b.Via, e.q.Out) {
-			return answer(true, "egress."+b.Name, b.Origin, ClassEgress)
+			return answer(true, rules.KindEgress, b.Name, b.Origin, ClassEgress)
 		}
 	}
 	if by != nil {
-		return answer(false, "egress."+by.Name, by.Origin, ClassEgress)
+		return answer(false, rules.KindEgress, by.Name, by.Origin, ClassEgress)
 	}
 	return e.p.byDefault(kindEgress, from.Network, ClassEgress)
 }
@@ -130,7 +130,7 @@ func (e eval) egress(from Place) Answer {
 // host judges a container's way to the host's own services, in the same way.
 func (e eval) host(from Place) Answer {
 	if len(e.p.Host) > 0 && e.unknown(from) {
-		return answer(false, ByHeld, rules.Origin{}, ClassHost)
+		return framed(false, ByHeld, ClassHost)
 	}
 	var by *Host
 	for _, b := range e.p.Host {
@@ -141,11 +141,11 @@ func (e eval) host(from Place) Answer {
 			by = b
 		}
 		if anyPort(b.Ports, e.q.Proto, e.q.Port) {
-			return answer(true, "host."+b.Name, b.Origin, ClassHost)
+			return answer(true, rules.KindHost, b.Name, b.Origin, ClassHost)
 		}
 	}
 	if by != nil {
-		return answer(false, "host."+by.Name, by.Origin, ClassHost)
+		return answer(false, rules.KindHost, by.Name, by.Origin, ClassHost)
 	}
 	return e.p.byDefault(kindHost, from.Network, ClassHost)
 }

@@ -18,10 +18,10 @@ func TestBetween(t *testing.T) {
 		{"another protocol", "br-back 172.19.0.2 > 172.19.0.3:5432/udp", false, "network.back"},
 		{"the other way round", "br-back 172.19.0.3 > 172.19.0.2:5432", false, "network.back"},
 		{"a source nobody knows", "br-back 172.19.9.9 > 172.19.0.3:5432", false, "network.back"},
-		{"a source that is another bridge's", "br-back 172.18.0.2 > 172.19.0.3:5432", false, BySpoofed},
+		{"a source that is another bridge's", "br-back 172.18.0.2 > 172.19.0.3:5432", false, string(BySpoofed)},
 		{"a target nobody knows", "br-back 172.19.0.2 > 172.19.9.9:5432", false, "network.back"},
 		{"another network follows the default", "br-front 172.18.0.2 > 172.18.0.3:80", true, "defaults.between"},
-		{"across networks by address", "br-front 172.18.0.3 > 172.19.0.3:5432", false, ByDirect},
+		{"across networks by address", "br-front 172.18.0.3 > 172.19.0.3:5432", false, string(ByDirect)},
 	})
 	p.Between[0].From = []*Selector{{Names: []string{"web"}, Networks: []string{"front"}}}
 	run(t, p, []evalCase{
@@ -44,7 +44,7 @@ func TestContainerToPublishedPort(t *testing.T) {
 		{"where the network is not seen all must agree", "br-back 172.19.0.3 > 192.0.2.1:8080", false, "network.front"},
 		{"the target's network counts", "br-front 172.18.0.3 > 192.0.2.1:8080 dnat 172.19.0.2:80", true, "defaults.between"},
 		{"routed mode, by address", "br-back 172.19.0.3 > 172.20.0.2:80", true, "defaults.between"},
-		{"routed mode, another port", "br-back 172.19.0.3 > 172.20.0.2:81", false, ByDirect},
+		{"routed mode, another port", "br-back 172.19.0.3 > 172.20.0.2:81", false, string(ByDirect)},
 		{"what is starting", "br-back 172.19.0.3 > 192.0.2.1:7070", false, "network.front"},
 	})
 }
@@ -66,8 +66,8 @@ func TestEgress(t *testing.T) {
 		{"by another NIC", "br-back 172.19.0.3 > 203.0.113.5:443 out wg0", false, "egress.mirror"},
 		{"its address on another network", "br-front 172.18.0.2 > 203.0.113.5:443 out eth0", false, "network.front"},
 		{"a container that no block names", "br-routed 172.20.0.2 > 198.51.100.5:80 out eth0", true, "defaults.egress"},
-		{"a source nobody knows is held", "br-back 172.19.9.9 > 203.0.113.5:443 out eth0", false, ByHeld},
-		{"a bridge that has just come", "br-new 172.30.0.5 > 203.0.113.5:443 out eth0", false, ByHeld},
+		{"a source nobody knows is held", "br-back 172.19.9.9 > 203.0.113.5:443 out eth0", false, string(ByHeld)},
+		{"a bridge that has just come", "br-new 172.30.0.5 > 203.0.113.5:443 out eth0", false, string(ByHeld)},
 		{"a macvlan container's address, from a bridge", "br-routed 172.20.0.2 > 192.0.2.200:80 out eth0", true, "defaults.egress"},
 	})
 	p.Egress[0].From = nil
@@ -85,10 +85,10 @@ func TestHost(t *testing.T) {
 		{"IPv6", "br-front fd18::2 > [2001:db8::1]:22", false, "host.dns"},
 		{"not named, by default", "br-front 172.18.0.3 > 172.18.0.1:22", true, "defaults.host"},
 		{"not named, by its network", "br-back 172.19.0.3 > 172.19.0.1:22", false, "network.back"},
-		{"a source nobody knows is held", "br-front 172.18.9.9 > 172.18.0.1:53/udp", false, ByHeld},
+		{"a source nobody knows is held", "br-front 172.18.9.9 > 172.18.0.1:53/udp", false, string(ByHeld)},
 		{"host blocks are not egress's", "br-front 172.18.0.2 > 203.0.113.5:443 out eth0", true, "defaults.egress"},
-		{"the host's loopback", "br-front 172.18.0.3 > 127.0.0.1:22", false, ByLoopback},
-		{"a ping is no service", "br-back 172.19.0.3 > 172.19.0.1:0/icmp", true, ByNobody},
+		{"the host's loopback", "br-front 172.18.0.3 > 127.0.0.1:22", false, string(ByLoopback)},
+		{"a ping is no service", "br-back 172.19.0.3 > 172.19.0.1:0/icmp", true, string(ByNobody)},
 		{"what is starting may be a host service", "br-front 172.18.0.2 > 172.18.0.1:7070", false, "host.dns"},
 	})
 }
@@ -97,10 +97,10 @@ func TestNotJudged(t *testing.T) {
 	p := usual()
 	p.Defaults = Defaults{Published: Deny, Between: Deny, Egress: Deny, Host: Deny}
 	run(t, p, []evalCase{
-		{"the host's own traffic", "host 192.0.2.1 > 172.18.0.2:80", true, ByNobody},
-		{"lo", "lo 127.0.0.1 > 127.0.0.1:8080", true, ByNobody},
-		{"to a macvlan container", "eth0 203.0.113.7 > 192.0.2.200:80", true, ByNotCovered},
-		{"from a macvlan container", "eth0 192.0.2.200 > 203.0.113.5:80 by mac", true, ByNotCovered},
+		{"the host's own traffic", "host 192.0.2.1 > 172.18.0.2:80", true, string(ByNobody)},
+		{"lo", "lo 127.0.0.1 > 127.0.0.1:8080", true, string(ByNobody)},
+		{"to a macvlan container", "eth0 203.0.113.7 > 192.0.2.200:80", true, string(ByNotCovered)},
+		{"from a macvlan container", "eth0 192.0.2.200 > 203.0.113.5:80 by mac", true, string(ByNotCovered)},
 	})
 }
 
@@ -154,10 +154,10 @@ func TestBindAddr(t *testing.T) {
 	}
 	for text, want := range map[string]string{
 		"eth0 203.0.113.7 > 10.0.0.1:9090":  "defaults.published",
-		"eth0 203.0.113.7 > 192.0.2.1:9090": ByNobody,
+		"eth0 203.0.113.7 > 192.0.2.1:9090": string(ByNobody),
 		"eth0 203.0.113.7 > 192.0.2.1:8080": "defaults.published", // web's networks do not agree
 	} {
-		if got := Eval(usual(), s, ask(t, text)).Policy; got != want {
+		if got := Eval(usual(), s, ask(t, text)).Origin.Subject.String(); got != want {
 			t.Errorf("%s: by %s, want %s", text, got, want)
 		}
 	}

@@ -121,13 +121,18 @@ func (p Policy) byDefault(k kind, network string, class Class) Answer {
 		if own == "" || n.Name != network && !stricter {
 			continue
 		}
-		return answer(own == Allow, "network."+n.Name, n.Origin, class)
+		return answer(own == Allow, rules.KindNetwork, n.Name, n.Origin, class)
 	}
-	return answer(def == Allow, "defaults."+string(k), p.Defaults.Origin, class)
+	return answer(def == Allow, rules.KindDefaults, string(k), p.Defaults.Origin, class)
 }
 
-// answer names the decider; its origin says so too.
-func answer(allow bool, policy string, o rules.Origin, class Class) Answer {
-	o.Policy = policy
-	return Answer{Allow: allow, Policy: policy, Origin: o, Class: class}
+// answer is the answer of the block or default of this kind and name.
+func answer(allow bool, k rules.Kind, name string, o rules.Origin, class Class) Answer {
+	o.Subject = rules.Subject{Kind: k, Name: name}
+	return Answer{Allow: allow, Origin: o, Class: class}
+}
+
+// framed is an answer that no block and no default gives.
+func framed(allow bool, k rules.Kind, class Class) Answer {
+	return Answer{Allow: allow, Origin: k.Origin(), Class: class}
 }

@@ -38,13 +38,13 @@ func TestPublished(t *testing.T) {
 		{"one host port, web's address", "eth0 198.51.100.7 > 192.0.2.1:8443", true, "published.shop"},
 		{"one host port, alt's address", "eth0 198.51.100.7 > 10.0.0.1:8443", false, "defaults.published"},
 		{"a stopped container's port waits", "wg0 10.99.0.5 > 192.0.2.1:7070", false, "defaults.published"},
-		{"a host service holds that port", "eth0 203.0.113.7 > 192.0.2.1:7071", true, ByNobody},
-		{"a host service", "eth0 203.0.113.7 > 192.0.2.1:22", true, ByNobody},
-		{"nobody's UDP port", "eth0 203.0.113.7 > 192.0.2.1:8080/udp", true, ByNobody},
+		{"a host service holds that port", "eth0 203.0.113.7 > 192.0.2.1:7071", true, string(ByNobody)},
+		{"a host service", "eth0 203.0.113.7 > 192.0.2.1:22", true, string(ByNobody)},
+		{"nobody's UDP port", "eth0 203.0.113.7 > 192.0.2.1:8080/udp", true, string(ByNobody)},
 		{"DNAT to a container nobody knows", "wg0 10.99.0.5 > 192.0.2.1:9999 dnat 172.18.0.99:99", true, "published.vpn"},
 		{"the same, not the VPN", "eth0 198.51.100.7 > 192.0.2.1:8080 dnat 172.18.0.99:80", false, "defaults.published"},
 		{"outside by a foreign bridge", "br-lan 10.88.0.7 > 192.0.2.1:8080", false, "defaults.published"},
-		{"outside to outside", "eth0 203.0.113.7 > 10.88.0.9:80 out br-lan", true, ByNobody},
+		{"outside to outside", "eth0 203.0.113.7 > 10.88.0.9:80 out br-lan", true, string(ByNobody)},
 	})
 }
 
@@ -54,7 +54,7 @@ func TestTheFirstBlockIsNamed(t *testing.T) {
 	run(t, p, []evalCase{{"two blocks allow", "eth0 198.51.100.7 > 192.0.2.1:8080", true, "published.all"},
 		{"except takes away from its own block only", "eth0 198.51.100.66 > 192.0.2.1:8080", true, "published.all"}})
 	got := Eval(shop(), lab(), ask(t, "eth0 198.51.100.7 > 192.0.2.1:8080")).Origin
-	if want := (rules.Origin{Policy: "published.shop", File: "agent.hcl", Line: 31}); got != want {
+	if want := (rules.Origin{Subject: rules.Subject{Kind: "published", Name: "shop"}, File: "agent.hcl", Line: 31}); got != want {
 		t.Errorf("origin = %+v, want %+v", got, want)
 	}
 }
@@ -65,7 +65,7 @@ func TestDefaultsPublishedAllow(t *testing.T) {
 	p.Networks = []Network{{Name: "back", Published: Deny}}
 	run(t, p, []evalCase{
 		{"open to all", "eth0 203.0.113.7 > 192.0.2.1:9090", true, "defaults.published"},
-		{"a container's address stays shut", "eth0 203.0.113.7 > 172.18.0.3:80", false, ByDirect},
+		{"a container's address stays shut", "eth0 203.0.113.7 > 172.18.0.3:80", false, string(ByDirect)},
 		{"a network's own default", "eth0 203.0.113.7 > 192.0.2.1:8080 dnat 172.19.0.2:80", false, "network.back"},
 		{"the network it was sent to counts", "eth0 203.0.113.7 > 192.0.2.1:8080 dnat 172.18.0.2:80", true, "defaults.published"},
 		{"where that is not seen all must agree", "eth0 203.0.113.7 > 192.0.2.1:8080", false, "network.back"},
@@ -77,14 +77,14 @@ func TestDirect(t *testing.T) {
 	p := usual()
 	p.Published = []*Published{{Name: "all", From: list("any")}}
 	run(t, p, []evalCase{
-		{"past the published port", "eth0 203.0.113.7 > 172.18.0.2:80", false, ByDirect},
-		{"an unpublished port", "eth0 203.0.113.7 > 172.18.0.2:22", false, ByDirect},
-		{"IPv6", "eth0 2001:db8:11::7 > [fd18::2]:80", false, ByDirect},
-		{"nobody's address", "eth0 203.0.113.7 > 172.18.9.9:80", false, ByDirect},
-		{"a bridge that has just come", "eth0 203.0.113.7 > 172.30.0.5:80", false, ByDirect},
+		{"past the published port", "eth0 203.0.113.7 > 172.18.0.2:80", false, string(ByDirect)},
+		{"an unpublished port", "eth0 203.0.113.7 > 172.18.0.2:22", false, string(ByDirect)},
+		{"IPv6", "eth0 2001:db8:11::7 > [fd18::2]:80", false, string(ByDirect)},
+		{"nobody's address", "eth0 203.0.113.7 > 172.18.9.9:80", false, string(ByDirect)},
+		{"a bridge that has just come", "eth0 203.0.113.7 > 172.30.0.5:80", false, string(ByDirect)},
 		{"routed mode: the published port", "eth0 203.0.113.7 > 172.20.0.2:80", true, "published.all"},
-		{"routed mode: another port", "eth0 203.0.113.7 > 172.20.0.2:81", false, ByDirect},
-		{"routed mode: nobody", "eth0 203.0.113.7 > 172.20.0.9:80", false, ByDirect},
+		{"routed mode: another port", "eth0 203.0.113.7 > 172.20.0.2:81", false, string(ByDirect)},
+		{"routed mode: nobody", "eth0 203.0.113.7 > 172.20.0.9:80", false, string(ByDirect)},
 	})
 	p.Published[0].Ports = []Ports{tcp(8080, 8080)}
 	run(t, p, []evalCase{
@@ -101,14 +101,14 @@ func TestHostNetwork(t *testing.T) {
 	run(t, p, []evalCase{
 		{"named container and port", "eth0 198.51.100.7 > 192.0.2.1:9100", true, "published.metrics"},
 		{"not from there", "eth0 203.0.113.7 > 192.0.2.1:9100", false, "defaults.published"},
-		{"a port that no block names", "eth0 203.0.113.7 > 192.0.2.1:9101", true, ByNobody},
+		{"a port that no block names", "eth0 203.0.113.7 > 192.0.2.1:9101", true, string(ByNobody)},
 		{"containers: a host service", "br-back 172.19.0.3 > 192.0.2.1:9100", true, "defaults.host"},
 		{"a container's own port beats it", "eth0 203.0.113.7 > 192.0.2.1:9090", true, "published.all"},
 	})
 	p.Networks = []Network{{Name: "host", Published: Allow}}
 	run(t, p, []evalCase{{"the network called host", "eth0 203.0.113.7 > 192.0.2.1:9100", true, "network.host"}})
 	p.Published[1].To = []*Selector{{Names: []string{"node"}, Networks: []string{"front"}}}
-	run(t, p, []evalCase{{"not on that network", "eth0 203.0.113.7 > 192.0.2.1:9100", true, ByNobody}})
+	run(t, p, []evalCase{{"not on that network", "eth0 203.0.113.7 > 192.0.2.1:9100", true, string(ByNobody)}})
 }
 
 func TestDockerAPI(t *testing.T) {
@@ -117,9 +117,9 @@ func TestDockerAPI(t *testing.T) {
 		{"to containers too", "br-back 172.19.0.3 > 172.19.0.1:2376", false, "docker_api"},
 		{"where dockerd is seen", "eth0 198.51.100.7 > 192.0.2.1:4243", false, "docker_api"},
 		{"IPv6", "eth0 2001:db8:10::7 > [2001:db8::1]:2375", false, "docker_api"},
-		{"UDP is another matter", "eth0 198.51.100.7 > 192.0.2.1:2375/udp", true, ByNobody},
-		{"loopback dialled from outside", "eth0 198.51.100.7 > 127.0.0.1:2375", false, ByLoopback},
-		{"loopback", "lo 127.0.0.1 > 127.0.0.1:2375", true, ByNobody},
+		{"UDP is another matter", "eth0 198.51.100.7 > 192.0.2.1:2375/udp", true, string(ByNobody)},
+		{"loopback dialled from outside", "eth0 198.51.100.7 > 127.0.0.1:2375", false, string(ByLoopback)},
+		{"loopback", "lo 127.0.0.1 > 127.0.0.1:2375", true, string(ByNobody)},
 		{"another host's", "br-back 172.19.0.3 > 203.0.113.5:2375 out eth0", true, "defaults.egress"},
 	})
 	p := usual()
@@ -145,8 +145,8 @@ func TestDockerAPIPortOfAContainer(t *testing.T) {
 	p := usual()
 	p.Published = []*Published{{Name: "proxy", To: named("alt"), From: list("any")}}
 	for _, text := range []string{"eth0 203.0.113.7 > 192.0.2.1:2375", "eth0 203.0.113.7 > 192.0.2.1:2375 dnat 172.18.0.3:2375"} {
-		if got := Eval(p, s, ask(t, text)); got.Policy != "published.proxy" {
-			t.Errorf("%s: by %s, want published.proxy", text, got.Policy)
+		if got := Eval(p, s, ask(t, text)); got.Origin.Subject.String() != "published.proxy" {
+			t.Errorf("%s: by %s, want published.proxy", text, got.Origin.Subject)
 		}
 	}
 }
@@ -178,8 +178,8 @@ func TestBlock(t *testing.T) {
 		{"no container to these", "br-back 172.19.0.2 > 203.0.113.5:80 out eth0", false, "block.sinks"},
 		{"nor to a container among these", "br-front 172.18.0.2 > 172.18.0.3:80", false, "block.sinks"},
 		{"nor by its port, after DNAT", "br-back 172.19.0.2 > 192.0.2.1:9090 dnat 172.18.0.3:80", false, "block.sinks"},
-		{"outside may", "eth0 192.0.2.7 > 203.0.113.5:80 out eth1", true, ByNobody},
-		{"the host may", "host 192.0.2.1 > 203.0.113.5:80 out eth0", true, ByNobody},
-		{"lo is never judged", "lo 198.51.100.7 > 198.51.100.7:80", true, ByNobody},
+		{"outside may", "eth0 192.0.2.7 > 203.0.113.5:80 out eth1", true, string(ByNobody)},
+		{"the host may", "host 192.0.2.1 > 203.0.113.5:80 out eth0", true, string(ByNobody)},
+		{"lo is never judged", "lo 198.51.100.7 > 198.51.100.7:80", true, string(ByNobody)},
 	})
 }

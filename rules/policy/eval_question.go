@@ -98,38 +98,35 @@ func addrOf(e netinfo.Endpoint, v6 bool) (netip.Addr, bool) {
 // ours tells that traffic that came in so is the host's own.
 func ours(nic string) bool { return nic == "" || nic == "lo" }
 
-// Answer is what becomes of an attempt, and which part of the policy says so.
+// Answer is the verdict on an attempt, and the part of the policy that decides it.
 type Answer struct {
 	Allow bool `json:"allow"`
-	// Policy is the block that decides ("published.shop", "network.back",
-	// "defaults.published", "docker_api"), or one of the words below.
-	Policy string `json:"policy"`
-	// Origin is the place of that block.
+	// Origin is the block or the default that decides, or one of the kinds below.
 	Origin rules.Origin `json:"origin"`
 	// Class says as what the attempt was judged.
 	Class Class `json:"class"`
 }
 
-// What decides where no block or default does.
+// The deciders that are neither blocks nor defaults.
 const (
 	// ByEstablished: it is an ICMP error about an open connection.
-	ByEstablished = "established"
+	ByEstablished = rules.KindEstablished
 	// ByDirect: a container's address was dialled from outside its network.
-	ByDirect = "direct"
+	ByDirect = rules.KindDirect
 	// ByNeighbours: it is neighbour discovery.
-	ByNeighbours = "neighbours"
+	ByNeighbours = rules.KindNeighbours
 	// ByRouters: only a router sends this, and no container is one.
-	ByRouters = "routers"
+	ByRouters = rules.KindRouters
 	// ByHeld: the source is not known yet, and some block restricts sources.
-	ByHeld = "held"
+	ByHeld rules.Kind = "held"
 	// ByLoopback: a loopback address was dialled from outside the host.
-	ByLoopback = "loopback"
+	ByLoopback rules.Kind = "loopback"
 	// ByNobody: it is not dockwall's matter.
-	ByNobody = "not_judged"
+	ByNobody rules.Kind = "not_judged"
 	// BySpoofed: the source cannot be behind the interface.
-	BySpoofed = "spoofed"
+	BySpoofed = rules.KindSpoofed
 	// ByNotCovered: the traffic never meets the host's rules.
-	ByNotCovered = "not_covered"
+	ByNotCovered rules.Kind = "not_covered"
 )
 
 // Class is what an attempt is, seen from the host.

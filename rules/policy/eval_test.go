@@ -162,8 +162,8 @@ func run(t *testing.T, p Policy, cases []evalCase) {
 	t.Helper()
 	for _, tc := range cases {
 		got := Eval(p, lab(), ask(t, tc.question))
-		if got.Allow != tc.allow || got.Policy != tc.policy || got.Origin.Policy != tc.policy {
-			t.Errorf("%s: %s: allow %v by %s, want %v by %s", tc.why, tc.question, got.Allow, got.Policy, tc.allow, tc.policy)
+		if got.Allow != tc.allow || got.Origin.Subject.String() != tc.policy {
+			t.Errorf("%s: %s: allow %v by %s, want %v by %s", tc.why, tc.question, got.Allow, got.Origin.Subject, tc.allow, tc.policy)
 		}
 	}
 }

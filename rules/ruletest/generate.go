@@ -93,7 +93,7 @@ func reachAll(rs *rules.Ruleset) {
 	for _, c := range rs.Chains {
 		if !in[c.Name] {
 			rs.Chains[0].Rules = append(rs.Chains[0].Rules, rules.Rule{
-				Verdict: rules.Verdict{Kind: rules.Jump, Chain: c.Name}, Origin: rules.Origin{Policy: "dispatch"}})
+				Verdict: rules.Verdict{Kind: rules.Jump, Chain: c.Name}, Origin: rules.Origin{Subject: rules.Subject{Kind: "dispatch"}}})
 		}
 	}
 }
@@ -218,5 +218,5 @@ func Interfaces() []string {
 }
 
 func drawOrigin(t *rapid.T) rules.Origin {
-	return rules.Origin{Policy: rapid.SampledFrom(Hostile()).Draw(t, "policy"), File: "agent.hcl", Line: rapid.IntRange(1, 99).Draw(t, "line")}
+	return rules.Origin{Subject: rules.ParseSubject(rapid.SampledFrom(Hostile()).Draw(t, "policy")), File: "agent.hcl", Line: rapid.IntRange(1, 99).Draw(t, "line")}
 }

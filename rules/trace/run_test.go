@@ -173,7 +173,7 @@ verdict: drop by rule 0 of B
 
 func walked() Result {
 	rs := parse("A: -drop, ?log, jump B; B: drop")
-	rs.Chains[0].Rules[0].Origin = rules.Origin{Policy: "block.abusers", File: "agent.hcl", Line: 7}
+	rs.Chains[0].Rules[0].Origin = rules.Origin{Subject: rules.Subject{Kind: "block", Name: "abusers"}, File: "agent.hcl", Line: 7}
 	return Run(rs, dialled(), rules.BaseDockerUser)
 }
 

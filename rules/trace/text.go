@@ -106,9 +106,9 @@ func RuleText(r *rules.Rule) string {
 
 func originText(o rules.Origin) string {
 	if o.File == "" {
-		return o.Policy
+		return o.Subject.String()
 	}
-	return fmt.Sprintf("%s, %s:%d", o.Policy, o.File, o.Line)
+	return fmt.Sprintf("%s, %s:%d", o.Subject, o.File, o.Line)
 }
 
 // WriteText writes the walk for people, one rule a line: chain, index, hit,

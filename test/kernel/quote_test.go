@@ -75,7 +75,7 @@ func drawHostile(t *rapid.T) rules.Rule {
 	name := rapid.OneOf(rapid.SampledFrom(ruletest.Interfaces()), rapid.StringMatching(`[!-.0-9;-~]{1,15}`)).Filter(func(s string) bool {
 		return s != "." && s != ".." && !strings.HasSuffix(s, "+")
 	})
-	r := rules.Rule{Origin: rules.Origin{Policy: text.Draw(t, "policy")}, Match: []rules.Match{
+	r := rules.Rule{Origin: rules.Origin{Subject: rules.ParseSubject(text.Draw(t, "policy"))}, Match: []rules.Match{
 		rules.InInterface{Name: name.Draw(t, "in")}, rules.OutInterface{Name: name.Draw(t, "out"), Not: rapid.Bool().Draw(t, "not")},
 		rules.Proto{Proto: netinfo.TCP}, rules.InBridgePort{Name: name.Draw(t, "port")}}}
 	prefix := text.Draw(t, "prefix")

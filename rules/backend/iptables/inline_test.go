@@ -119,7 +119,7 @@ func drawDense(t *rapid.T) rules.Ruleset {
 		sets = append(sets, s)
 	}
 	rs := rules.Ruleset{Sets: sets, Hooks: []rules.Hook{{Base: rules.BaseInput, Chain: "DOCKWALL-A"}}}
-	drop := rules.Rule{Verdict: rules.Verdict{Kind: rules.Drop}, Origin: rules.Origin{Policy: "end"}}
+	drop := rules.Rule{Verdict: rules.Verdict{Kind: rules.Drop}, Origin: rules.Origin{Subject: rules.Subject{Kind: "end"}}}
 	for i, name := range []string{"DOCKWALL-A", "DOCKWALL-B"} {
 		c := rules.Chain{Name: name}
 		for line := range rapid.IntRange(1, 4).Draw(t, "rules") {
@@ -134,7 +134,7 @@ func drawDense(t *rapid.T) rules.Ruleset {
 }
 
 func denseRule(t *rapid.T, sets []rules.Set, jumps bool, line int) rules.Rule {
-	r := rules.Rule{Origin: rules.Origin{Policy: "dense", Line: line}}
+	r := rules.Rule{Origin: rules.Origin{Subject: rules.Subject{Kind: "dense"}, Line: line}}
 	if rapid.IntRange(0, 4).Draw(t, "source") == 0 {
 		r.Match = append(r.Match, rules.Source{Prefix: netip.PrefixFrom(near(t, 16), 29).Masked(), Not: rapid.Bool().Draw(t, "not")})
 	}

@@ -291,7 +291,8 @@ func (p *ruleParser) comment() {
 		p.fail("a comment that is not ours")
 	}
 	p.ours = ok
-	_, p.rule.Origin.Policy, _ = strings.Cut(s, " ")
+	_, subject, _ := strings.Cut(s, " ")
+	p.rule.Origin.Subject = rules.ParseSubject(subject)
 }
 
 func (p *ruleParser) target(opt string) {

@@ -56,7 +56,7 @@ func restoreWords(line string) ([]string, error) {
 // hostileRule is a rule that holds every text of somebody else's that a rule
 // can hold.
 func hostileRule(policy, prefix, in, out, port string) rules.Rule {
-	return rules.Rule{Origin: rules.Origin{Policy: policy}, Match: []rules.Match{rules.InInterface{Name: in}, rules.OutInterface{Name: out, Not: true},
+	return rules.Rule{Origin: rules.Origin{Subject: rules.ParseSubject(policy)}, Match: []rules.Match{rules.InInterface{Name: in}, rules.OutInterface{Name: out, Not: true},
 		rules.Proto{Proto: netinfo.TCP}, rules.InBridgePort{Name: port}}, Verdict: rules.Verdict{Kind: rules.Log, Prefix: prefix, Group: 7}}
 }
 
@@ -194,7 +194,7 @@ func checkFixed(t *testing.T, r rules.Rule, family Family) {
 	if err != nil {
 		t.Fatalf("%q: %v", last.save, err)
 	}
-	if again.ID() != r.ID() || again.Origin.Policy != r.Origin.Policy {
+	if again.ID() != r.ID() || again.Origin.Subject != r.Origin.Subject {
 		t.Fatalf("%+v is written as %q, which is %+v", r, last.save, again)
 	}
 }

@@ -45,11 +45,11 @@ func ruleLines(r rules.Rule, note string, f Family, stage rules.Stage) []line {
 	return []line{parts{tcp, f}.line(note, reset, r.Origin), parts{r.Match, f}.line(note, unreachable, r.Origin)}
 }
 
-// comment is what names a rule: its ID and policy.
+// comment is what names a rule: its ID and subject.
 func comment(r rules.Rule) string {
 	s := ownComment + r.ID()
-	if r.Origin.Policy != "" {
-		s += " " + r.Origin.Policy
+	if subject := r.Origin.Subject.String(); subject != "" {
+		s += " " + subject
 	}
 	return clean(s, maxComment)
 }

@@ -73,7 +73,7 @@ func charter() policy.Policy {
 	line := 0
 	at := func(kind, name string) rules.Origin {
 		line += 4
-		return rules.Origin{Policy: kind + "." + name, File: "agent.hcl", Line: line}
+		return rules.Origin{Subject: rules.Subject{Kind: rules.Kind(kind), Name: name}, File: "agent.hcl", Line: line}
 	}
 	list := func(as ...string) policy.AddressList {
 		var l policy.AddressList
@@ -103,7 +103,7 @@ func charter() policy.Policy {
 		Egress:  []*policy.Egress{{Name: "mirror", From: []*policy.Selector{db}, To: list("192.0.2.80/32"), Ports: tcp(443, 443), Origin: at("egress", "mirror")}},
 		Host:    []*policy.Host{{Name: "dns", From: []*policy.Selector{db}, Ports: tcp(53, 53), Origin: at("host", "dns")}},
 		DockerAPI: &policy.DockerAPI{From: list("198.51.100.7/32"), Via: []*policy.Interfaces{lan},
-			Origin: rules.Origin{Policy: "docker_api", File: "agent.hcl", Line: 99}},
+			Origin: rules.Origin{Subject: rules.Subject{Kind: "docker_api"}, File: "agent.hcl", Line: 99}},
 		Blocks: []*policy.Block{{Name: "abusers", From: policy.AddressList{Refs: []*policy.Addresses{bad}}, To: policy.AddressList{Refs: []*policy.Addresses{bad}},
 			Origin: at("block", "abusers")}},
 	}

@@ -33,7 +33,6 @@ func (d *document) policies() {
 	}
 	if rapid.Bool().Draw(d.t, "docker_api") {
 		api := &policy.DockerAPI{From: d.addresses(), Except: d.except(), Via: d.via(), Origin: d.origin("docker_api", "")}
-		api.Origin.Policy = "docker_api"
 		d.p.DockerAPI = api
 	}
 	d.blocks()

@@ -20,7 +20,7 @@ func Policy(t *rapid.T) policy.Policy {
 		DenyWith:  pick(t, "deny with", []policy.DenyWith{policy.DenyDrop, policy.DenyReject}),
 		LogDenied: rapid.Bool().Draw(t, "log denied"),
 		Defaults: policy.Defaults{Published: action(t), Between: action(t), Egress: action(t), Host: action(t),
-			Origin: rules.Origin{Policy: "defaults"}},
+			Origin: rules.Origin{Subject: rules.Subject{Kind: "defaults"}}},
 	}
 	d := &document{t: t, p: &p}
 	d.names()
@@ -49,9 +49,9 @@ type document struct {
 	line int
 }
 
-func (d *document) origin(kind, name string) rules.Origin {
+func (d *document) origin(kind rules.Kind, name string) rules.Origin {
 	d.line++
-	return rules.Origin{Policy: kind + "." + name, File: "agent.hcl", Line: d.line}
+	return rules.Origin{Subject: rules.Subject{Kind: kind, Name: name}, File: "agent.hcl", Line: d.line}
 }
 
 // count is how many blocks of a kind there are: mostly few.
