@@ -31,6 +31,9 @@ type Env struct {
 	Getenv         func(string) string
 	// IsTerminal tells whether a person reads what is written there.
 	IsTerminal func(io.Writer) bool
+	// Secret asks the person at the terminal for something that is not shown
+	// while it is typed; nil: nobody is there.
+	Secret func(prompt string) ([]byte, error)
 	// EUID is the effective user.
 	EUID int
 	Now  func() time.Time
@@ -82,6 +85,7 @@ func (a *app) verbs() []*cobra.Command {
 		a.rulesCommand(),
 		a.statusCommand(),
 		a.deniedCommand(),
+		a.tlsCommand(),
 		a.snapshotCommand(),
 		a.versionCommand(),
 	}

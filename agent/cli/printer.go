@@ -28,6 +28,9 @@ func (p *printer) printf(format string, args ...any) {
 	}
 }
 
+// Write writes text as it is, for tables.
+func (p *printer) Write(b []byte) (int, error) { return p.w.Write(b) }
+
 // diagnostics writes them as config does, a blank line after the last.
 func (p *printer) diagnostics(ds config.Diagnostics) {
 	if p.err == nil && len(ds) > 0 {

@@ -75,6 +75,16 @@ func (f Folder) bundleIsRight() (bool, error) {
 	return err == nil && bytes.Equal(got, want), err
 }
 
+// Complete does what an earlier command did not come to, as every command that
+// changes something does first.
+func (f Folder) Complete() error {
+	release, err := f.lock()
+	if err == nil {
+		release()
+	}
+	return err
+}
+
 // complete does what an earlier command did not come to: it was killed after it
 // changed the clients' folders. An error is left to the command that makes the
 // bundle itself.

@@ -68,7 +68,7 @@ func (f Folder) Client(o ClientOptions) (Client, error) {
 	if err := f.vacantClient(o); err != nil {
 		return Client{}, err
 	}
-	secret := once(o.Passphrase)
+	secret := Once(o.Passphrase)
 	root, err := f.root(secret, o.Now)
 	if err != nil {
 		return Client{}, err
@@ -212,8 +212,8 @@ func (f Folder) register(name, draft string, own []file, caKey []byte) error {
 	return durable.Move(draft, f.client(name))
 }
 
-// once asks for the passphrase the first time only.
-func once(p Passphrase) Passphrase {
+// Once asks for the passphrase the first time only.
+func Once(p Passphrase) Passphrase {
 	var secret []byte
 	return func() ([]byte, error) {
 		if secret != nil || p == nil {

@@ -45,7 +45,7 @@ func (f Folder) Init(o InitOptions) (Authority, error) {
 	if err := checkPassphrase(o.Passphrase); err != nil {
 		return Authority{}, err
 	}
-	if err := f.vacant(o.Force); err != nil {
+	if err := f.Vacant(o.Force); err != nil {
 		return Authority{}, err
 	}
 	former, err := f.setAside(o)
@@ -77,8 +77,9 @@ func checkPassphrase(p []byte) error {
 	return nil
 }
 
-// vacant returns an error if the files are there and may not be replaced.
-func (f Folder) vacant(force bool) error {
+// Vacant returns the error of Init where an authority is there and may not be
+// moved aside.
+func (f Folder) Vacant(force bool) error {
 	root, err := exists(f.Root())
 	if err != nil {
 		return err

@@ -24,6 +24,7 @@ func Env(version string) cli.Env {
 		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
 		Getenv:     os.Getenv,
 		IsTerminal: isTerminal,
+		Secret:     secret(),
 		EUID:       os.Geteuid(),
 		Now:        time.Now,
 		Version:    version,
@@ -48,4 +49,20 @@ func (c cutting) Finish(ctx context.Context) (int, error) {
 func isTerminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// secret asks on this process's terminal; nil if there is none.
+func secret() func(prompt string) ([]byte, error) {
+	in := int(os.Stdin.Fd())
+	if !term.IsTerminal(in) {
+		return nil
+	}
+	return func(prompt string) ([]byte, error) {
+		if _, err := io.WriteString(os.Stderr, prompt); err != nil {
+			return nil, err
+		}
+		typed, err := term.ReadPassword(in)
+		_, _ = io.WriteString(os.Stderr, "\n")
+		return typed, err
+	}
 }

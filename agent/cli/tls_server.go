@@ -1,0 +1,142 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"dockwall/agent/config"
+	certs "dockwall/agent/tls"
+	"dockwall/netinfo"
+	"dockwall/rules/policy"
+)
+
+func (v *tlsVerbs) serverCommand() *cobra.Command {
+	var sans []string
+	var force bool
+	cmd := &cobra.Command{
+		Use:   "server",
+		Short: "Make dockerd's key and certificate",
+		Long: `server makes dockerd's key and certificate (398 days). It is valid for the addresses
+of the NICs that docker_api names with via, or else of every NIC that is no Docker
+bridge; for this host's name, localhost and the loopback addresses; and for what
+--san adds. Clients compare the address that they dial with these names.`,
+		Args: cobra.NoArgs,
+		RunE: v.verb(func(ctx context.Context, _ []string) (result, error) { return v.server(ctx, sans, force) }),
+	}
+	cmd.Flags().StringSliceVar(&sans, "san", nil, "a further name or address of this host; may be given several times")
+	cmd.Flags().BoolVar(&force, "force", false, "replace the key and certificate that are there")
+	return cmd
+}
+
+// tlsServerResult is dockerd's certificate.
+type tlsServerResult struct {
+	header
+	Certificate certs.Certificate `json:"certificate"`
+	// Flags are what dockerd is started with.
+	Flags []string `json:"dockerd_flags"`
+	// Restart reports whether dockerd shows it only after its next start.
+	Restart bool `json:"restart_dockerd"`
+}
+
+func (v *tlsVerbs) server(ctx context.Context, sans []string, force bool) (result, error) {
+	names, err := v.hostNames(ctx, sans)
+	if err != nil {
+		return nil, err
+	}
+	c, err := v.folder.Server(certs.ServerOptions{Names: names, Passphrase: v.passphrase, Force: force, Now: v.env.Now()})
+	if err != nil {
+		return nil, err
+	}
+	return v.serverResult(c), nil
+}
+
+func (v *tlsVerbs) serverResult(c certs.Certificate) *tlsServerResult {
+	return &tlsServerResult{Certificate: c, Flags: v.dockerdFlags(), Restart: true}
+}
+
+// dockerdFlags are those that make dockerd ask for a certificate.
+func (v *tlsVerbs) dockerdFlags() []string {
+	return []string{"--tlsverify", "--tlscacert=" + v.folder.Bundle(), "--tlscert=" + v.folder.ServerCert(), "--tlskey=" + v.folder.ServerKey()}
+}
+
+// hostNames are the names under which clients reach this host.
+func (v *tlsVerbs) hostNames(ctx context.Context, sans []string) (certs.Names, error) {
+	var n certs.Names
+	var errs []error
+	for _, san := range sans {
+		errs = append(errs, n.Add(san))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return certs.Names{}, err
+	}
+	if host, err := os.Hostname(); err == nil {
+		if short, _, ok := strings.Cut(host, "."); ok {
+			_ = n.Add(short)
+		}
+		if err := n.Add(host); err != nil {
+			v.note("this host's name is left out: %v", err)
+		}
+	}
+	settings, api := config.DefaultSettings(v.config), (*policy.DockerAPI)(nil)
+	if _, err := os.Stat(v.config); err == nil {
+		doc, err := v.load()
+		if err != nil {
+			return certs.Names{}, err
+		}
+		settings, api = doc.Settings, doc.Policy.DockerAPI
+	}
+	snap, _, err := v.snapshot(ctx, settings, "")
+	if err != nil {
+		return certs.Names{}, err
+	}
+	for _, a := range apiAddrs(snap, api) {
+		if err := n.Add(a.String()); err != nil {
+			return certs.Names{}, err
+		}
+	}
+	return n, nil
+}
+
+// apiAddrs are the addresses of the NICs by which the API is reached: those that
+// docker_api names, or else all that are no Docker bridge, container's link or
+// loopback.
+func apiAddrs(s netinfo.Snapshot, api *policy.DockerAPI) []netip.Addr {
+	var all []netip.Addr
+	for _, l := range s.Links {
+		named := api != nil && len(api.Via) > 0
+		switch {
+		case named && !slices.ContainsFunc(api.Via, func(i *policy.Interfaces) bool { return i.Matches(l) }):
+			continue
+		case !named && (l.Name == "lo" || l.Kind == "veth" && l.Peer != "" || isDockers(s, l)):
+			continue
+		}
+		for _, p := range l.Addrs {
+			if a := p.Addr(); a.IsGlobalUnicast() {
+				all = append(all, a)
+			}
+		}
+	}
+	return all
+}
+
+func isDockers(s netinfo.Snapshot, l netinfo.Link) bool {
+	return slices.ContainsFunc(s.Networks, func(n netinfo.Network) bool { return n.Bridge == l.Name && n.Bridge != "" })
+}
+
+func (r *tlsServerResult) code() int { return exitSame }
+
+func (r *tlsServerResult) text(p *printer) {
+	p.printf("dockerd's certificate is %s, until %s.\n", printable(r.Certificate.Path), r.Certificate.NotAfter.Format("2006-01-02"))
+	names := slices.Clone(r.Certificate.Names.DNS)
+	for _, a := range r.Certificate.Names.Addrs {
+		names = append(names, a.String())
+	}
+	p.printf("It is valid for %s.\n", printable(strings.Join(names, ", ")))
+	p.printf("dockerd reads it when it starts, with\n  %s\n", printable(strings.Join(r.Flags, " ")))
+}
