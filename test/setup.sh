@@ -10,7 +10,7 @@ set -euo pipefail
 needs=(
   iptables:iptables ipset:ipset ip:iproute2 bridge:iproute2 nft:nftables
   conntrack:conntrack sysctl:procps nsenter:util-linux unshare:util-linux
-  dpkg-deb:dpkg ps:procps
+  dpkg-deb:dpkg ps:procps openssl:openssl curl:curl
 )
 # For the tests that boot a whole system.
 boot_needs=(debootstrap:debootstrap systemd-nspawn:systemd-container rpm:rpm)
