@@ -37,6 +37,8 @@ func TestForgedSourceBehindAContainer(t *testing.T) {
 	onEngines(t, outer, func(t *testing.T, engine string) {
 		s := newSpoofing(t, engine, "nft")
 		for _, f := range []int{4, 6} {
+			// A packet that waits for neighbour discovery may be lost on a busy machine.
+			s.l.Host("ip", "neigh", "replace", s.l.ClientAddr("wan2", f).String(), "lladdr", s.wan2.MAC().String(), "dev", "eth0", "nud", "permanent")
 			client, _ := behindVPN(f)
 			s.dns.Client().Do(func() error {
 				return exec.Command("ip", "addr", "add", netip.PrefixFrom(client, client.BitLen()).String(), "dev", "lo").Run()
