@@ -32,7 +32,7 @@ type State string
 const (
 	// Protected: only a client with a certificate is answered.
 	Protected State = "protected"
-	// Open: somebody without a valid certificate is answered.
+	// Open: a client without a valid certificate is answered.
 	Open State = "open"
 	// Unproven: neither was seen, or the server's certificate is not valid now.
 	Unproven State = "unproven"
