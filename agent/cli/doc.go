@@ -10,7 +10,7 @@
 //	           └─ error ─► trouble: stderr, and JSON with --json; exit 2
 //
 // It is not for deciding what the policy means, nor for carrying it out: the
-// verbs that write hand a plan to the dataplane or ask the daemon to reload.
+// verbs that write hand a plan to agent/kernel or ask the daemon to reload.
 //
 // Invariants:
 //

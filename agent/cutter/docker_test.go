@@ -16,7 +16,7 @@ import (
 
 	"dockwall/agent/config"
 	"dockwall/agent/cutter"
-	"dockwall/agent/dataplane"
+	"dockwall/agent/kernel"
 	"dockwall/netinfo"
 	"dockwall/rules"
 	"dockwall/rules/compile"
@@ -55,7 +55,7 @@ func TestTightening(t *testing.T) {
 		}
 		for name, c := range map[string]*cutter.Cutter{
 			engine:                      cutter.New(hclog.NewNullLogger()),
-			engine + ", with a barrier": cutter.New(hclog.NewNullLogger()).With(&dataplane.Barrier{}),
+			engine + ", with a barrier": cutter.New(hclog.NewNullLogger()).With(&kernel.Barrier{}),
 		} {
 			t.Run(name, func(t *testing.T) {
 				l := lab.New(t, lab.Options{Engine: engine})

@@ -13,7 +13,7 @@ import (
 )
 
 // Barrier keeps connections that were cut from coming back: a packet of a closed
-// direction makes no conntrack entry. dataplane.Barrier is one.
+// direction makes no conntrack entry. kernel.Barrier is one.
 type Barrier interface {
 	// Close drops packets of these directions that belong to no established
 	// connection, TCP SYNs excepted. With a NIC it drops every packet but a SYN

@@ -16,7 +16,7 @@ import (
 	"github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
 
-	"dockwall/agent/dataplane"
+	"dockwall/agent/kernel"
 	"dockwall/netinfo"
 	"dockwall/netinfo/hostnet"
 	"dockwall/rules"
@@ -31,7 +31,7 @@ func (w *realTown) cutForGood(rs rules.Ruleset, s netinfo.Snapshot) Result {
 	return r
 }
 
-func (w *realTown) barred() *Cutter { return New(hclog.NewNullLogger()).With(&dataplane.Barrier{}) }
+func (w *realTown) barred() *Cutter { return New(hclog.NewNullLogger()).With(&kernel.Barrier{}) }
 
 // reset sends a RST in the name of one end of a connection, with a TTL that does
 // not reach the other end.
@@ -155,10 +155,10 @@ func TestBarrierComesBack(t *testing.T) {
 	c := w.barred()
 	_, err := c.Cut(t.Context(), rs, s)
 	must(t, err)
-	command(t, "", "nft", "delete", "table", "inet", dataplane.BarrierTable)
+	command(t, "", "nft", "delete", "table", "inet", kernel.BarrierTable)
 	_, err = c.Cut(t.Context(), rs, s)
 	must(t, err)
-	out, err := exec.Command("nft", "-n", "list", "table", "inet", dataplane.BarrierTable).Output()
+	out, err := exec.Command("nft", "-n", "list", "table", "inet", kernel.BarrierTable).Output()
 	must(t, err)
 	if got := strings.Count(string(out), "expires"); got < 8 {
 		t.Errorf("closed again are %d directions:\n%s", got, out)

@@ -16,7 +16,7 @@ import (
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netns"
 
-	"dockwall/agent/dataplane"
+	"dockwall/agent/kernel"
 	"dockwall/netinfo"
 	"dockwall/netinfo/hostnet"
 	"dockwall/rules"
@@ -135,7 +135,7 @@ func (w *realTown) snapshot() netinfo.Snapshot {
 // enforce puts the policy into the namespace's kernel.
 func (w *realTown) enforce() (rules.Ruleset, netinfo.Snapshot) {
 	w.t.Helper()
-	ctx, k, s := context.Background(), dataplane.New(hclog.NewNullLogger()), w.snapshot()
+	ctx, k, s := context.Background(), kernel.New(hclog.NewNullLogger()), w.snapshot()
 	rs, _ := compile.Compile(w.policy, s)
 	o, err := k.Options(ctx, "auto", iptables.NFT, "")
 	must(w.t, err)

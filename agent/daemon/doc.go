@@ -7,7 +7,7 @@
 //
 //	config.Watch ────────┐
 //	trial.Keeper ────────┤
-//	facts.Collector.Run ─┼─► reconcile.Loop ─► dataplane.Kernel
+//	facts.Collector.Run ─┼─► reconcile.Loop ─► kernel.Kernel
 //	hostnet.Generations ─┤        │
 //	SIGHUP, POST reload ─┘        └─► control socket, systemd, saver (last facts, last good policy)
 //

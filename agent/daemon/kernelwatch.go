@@ -7,8 +7,8 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 
-	"dockwall/agent/dataplane"
 	"dockwall/agent/facts"
+	"dockwall/agent/kernel"
 	"dockwall/agent/reconcile"
 	"dockwall/netinfo/hostnet"
 )
@@ -17,12 +17,12 @@ import (
 // nftables, iptables-nft included, and has the host's sockets looked at when
 // Docker maps a port. What the kernel gives no notice of, the
 // loop probes for.
-func watchKernel(ctx context.Context, l *reconcile.Loop, k *dataplane.Kernel, c *facts.Collector, log hclog.Logger) error {
+func watchKernel(ctx context.Context, l *reconcile.Loop, k *kernel.Kernel, c *facts.Collector, log hclog.Logger) error {
 	relevant := func(p hostnet.Place) bool {
 		if p.Table == "nat" {
 			c.Look()
 		}
-		return dataplane.Watched(p)
+		return kernel.Watched(p)
 	}
 	err := hostnet.Generations(ctx, relevant, func(g hostnet.Generation) {
 		switch {

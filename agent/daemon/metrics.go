@@ -22,12 +22,12 @@ func (a *agent) readKernel(ctx context.Context) (metrics.Reading, error) {
 	if in == nil {
 		return r, nil // nothing is in force yet
 	}
-	kernel := a.kernel.Backends()
+	runner := a.kernel.Backends()
 	var err error
-	if r.V4, err = kernel.Counters(ctx, in.Backend, 4); err != nil {
+	if r.V4, err = runner.Counters(ctx, in.Backend, 4); err != nil {
 		return r, err
 	}
-	if r.V6, err = kernel.Counters(ctx, in.Backend, 6); err != nil {
+	if r.V6, err = runner.Counters(ctx, in.Backend, 6); err != nil {
 		return r, err
 	}
 	if !in.Backend.Limits().Inline {

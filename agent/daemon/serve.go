@@ -18,10 +18,10 @@ import (
 	"dockwall/agent/config"
 	"dockwall/agent/control"
 	"dockwall/agent/cutter"
-	"dockwall/agent/dataplane"
 	"dockwall/agent/denied"
 	"dockwall/agent/enforce"
 	"dockwall/agent/facts"
+	"dockwall/agent/kernel"
 	"dockwall/agent/lastgood"
 	"dockwall/agent/metrics"
 	"dockwall/agent/reconcile"
@@ -54,10 +54,10 @@ type agent struct {
 	settings  atomic.Pointer[config.Settings]
 	loader    *loader
 	trials    *trial.Keeper
-	kernel    *dataplane.Kernel
-	bridges   *dataplane.Bridges
-	latch     *dataplane.Latch
-	frames    *dataplane.Frames
+	kernel    *kernel.Kernel
+	bridges   *kernel.Bridges
+	latch     *kernel.Latch
+	frames    *kernel.Frames
 	collector *facts.Collector
 	loop      *reconcile.Loop
 	cutter    *cutter.Cutter
@@ -110,15 +110,15 @@ func (a *agent) assemble(doc *config.Document) error {
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		a.log.Warn("the facts of an earlier run are not used", "error", err)
 	}
-	a.kernel = dataplane.New(a.log.Named("kernel"))
-	a.bridges = a.kernel.Bridges(dataplane.SwitchedPath(a.socket.Path()))
-	a.latch = &dataplane.Latch{}
+	a.kernel = kernel.New(a.log.Named("kernel"))
+	a.bridges = a.kernel.Bridges(kernel.SwitchedPath(a.socket.Path()))
+	a.latch = &kernel.Latch{}
 	if a.collector, err = facts.New(doc.Settings.Docker.Host, last, a.log.Named("facts")); err != nil {
 		return err
 	}
 	a.frames = a.kernel.Frames()
 	a.collector.UsePorts(a.frames.InForce)
-	a.cutter = cutter.New(a.log.Named("cutter")).With(&dataplane.Barrier{})
+	a.cutter = cutter.New(a.log.Named("cutter")).With(&kernel.Barrier{})
 	a.systemd = newSystemd(a.log.Named("systemd"), a.options.Version)
 	a.metrics = a.newMetrics()
 	a.saver = newSaver(a.log.Named("state"), kept, lastgood.Path(a.options.State, a.socket.Path()))
@@ -135,8 +135,8 @@ func (a *agent) assemble(doc *config.Document) error {
 
 // target is the kernel that the loop brings to the file's policy.
 func (a *agent) target() *enforce.Target {
-	kernel := a.kernel.Backends()
-	return enforce.New(enforce.Options{Log: a.log.Named("loop"), Kernel: kernel, Prober: kernel, Chooser: kernel, Bridges: a.bridges,
+	runner := a.kernel.Backends()
+	return enforce.New(enforce.Options{Log: a.log.Named("loop"), Kernel: runner, Prober: runner, Chooser: runner, Bridges: a.bridges,
 		Cutter: a.cutter, Latch: a.latch, Frames: a.frames, Limits: enforce.LimitsPath(a.socket.Path())})
 }
 

@@ -8,7 +8,7 @@
 //	                        └────── the kernel is not known ◄────┴───────┴─► cut
 //
 // It is not for waiting, retrying or reporting: a pass ends with a Result or an
-// error. It does not know how the kernel is written to: agent/dataplane, or the
+// error. It does not know how the kernel is written to: agent/kernel, or the
 // fake kernel of rules/ruletest, is behind the interfaces in kernel.go.
 //
 // What is believed of the kernel is one value, Belief. Its phases between two

@@ -6,7 +6,7 @@
 //
 //	reconcile.Loop ─ Passed ─┐
 //	denied.Feed ──── Denied ─┼─► Metrics ─► registry ─► GET /metrics
-//	dataplane ◄───── Read ───┘   (at a scrape)
+//	kernel ◄──────── Read ───┘   (at a scrape)
 //
 // Invariants:
 //

@@ -11,7 +11,7 @@
 //	                                         until its text changes
 //
 // It is for deciding what is to be in force. Putting it there is the loop's
-// and the dataplane's, and nothing here writes to the kernel.
+// and agent/kernel's, and nothing here writes to the kernel.
 //
 // Invariants:
 //

@@ -2,10 +2,10 @@
 // takes rulesets. rules/backend/iptables implements it for both variants of iptables.
 //
 //	rules.Ruleset ─┐
-//	               ├─ Diff, Move ─► plan.Plan ─► agent/dataplane ─► kernel
+//	               ├─ Diff, Move ─► plan.Plan ─► agent/kernel ─► kernel
 //	State ─────────┘                                                  │
 //	  ▲                                                               │
-//	  └── read by agent/dataplane, with the backend's parser ◄────────┘
+//	  └── read by agent/kernel, with the backend's parser ◄────────┘
 //
 // The packages that enforce, compare, explain and count work with these types alone.
 // Only the code that runs plans, the wiring and tests import a backend
@@ -35,7 +35,7 @@
 // made for another generation.
 //
 // To add a backend: implement Backend, add its actions to rules/plan (the tests name what
-// then lacks them), a runner to agent/dataplane, and its kernel to rules/ruletest.
+// then lacks them), a runner to agent/kernel, and its kernel to rules/ruletest.
 //
 // Thread safety: values. A State may be used by one goroutine at a time, because Move
 // changes it.

@@ -1,6 +1,6 @@
 // Package plan holds the steps from the ruleset in the kernel to another one, as data.
 //
-// A backend (rules/backend) makes plans, and agent/dataplane runs them. A Plan can be
+// A backend (rules/backend) makes plans, and agent/kernel runs them. A Plan can be
 // printed, compared, kept in a file, replayed on the fake kernel of rules/ruletest and
 // stopped between any two steps. This package neither decides nor runs anything.
 //

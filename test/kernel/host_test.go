@@ -115,7 +115,7 @@ func everything(t fataler, v iptables.Variant) string {
 	return save(t, v, iptables.V4) + save(t, v, iptables.V6) + sets
 }
 
-// observe reads the state as the dataplane does.
+// observe reads the state as agent/kernel does.
 func observe(t fataler, v iptables.Variant) iptables.State {
 	t.Helper()
 	s := iptables.State{Variant: v}

@@ -10,8 +10,8 @@ import (
 
 	"dockwall/agent/cli"
 	"dockwall/agent/cutter"
-	"dockwall/agent/dataplane"
 	"dockwall/agent/facts"
+	"dockwall/agent/kernel"
 	"dockwall/agent/trial"
 	"dockwall/netinfo/hostnet"
 )
@@ -19,7 +19,7 @@ import (
 // Env is the environment of this process, and the host that it runs on.
 func Env(version string) cli.Env {
 	log := cli.Logger(os.Stderr)
-	kernel := dataplane.New(log)
+	runner := kernel.New(log)
 	return cli.Env{
 		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
 		Getenv:     os.Getenv,
@@ -29,10 +29,10 @@ func Env(version string) cli.Env {
 		Now:        time.Now,
 		Version:    version,
 		Meaning:    cli.Mean,
-		Host: cli.Host{Facts: facts.Once, Saved: facts.Saved, Kernel: kernel.Backends(), Translations: kernel.Translations, Peers: hostnet.Peers,
-			Bridges: func(socket string) cli.Bridges { return kernel.Bridges(dataplane.SwitchedPath(socket)) },
-			Frames:  kernel.Frames(), Latch: &dataplane.Latch{},
-			Cutter: cutting{cutter.New(log).With(&dataplane.Barrier{})},
+		Host: cli.Host{Facts: facts.Once, Saved: facts.Saved, Kernel: runner.Backends(), Translations: runner.Translations, Peers: hostnet.Peers,
+			Bridges: func(socket string) cli.Bridges { return runner.Bridges(kernel.SwitchedPath(socket)) },
+			Frames:  runner.Frames(), Latch: &kernel.Latch{},
+			Cutter: cutting{cutter.New(log).With(&kernel.Barrier{})},
 			State:  facts.StateDir, Clock: trial.SystemClock(), Await: await, Session: session},
 	}
 }

@@ -2,7 +2,7 @@
 // renders a ruleset as the text that iptables-restore and ipset restore take,
 // parses what iptables-save and ipset save print, and plans the way from what
 // is seen to what is wanted. Everything in it is pure; running a plan is the
-// dataplane's.
+// agent/kernel's.
 //
 //	filter    FORWARD ─► DOCKER-USER ─► DOCKWALL-…      decides
 //	filter    INPUT ──────────────────► DOCKWALL-…      decides

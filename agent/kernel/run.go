@@ -1,0 +1,371 @@
+package kernel
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/vishvananda/netlink/nl"
+
+	"dockwall/netinfo/hostnet"
+	"dockwall/rules"
+	backend "dockwall/rules/backend/iptables"
+	"dockwall/rules/plan"
+)
+
+// StepError is the error of a step that a program or the kernel rejected.
+type StepError struct {
+	Step plan.Step
+	// Line is the line of the step's script that the program named, from 1. It is 0 if
+	// the program named none, or only the COMMIT.
+	Line int
+	// Text is that line.
+	Text string
+	// Origin is the line's origin; zero if it is unknown.
+	Origin rules.Origin
+	Err    error
+	// RolledBack is set if the kernel holds the ruleset of before.
+	RolledBack bool
+}
+
+func (e *StepError) Error() string {
+	var b strings.Builder
+	if e.Origin.File != "" {
+		fmt.Fprintf(&b, "%s:%d: ", e.Origin.File, e.Origin.Line)
+	}
+	if e.Origin.Subject != (rules.Subject{}) {
+		fmt.Fprintf(&b, "%s: ", e.Origin.Subject)
+	}
+	fmt.Fprintf(&b, "%s: %v", e.Step.Why, e.Err)
+	if e.Text != "" {
+		fmt.Fprintf(&b, " (line %d: %s)", e.Line, e.Text)
+	}
+	if kind, _ := e.Lacks(); kind == rules.Log {
+		b.WriteString("; refused packets cannot be reported here: load the kernel's module xt_NFLOG, or write log_denied = false")
+	}
+	return b.String()
+}
+
+// Lacks tells that what was refused is the rules that report packets, or those
+// that stamp them: this iptables, or this kernel, has no NFLOG or no CLASSIFY.
+// Legacy does not say which of a table's rules it refuses, so there it is a guess.
+func (e *StepError) Lacks() (rules.VerdictKind, bool) {
+	for _, t := range []struct {
+		kind         rules.VerdictKind
+		name, option string
+	}{{rules.Log, "NFLOG", "--nflog-"}, {rules.Stamp, "CLASSIFY", "--set-class"}} {
+		if e.lacks(t.name, t.option) {
+			return t.kind, true
+		}
+	}
+	return "", false
+}
+
+func (e *StepError) lacks(target, option string) bool {
+	said := e.Err.Error()
+	if !strings.Contains(e.Step.Script().Body, "-j "+target) {
+		return false
+	}
+	return strings.Contains(said, target) || strings.Contains(said, `unknown option "`+option) ||
+		strings.Contains(e.Text, "-j "+target) && strings.Contains(said, "No such file or directory") ||
+		e.Text == "" && strings.Contains(said, "No chain/target/match by that name")
+}
+
+// Unwrap returns the tool's own error.
+func (e *StepError) Unwrap() error { return e.Err }
+
+// Run makes the kernel as the plan says. After an error it is as it was
+// before, unless the error says that going back failed too.
+func (k *Kernel) Run(ctx context.Context, p plan.Plan) error {
+	err := k.run(ctx, p)
+	if err == nil {
+		k.generation += transactions(p)
+	}
+	return err
+}
+
+// transactions counts the transactions of nftables that the plan takes.
+func transactions(p plan.Plan) uint32 {
+	n := uint32(0)
+	for _, s := range slices.Concat(p.Prepare, p.Steps, p.Cleanup) {
+		switch s.Action.(type) {
+		case plan.RestoreTable, plan.DeleteTable:
+			n++
+		}
+	}
+	return n
+}
+
+// Holds tells that the kernel holds the state, which Run has come to after the
+// last Observe: nobody else has written to nftables since, and the sets are as they
+// should be. The rules are not read for that. False: it is not so, or only Observe
+// can tell (legacy).
+func (k *Kernel) Holds(_ context.Context, s backend.State) (bool, error) {
+	now, err := generation(s.Variant)
+	if err != nil || now == 0 || now != k.generation {
+		return false, err
+	}
+	other, err := changed(s, dumpSets, k.membersChanged)
+	return !other, err
+}
+
+func (k *Kernel) run(ctx context.Context, p plan.Plan) error {
+	for _, s := range p.Prepare {
+		if err := k.step(ctx, s); err != nil {
+			return errors.Join(err, k.all(ctx, p.Cleanup))
+		}
+	}
+	if err := k.together(ctx, p.Checks); err != nil {
+		return errors.Join(err, k.all(ctx, p.Cleanup))
+	}
+	for steps := p.Steps; len(steps) > 0; {
+		n := 1
+		for n < len(steps) && steps[n].Beside {
+			n++
+		}
+		err := k.atOnce(ctx, steps[:n])
+		steps = steps[n:]
+		if err == nil {
+			continue
+		}
+		// Going back must not be given up because the caller was.
+		if back := k.all(context.WithoutCancel(ctx), p.Rollback); back != nil {
+			return errors.Join(err, fmt.Errorf("going back failed too: %w", back))
+		}
+		var se *StepError
+		if errors.As(err, &se) {
+			se.RolledBack = true
+		}
+		return err
+	}
+	if err := k.all(ctx, p.Cleanup); err != nil {
+		k.log.Debug("old sets are left for the next change", "error", err)
+	}
+	return nil
+}
+
+// all runs every step, whatever becomes of the others.
+func (k *Kernel) all(ctx context.Context, steps []plan.Step) error {
+	var errs []error
+	for _, s := range steps {
+		if err := k.step(ctx, s); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (k *Kernel) step(ctx context.Context, s plan.Step) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	do := k.runner(s)
+	if do == nil {
+		return fmt.Errorf("%s: no runner for %T", s.Why, s.Action)
+	}
+	if err := do(ctx); err != nil && (!s.MayFail || ctx.Err() != nil) {
+		return err
+	}
+	return nil
+}
+
+// runner returns what does the step, and nil for an unknown action.
+func (k *Kernel) runner(s plan.Step) func(context.Context) error {
+	switch a := s.Action.(type) {
+	case plan.RestoreTable, plan.RestoreSets:
+		return func(ctx context.Context) error { return k.beginStep(ctx, s)() }
+	case plan.EditSets:
+		return func(ctx context.Context) error { return k.editSets(ctx, s, a) }
+	case plan.DeleteTable:
+		return func(context.Context) error { return hostnet.DeleteEmptyNFTTable(a.Family, a.Table) }
+	case plan.Settle:
+		return settle
+	}
+	return nil
+}
+
+// beginStep starts the program of a step, if it has one, and returns what waits for it.
+func (k *Kernel) beginStep(ctx context.Context, s plan.Step) (end func() error) {
+	argv := argvOf(s.Action)
+	if argv == nil {
+		return func() error { return k.step(ctx, s) }
+	}
+	r := k.begin(ctx, argv, s.Script().Body)
+	return func() error {
+		out, err := r.end()
+		if err != nil {
+			return refused(s, out, err)
+		}
+		return nil
+	}
+}
+
+// argvOf returns the command of an action that a program does, and nil for the others.
+func argvOf(a plan.Action) []string {
+	switch a := a.(type) {
+	case plan.RestoreTable:
+		return a.Argv()
+	case plan.RestoreSets:
+		return a.Argv()
+	}
+	return nil
+}
+
+// atOnce runs steps that may run beside each other, to their end even if one of
+// them fails, and returns the error of the first that did.
+func (k *Kernel) atOnce(ctx context.Context, steps []plan.Step) error {
+	if len(steps) == 1 {
+		return k.step(ctx, steps[0])
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return k.together(ctx, steps)
+}
+
+// settleTime is how long plan.Settle waits: many times what docker-proxy takes
+// from accepting a connection to dialling the container.
+const settleTime = 200 * time.Millisecond
+
+func settle(ctx context.Context) error {
+	select {
+	case <-time.After(settleTime):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// together starts the programs of all steps at once, waits for them, and returns the
+// error of the first step that was rejected.
+func (k *Kernel) together(ctx context.Context, steps []plan.Step) error {
+	var ends []func() error
+	for _, s := range steps {
+		ends = append(ends, k.beginStep(ctx, s))
+	}
+	var first error
+	for _, end := range ends {
+		if err := end(); err != nil && first == nil {
+			first = err
+		}
+	}
+	return first
+}
+
+// refused is the error of a step whose program failed.
+func refused(s plan.Step, out output, err error) *StepError {
+	script := s.Script()
+	se := &StepError{Step: s, Err: err, Line: failedLine(out.stderr)}
+	if ls := strings.Split(script.Body, "\n"); se.Line > 0 && se.Line <= len(ls) && ls[se.Line-1] != "COMMIT" {
+		se.Text, se.Origin = ls[se.Line-1], script.Origin(se.Line)
+	}
+	return se
+}
+
+// failedLines is how the tools name the line they stopped at:
+// "iptables-restore: line 12 failed", "Error occurred at line: 12",
+// "line 12: RULE_APPEND failed (…)", "ipset v7.17: Error in line 3: …".
+var failedLines = regexp.MustCompile(`(?i)(?:at |in )?line:? (\d+)`)
+
+func failedLine(stderr string) int {
+	m := failedLines.FindStringSubmatch(stderr)
+	if m == nil {
+		return 0
+	}
+	n, _ := strconv.Atoi(m[1])
+	return n
+}
+
+// RemoveAll takes every owned chain, rule, jump and set away, in both variants,
+// the latch of a killed agent, the table of the bridges and the barrier, and reports
+// whether there was any. Sets go after the rules of both variants, which use them.
+func (k *Kernel) RemoveAll(ctx context.Context) (changed bool, err error) {
+	var errs []error
+	remove := func(st backend.State) error {
+		p := backend.Remove(st)
+		changed = changed || !p.Empty()
+		return k.Run(ctx, p)
+	}
+	for _, v := range []backend.Variant{backend.NFT, backend.Legacy} {
+		if k.usable(v) != nil {
+			continue
+		}
+		st, err := k.observeTables(ctx, v)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		errs = append(errs, remove(st))
+	}
+	latch, err := RemoveLatch()
+	changed = changed || latch
+	errs = append(errs, err)
+	errs = append(errs, again(ctx, busyTries, busyPause, busy, func() error {
+		sets, err := k.sets()
+		if err != nil {
+			return err
+		}
+		return remove(backend.State{Variant: backend.NFT, Sets: sets})
+	}))
+	there, err := removeBarrier()
+	errs = append(errs, err)
+	framed, err := k.Frames().Remove()
+	errs = append(errs, err)
+	return changed || there || framed, errors.Join(errs...)
+}
+
+const (
+	busyTries = 20
+	busyPause = 50 * time.Millisecond
+)
+
+// busy tells that a set is still in use. Older kernels (Debian 11's 5.10 among them)
+// let go of a deleted nftables rule's sets some time after they have answered that it
+// is gone.
+func busy(err error) bool { return errors.Is(err, nl.IPSetError(nl.IPSET_ERR_BUSY)) }
+
+// again does what may fail for a moment, with a pause between the tries, for as long
+// as its error is worth another.
+func again(ctx context.Context, tries int, pause time.Duration, worth func(error) bool, do func() error) error {
+	for try := 1; ; try++ {
+		err := do()
+		if err == nil || try == tries || !worth(err) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(pause):
+		}
+	}
+}
+
+// RemoveOther takes owned traces out of the variant that is not in use, where
+// an earlier run may have left them, and the latch of an agent that was killed: it
+// asks for the stamps of that agent's rules. Sets, which both variants share, stay.
+func (k *Kernel) RemoveOther(ctx context.Context, inUse backend.Variant) error {
+	if _, err := RemoveLatch(); err != nil {
+		return err
+	}
+	for _, v := range []backend.Variant{backend.NFT, backend.Legacy} {
+		if v == inUse || k.usable(v) != nil {
+			continue
+		}
+		st, err := k.observeTables(ctx, v)
+		if err != nil {
+			return err
+		}
+		if p := backend.Remove(st); !p.Empty() {
+			k.log.Info("taking dockwall's rules out of the variant that Docker does not use", "variant", string(v))
+			if err := k.Run(ctx, p); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
