@@ -12,12 +12,12 @@ type Container struct {
 	Image string `json:"image,omitempty"`
 	// Labels as given; com.docker.compose.project and .service among them.
 	Labels map[string]string `json:"labels,omitempty"`
-	// Unread tells that the engine was not asked yet, and has only told that it
+	// Unread reports whether the engine was not asked yet, and has only told that it
 	// is there: its ports are not known.
 	Unread bool `json:"unread,omitempty"`
 	// State is the engine's: created, running, paused, restarting, exited, dead.
 	State string `json:"state"`
-	// HostNetwork tells that it runs in the host's own network namespace.
+	// HostNetwork reports whether it runs in the host's own network namespace.
 	HostNetwork bool `json:"host_network,omitempty"`
 	// SharesWith is the ID of the container whose network it uses
 	// (--network container:X); empty otherwise.
@@ -61,7 +61,7 @@ type PublishedPort struct {
 	ContainerPort uint16   `json:"container_port"`
 }
 
-// Running tells that the container's processes may be running: everything but
+// Running reports whether the container's processes may be running: everything but
 // created, exited and dead.
 func (c Container) Running() bool {
 	return c.State != "created" && c.State != "exited" && c.State != "dead" && c.State != "removing"

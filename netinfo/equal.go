@@ -7,7 +7,7 @@ import (
 	"slices"
 )
 
-// Equal tells that the facts are the same.
+// Equal reports whether the facts are the same.
 func (s *Snapshot) Equal(o *Snapshot) bool {
 	return s.Engine == o.Engine && equal(s.Links, o.Links, Link.Equal) && equal(s.Networks, o.Networks, Network.Equal) &&
 		equal(s.Containers, o.Containers, func(a, b Container) bool { return a.Equal(&b) }) &&
@@ -22,7 +22,7 @@ func (c *Container) Compare(o *Container) int {
 	return cmp.Or(cmp.Compare(c.Name, o.Name), cmp.Compare(c.ID, o.ID))
 }
 
-// Equal tells that the facts are the same. Facts that share what they are made
+// Equal reports whether the facts are the same. Facts that share what they are made
 // of, as most of two consecutive snapshots do, are compared in no time.
 func (c *Container) Equal(o *Container) bool {
 	return c.ID == o.ID && c.Name == o.Name && c.Image == o.Image && c.State == o.State && c.Unread == o.Unread &&
@@ -31,20 +31,20 @@ func (c *Container) Equal(o *Container) bool {
 		equal(c.Ports, o.Ports, func(a, b PublishedPort) bool { return a == b }) && equalLabels(c.Labels, o.Labels)
 }
 
-// Equal tells that the facts are the same.
+// Equal reports whether the facts are the same.
 func (e Endpoint) Equal(o Endpoint) bool {
 	return e.ID == o.ID && e.NetworkID == o.NetworkID && e.MAC == o.MAC && slices.Equal(e.Addrs, o.Addrs) &&
 		slices.Equal(e.Seen, o.Seen) && slices.Equal(e.Disputed, o.Disputed)
 }
 
-// Equal tells that the facts are the same.
+// Equal reports whether the facts are the same.
 func (n Network) Equal(o Network) bool {
 	return equal(n.Subnets, o.Subnets, func(a, b Prefix) bool { return a == b }) && equal(n.Gateways, o.Gateways, func(a, b Addr) bool { return a == b }) &&
 		n.ID == o.ID && n.Name == o.Name && n.Driver == o.Driver && n.Scope == o.Scope && n.Bridge == o.Bridge &&
 		n.Internal == o.Internal && n.Mode4 == o.Mode4 && n.Mode6 == o.Mode6 && n.BindAddr == o.BindAddr && n.Ingress == o.Ingress
 }
 
-// Equal tells that the facts are the same.
+// Equal reports whether the facts are the same.
 func (l Link) Equal(o Link) bool {
 	addrs, others := l.Addrs, o.Addrs
 	l.Addrs, o.Addrs = nil, nil

@@ -24,7 +24,7 @@ type Link struct {
 	// Addrs are the link's addresses with their prefix length, host bits kept
 	// (192.0.2.7/24), link-local ones included.
 	Addrs []Prefix `json:"addrs,omitempty"`
-	// Unplaced tells that the engine has not been asked since the link came
+	// Unplaced reports whether the engine has not been asked since the link came
 	// whether it is one of its bridges. Such a link is treated as if it were.
 	Unplaced bool `json:"unplaced,omitempty"`
 	// Peer is the Ethernet address (02:42:ac:11:00:02) that the other end of this

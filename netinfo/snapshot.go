@@ -44,10 +44,10 @@ type Snapshot struct {
 
 // Engine is what is known of the Docker engine behind the snapshot.
 type Engine struct {
-	// Connected tells that Networks and Containers were read from the engine
+	// Connected reports whether Networks and Containers were read from the engine
 	// just now; false means they are the last ones it told, or none.
 	Connected bool `json:"connected"`
-	// Known tells that Networks and Containers have been read at least once,
+	// Known reports whether Networks and Containers have been read at least once,
 	// perhaps by an earlier run of the agent since this boot.
 	Known bool `json:"known"`
 	// Version as the engine says it, e.g. "28.5.2".
@@ -67,7 +67,7 @@ type Listener struct {
 	Addr  Addr     `json:"addr"`
 	Proto Protocol `json:"proto"`
 	Port  uint16   `json:"port"`
-	// Dockerd tells that the engine itself holds the socket, and that it is
+	// Dockerd reports whether the engine itself holds the socket, and that it is
 	// not a container's published port.
 	Dockerd bool `json:"dockerd,omitempty"`
 	// TLS and TLSVerify are dockerd's settings for its API on this socket: tls

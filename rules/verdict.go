@@ -36,7 +36,7 @@ const (
 	Stamp VerdictKind = "stamp"
 )
 
-// GoesOn tells that the next rule comes next, whatever the packet.
+// GoesOn reports whether the next rule comes next, whatever the packet.
 func (k VerdictKind) GoesOn() bool { return k == Log || k == Stamp }
 
 // VerdictKinds lists every verdict, for the tests that check that nobody

@@ -258,7 +258,7 @@ func sources(t *testing.T) []source {
 	return all
 }
 
-// anotherModule tells that the file is of a module of tools.
+// anotherModule reports whether the file is of a module of tools.
 func anotherModule(path string) bool { return under(filepath.ToSlash(path), "packaging/tools") }
 
 // importOf is the first of the file's imports that is one of the paths or
@@ -291,7 +291,7 @@ func (f source) usesOnly(t *testing.T, pkg string, names ...string) {
 	})
 }
 
-// under tells whether a path is one of the directories or below one.
+// under reports whether a path is one of the directories or below one.
 func under(path string, dirs ...string) bool {
 	return slices.ContainsFunc(dirs, func(dir string) bool { return path == dir || strings.HasPrefix(path, dir+"/") })
 }

@@ -100,7 +100,7 @@ func each(t *testing.T, text, pattern string, f func(name []string)) {
 	}
 }
 
-// verb tells whether agentctl has it.
+// verb reports whether agentctl has it.
 func verb(name string) bool {
 	var out bytes.Buffer
 	env := cli.Env{Stdin: strings.NewReader(""), Stdout: &out, Stderr: io.Discard,
@@ -109,7 +109,7 @@ func verb(name string) bool {
 	return code == 0 && strings.Contains(out.String(), "agentctl "+name)
 }
 
-// tested tells whether a package has a test of that name.
+// tested reports whether a package has a test of that name.
 func tested(t *testing.T, dir, name string) bool {
 	t.Helper()
 	paths, err := filepath.Glob(filepath.Join(root, dir, "*_test.go"))

@@ -80,7 +80,7 @@ type applyFlags struct {
 	snapshot string
 	full     bool
 	confirm  time.Duration
-	// trial tells that --confirm was given.
+	// trial reports whether --confirm was given.
 	trial      bool
 	force      bool
 	unattended bool
@@ -113,7 +113,7 @@ type applyResult struct {
 	Cut int `json:"connections_cut"`
 	// Limits name the kinds of rules that this host does not take.
 	Limits []finding.Finding `json:"limits,omitempty"`
-	// Trial is what awaits its confirmation; nil: nothing does.
+	// Trial is what awaits its confirmation; nil if nothing does.
 	Trial *reconcile.Trial `json:"trial,omitempty"`
 	path  string
 	full  bool

@@ -83,7 +83,7 @@ func (d *daemon) reload(ctx context.Context, unattended bool) error {
 	})
 }
 
-// try has the daemon put a file on trial, and waits until it is in force; nil:
+// try has the daemon put a file on trial, and waits until it is in force; nil if
 // that would change nothing.
 func (d *daemon) try(ctx context.Context, what control.Trying) (t *reconcile.Trial, err error) {
 	err = d.awaited(ctx, func(ctx context.Context) error {

@@ -83,7 +83,7 @@ func (p *printer) changes(path string, cs []plan.Change, full bool) {
 	p.printf("\n")
 }
 
-// repeats tells whether a change to the guard's table only says again what one
+// repeats reports whether a change to the guard's table only says again what one
 // to filter says.
 func repeats(c plan.Change, all []plan.Change) bool {
 	return c.Table == "security" && slices.ContainsFunc(all, func(o plan.Change) bool {

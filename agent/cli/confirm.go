@@ -38,7 +38,7 @@ type confirmResult struct {
 	// File was on trial.
 	File string `json:"file"`
 	// Installed is the file that File was written over, and Former where that
-	// one's text is kept; empty: File is where it belongs.
+	// one's text is kept; empty if File is where it belongs.
 	Installed string `json:"installed,omitempty"`
 	Former    string `json:"former,omitempty"`
 }

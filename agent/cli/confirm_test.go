@@ -63,7 +63,7 @@ func (h *tried) wait(ctx context.Context) int {
 	return cli.Main(ctx, []string{"await-confirmation", "--path", last[0], "--id", last[1]}, h.env)
 }
 
-// kept tells whether a trial is on record.
+// kept reports whether a trial is on record.
 func (h *tried) kept() bool {
 	_, err := os.Stat(trial.UndoPath(h.socket))
 	return err == nil

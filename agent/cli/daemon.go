@@ -71,7 +71,7 @@ func (a *app) anySocket() string {
 	return socket
 }
 
-// sameFile tells whether two paths lead to one file.
+// sameFile reports whether two paths lead to one file.
 func sameFile(a, b string) bool {
 	fa, erra := os.Stat(a)
 	fb, errb := os.Stat(b)

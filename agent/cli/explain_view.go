@@ -39,7 +39,7 @@ func (r *explainResult) text(p *printer) {
 	}
 }
 
-// likeFirst tells that a way of the first question comes to the same.
+// likeFirst reports whether a way of the first question comes to the same.
 func (r *explainResult) likeFirst(w *explain.Way) bool {
 	for _, o := range r.Ways {
 		if o.Question.NIC == r.Ways[0].Question.NIC && o.Question.Out == r.Ways[0].Question.Out &&

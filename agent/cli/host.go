@@ -24,20 +24,20 @@ type Host struct {
 	Saved func(s config.Settings, log hclog.Logger) (netinfo.Snapshot, error)
 	// Kernel is the host's netfilter.
 	Kernel Kernel
-	// Translations reads the nat rules of other programs; nil: there are none.
+	// Translations reads the nat rules of other programs; nil if there are none.
 	Translations func(ctx context.Context) ([]netinfo.Translation, error)
 	// Peers are who is connected to these TCP ports; see hostnet.Peers.
 	Peers func(ports []uint16) ([]hostnet.Peer, error)
 	// Bridges returns the host's bridges, by the control socket: beside it a file keeps
 	// which of them were switched.
 	Bridges func(socket string) Bridges
-	// Frames is the table of the bridges; nil: it is left alone.
+	// Frames is the table of the bridges; nil if it is left alone.
 	Frames enforce.Frames
-	// Latch is what an agent may have left; nil: nothing can have been left.
+	// Latch is what an agent may have left; nil if nothing can have been left.
 	Latch enforce.Latch
-	// Cutter ends connections; nil: they live on.
+	// Cutter ends connections; nil if they live on.
 	Cutter Cutter
-	// State is the folder where agentd keeps what outlives a reboot; empty:
+	// State is the folder where agentd keeps what outlives a reboot; empty if
 	// there is none.
 	State string
 	Clock trial.Clock
@@ -45,7 +45,7 @@ type Host struct {
 	// terminal, and waits there for the confirmation of the trial at path.
 	Await func(path, id string) (trial.Process, error)
 	// Session is the SSH_CONNECTION of the session that this is typed in, also
-	// where sudo has dropped it; empty: no SSH.
+	// where sudo has dropped it; empty if no SSH.
 	Session func() string
 }
 

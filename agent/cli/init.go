@@ -52,7 +52,7 @@ changed; a running agentd takes the file up.`,
 // initResult is the file, and what is to be known of it.
 type initResult struct {
 	header
-	// Path is where it was written; empty: nowhere.
+	// Path is where it was written; empty if nowhere.
 	Path string `json:"path"`
 	// Config is the file's text.
 	Config    string           `json:"config"`

@@ -29,10 +29,10 @@ type Env struct {
 	Stdin          io.Reader
 	Stdout, Stderr io.Writer
 	Getenv         func(string) string
-	// IsTerminal tells whether a person reads what is written there.
+	// IsTerminal reports whether a person reads what is written there.
 	IsTerminal func(io.Writer) bool
 	// Secret asks the person at the terminal for something that is not shown
-	// while it is typed; nil: nobody is there.
+	// while it is typed; nil if nobody is there.
 	Secret func(prompt string) ([]byte, error)
 	// EUID is the effective user.
 	EUID int
@@ -40,7 +40,7 @@ type Env struct {
 	// Version is the build's, for `agentctl version`.
 	Version string
 	Host    Host
-	// Meaning says in words who gains and who loses, for the head of diff; nil:
+	// Meaning says in words who gains and who loses, for the head of diff; nil if
 	// nobody says.
 	Meaning Meaning
 }

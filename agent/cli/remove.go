@@ -26,7 +26,7 @@ back; stop it first (systemctl stop dockwall). A trial that is pending ends.`,
 	return cmd
 }
 
-// removeResult tells whether anything was there.
+// removeResult reports whether anything was there.
 type removeResult struct {
 	header
 	Changed bool `json:"changed"`

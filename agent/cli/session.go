@@ -32,7 +32,7 @@ func (a *app) mindSession(doc *config.Document, snap netinfo.Snapshot, d enforce
 	return errors.New(cut + "; nothing was changed: try it with --confirm 60s, or say --force")
 }
 
-// cuts says how the ruleset would cut the SSH connection; empty: it would not,
+// cuts says how the ruleset would cut the SSH connection; empty if it would not,
 // or nobody can tell.
 func cuts(connection string, w wanted) string {
 	parts := strings.Fields(connection)

@@ -62,7 +62,7 @@ func (v *tlsVerbs) verify(ctx context.Context, args []string, ca string) (result
 	return r, nil
 }
 
-// roots are the authorities that clients trust; nil: none is known, and the chain
+// roots are the authorities that clients trust; nil if none is known, and the chain
 // is not checked.
 func (v *tlsVerbs) roots(ca string) (*x509.CertPool, error) {
 	path := ca

@@ -36,7 +36,7 @@ type trying struct {
 	app   *app
 	path  string
 	lasts time.Duration
-	// undo is the trial; nil: nothing had to be changed yet.
+	// undo is the trial; nil if nothing had to be changed yet.
 	undo *trial.Undo
 }
 
@@ -91,7 +91,7 @@ func (t *trying) run(ctx context.Context, target *enforce.Target) (enforce.Resul
 	return r, t.undo.Write(t.path)
 }
 
-// status is the trial that is pending; nil: none is.
+// status is the trial that is pending; nil if none is.
 func (t *trying) status() *reconcile.Trial {
 	if t.undo == nil {
 		return nil
@@ -109,7 +109,7 @@ func (a *app) goBack(ctx context.Context, path string, u *trial.Undo) error {
 	return trial.ForgetUndo(path)
 }
 
-// pendingUndo is the trial at path that is pending; nil: none is. One that is
+// pendingUndo is the trial at path that is pending; nil if none is. One that is
 // over goes back, and where the process that waits was killed another one is
 // started.
 func (a *app) pendingUndo(ctx context.Context, path string) (*trial.Undo, error) {

@@ -269,7 +269,7 @@ func mappedProblem(v string, a netip.Addr) *problem {
 		fmt.Sprintf("No packet carries such an address. Write IPv4: %q.", a.Unmap().String())}
 }
 
-// errNoAddress tells that an address stays wrong without its leading zeros.
+// errNoAddress means that an address stays wrong without its leading zeros.
 var errNoAddress = errors.New("not an address")
 
 func withoutZeros(v string) (string, error) {
@@ -284,7 +284,7 @@ func withoutZeros(v string) (string, error) {
 	return strings.Join(parts, "."), nil
 }
 
-// coversFamily tells that one of the prefixes is a whole family.
+// coversFamily reports whether one of the prefixes is a whole family.
 func coversFamily(ps []netip.Prefix) bool {
 	return slices.ContainsFunc(ps, func(p netip.Prefix) bool { return p.Bits() == 0 })
 }

@@ -81,7 +81,7 @@ func (r *addressFile) read(f *os.File) error {
 	return lines.Err()
 }
 
-// take reads one line and tells whether to go on.
+// take reads one line and reports whether to go on.
 func (r *addressFile) take(raw []byte) bool {
 	text, _, _ := bytes.Cut(raw, []byte{'#'})
 	text = bytes.TrimSpace(text)
@@ -114,7 +114,7 @@ func lineProblem(v string) *problem {
 	return addressProblem(v)
 }
 
-// fail reports a line and tells whether to go on after it.
+// fail reports a line and reports whether to go on after it.
 func (r *addressFile) fail(raw, v string, p *problem) bool {
 	// What stands before v is blank; looking for v could find it in the midst of a
 	// character. What stands behind it is a comment, or anything at all.

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// Severity tells whether a diagnostic keeps the file from being used.
+// Severity says whether a diagnostic keeps the file from being used.
 type Severity string
 
 // The two severities.
@@ -40,7 +40,7 @@ type Diagnostic struct {
 // Diagnostics are sorted by file, in reading order, and position.
 type Diagnostics []Diagnostic
 
-// HasErrors tells that the file cannot be used.
+// HasErrors reports whether the file cannot be used.
 func (ds Diagnostics) HasErrors() bool {
 	for _, d := range ds {
 		if d.Severity == Error {
@@ -51,7 +51,7 @@ func (ds Diagnostics) HasErrors() bool {
 }
 
 // Err returns the errors among the diagnostics in one line, each as
-// file:line:column: summary; nil where there are none.
+// file:line:column: summary; nil if there are none.
 func (ds Diagnostics) Err() error {
 	var lines []string
 	for _, d := range ds {

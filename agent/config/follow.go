@@ -35,7 +35,7 @@ func (w *watcher) follow() {
 	})
 }
 
-// sharedFS tells whether other hosts, or a process of this one by itself, may write
+// sharedFS reports whether other hosts, or a process of this one by itself, may write
 // to a file system of this type.
 func sharedFS(magic uint32) bool {
 	switch magic {
@@ -46,7 +46,7 @@ func sharedFS(magic uint32) bool {
 	return false
 }
 
-// addAll watches the folders and tells whether one of them was new.
+// addAll watches the folders and reports whether one of them was new.
 func (w *watcher) addAll() (added bool) {
 	var failed error
 	for _, dir := range w.folders() {
@@ -116,7 +116,7 @@ func (w *watcher) folders() []string {
 	return all
 }
 
-// add watches the folder, anew where another one has taken its path, and tells
+// add watches the folder, anew where another one has taken its path, and reports
 // whether it did.
 func (w *watcher) add(dir string) (added bool, err error) {
 	st, err := os.Stat(dir)
@@ -141,7 +141,7 @@ func (w *watcher) add(dir string) (added bool, err error) {
 	return true, nil
 }
 
-// alive tells that fsnotify still has the watch: it drops it by itself when
+// alive reports whether fsnotify still has the watch: it drops it by itself when
 // the folder is removed or moved.
 func (w *watcher) alive(dir string) bool {
 	for _, d := range w.fs.WatchList() {

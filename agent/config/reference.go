@@ -81,7 +81,7 @@ func noReference(kind, v string) *problem {
 		fmt.Sprintf("Name them in a block of their own, %s \"NAME\" { %s = [%q] }, and write %s.NAME here.", kind, attr, example, kind)}
 }
 
-// quotedReference tells that a string reads like a reference.
+// quotedReference reports whether a string reads like a reference.
 func quotedReference(v string) bool {
 	kind, name, ok := strings.Cut(v, ".")
 	return ok && slices.Contains(kindNames(nameKinds()), kind) && hclsyntax.ValidIdentifier(name)

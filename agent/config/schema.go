@@ -23,7 +23,7 @@ type kind struct {
 type attribute struct {
 	name string
 	// needed says what to write where the attribute is left out although it is
-	// required; empty: it may be left out.
+	// required; empty if it may be left out.
 	needed string
 	// empty says what to write instead of an empty list.
 	empty string

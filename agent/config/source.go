@@ -80,7 +80,7 @@ func readProblem(what, path string, err error) *problem {
 	return &problem{summary + ": " + err.Error(), ""}
 }
 
-// readSource reads and parses one hcl file; nil where that went wrong.
+// readSource reads and parses one hcl file; nil if that went wrong.
 func (d *decoder) readSource(path, rel string) *source {
 	s := &source{path: path, rel: rel}
 	d.files = append(d.files, path)

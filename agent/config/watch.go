@@ -118,7 +118,7 @@ func (w *watcher) channels() (chan fsnotify.Event, chan error) {
 	return w.fs.Events, w.fs.Errors
 }
 
-// concerns tells whether an event is about a name that is looked up on the
+// concerns reports whether an event is about a name that is looked up on the
 // way to a file, or about a file of agent.d.
 func (w *watcher) concerns(e fsnotify.Event) bool {
 	dir, name := filepath.Split(e.Name)
@@ -130,7 +130,7 @@ func (w *watcher) concerns(e fsnotify.Event) bool {
 	return isFolder || w.steps[lookup{dir, "*"}] && isDropIn(name)
 }
 
-// look brings watches and fingerprints up to date, in this order, and tells
+// look brings watches and fingerprints up to date, in this order, and reports
 // whether a file changed since the last look. A file that is followed for the
 // first time counts as changed: nobody knows what happened to it since it was
 // read.

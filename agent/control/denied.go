@@ -15,13 +15,13 @@ import (
 
 // DeniedQuery says which part of the feed of refused packets is asked for.
 type DeniedQuery struct {
-	// Since leaves out what is older; zero: nothing.
+	// Since leaves out what is older; zero if nothing.
 	Since time.Time
 	// Lines is how many lines of the past are wanted at most, the last ones;
 	// negative: all that there are.
 	Lines int
 	// Container leaves out what has nothing to do with the container of that
-	// name; empty: nothing.
+	// name; empty if nothing.
 	Container string
 	// Past: only what has happened already.
 	Past bool

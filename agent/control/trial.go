@@ -19,7 +19,7 @@ const (
 type Trying struct {
 	// Lasts is how long it may await its confirmation.
 	Lasts time.Duration `json:"lasts_ns"`
-	// Candidate is the file on trial; empty: the agent's own.
+	// Candidate is the file on trial; empty if the agent's own.
 	Candidate string `json:"candidate,omitempty"`
 }
 

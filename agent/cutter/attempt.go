@@ -51,7 +51,7 @@ func (p *places) attempt(f hostnet.Flow) (attempt, bool) {
 
 var broadcast = netip.AddrFrom4([4]byte{255, 255, 255, 255})
 
-// concerns tells that the flow is alive and that the ruleset judged it.
+// concerns reports whether the flow is alive and the ruleset judged it.
 func (p *places) concerns(f hostnet.Flow) bool {
 	o, r := f.Original, f.Reply
 	switch {
@@ -88,7 +88,7 @@ func (p *places) answerOfHost(f hostnet.Flow) (attempt, bool) {
 		local: local, reversed: true}, true
 }
 
-// reachable tells that the receiver of the flow's packets may take them for
+// reachable reports whether the receiver of the flow's packets may take them for
 // answers of a published port: they leave from it, or as they are.
 func (p *places) reachable(f hostnet.Flow) bool {
 	return !f.SourceNATed() || p.serves(f.Proto, addrPort(f.Reply.Dst, f.Reply.DstPort))

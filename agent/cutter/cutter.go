@@ -34,7 +34,7 @@ type Result struct {
 	Looked, Took time.Duration
 }
 
-// Cut tells whether anything was ended.
+// Cut reports whether anything was ended.
 func (r Result) Cut() bool { return r.Forwarded+r.Received+r.Sockets+r.Seeded > 0 }
 
 // Cutter ends connections.

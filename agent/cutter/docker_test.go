@@ -37,7 +37,7 @@ const (
 type line struct {
 	name   string
 	stream *lab.Stream
-	// cut is the file under which it ends; empty: none.
+	// cut is the file under which it ends; empty if none.
 	cut string
 	// last is when it last echoed, worst the longest that an echo took, which
 	// began at worstAt.

@@ -127,7 +127,7 @@ func (k *knife) looks(ctx context.Context, begun time.Time, asks chan ask) (agai
 	return false, nil
 }
 
-// wait waits, and tells whether something else was asked for meanwhile: the
+// wait waits, and reports whether something else was asked for meanwhile: the
 // ruleset in hand is then no longer the kernel's.
 func wait(ctx context.Context, d time.Duration, asks chan ask) (again bool, err error) {
 	t := time.NewTimer(max(d, 0))
@@ -326,7 +326,7 @@ func elsewhere(a attempt) (netip.AddrPort, bool) {
 	return netip.AddrPortFrom(a.orig.Addr(), max(a.orig.Port()^other, 1)), true
 }
 
-// freezable tells that the connection was established and is tracked in its own
+// freezable reports whether the connection was established and is tracked in its own
 // direction. One that is still being opened would go on from SYN_SENT.
 func freezable(v victim) bool {
 	return v.attempt.base == rules.BaseDockerUser && v.flow.Proto == netinfo.TCP && !v.attempt.reversed &&

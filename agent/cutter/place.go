@@ -103,7 +103,7 @@ func (p *places) isHost(a netip.Addr) bool { return a.IsLoopback() || len(p.host
 // bridge is the Docker bridge that leads to the address.
 func (p *places) bridge(a netip.Addr) (string, bool) { return p.bridges.Lookup(a) }
 
-// published tells that the flow's source is a container's published port.
+// published reports whether the flow's source is a container's published port.
 func (p *places) published(f hostnet.Flow) bool {
 	return p.ports[endpoint{f.Proto, netip.AddrPortFrom(f.Original.Src, f.Original.SrcPort)}]
 }

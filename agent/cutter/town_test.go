@@ -232,7 +232,7 @@ func (w *realTown) udp(from, at netns.NsHandle, listen, to string) *talk {
 	return w.chat(c, s)
 }
 
-// flows tells whether the server goes on hearing the client.
+// flows reports whether the server goes on hearing the client.
 func (x *talk) flows() bool {
 	const spell = 300 * time.Millisecond
 	before := x.heard.Load()

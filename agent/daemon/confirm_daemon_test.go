@@ -11,7 +11,7 @@ import (
 	"dockwall/agent/reconcile"
 )
 
-// trialState is what the daemon says of a trial; empty: there is none.
+// trialState is what the daemon says of a trial; empty if there is none.
 func (h *host) trialState() reconcile.TrialState {
 	st, ok := h.status()
 	if !ok || st.Trial == nil {
@@ -25,7 +25,7 @@ func (h *host) untilTrial(want reconcile.TrialState) {
 	h.until("the trial to be "+string(want), func() bool { return h.trialState() == want })
 }
 
-// narrow tells whether shopNarrow is in force.
+// narrow reports whether shopNarrow is in force.
 func (h *host) narrow() bool { return strings.Contains(h.save(), "--ctorigdstport 444") }
 
 func TestDaemonHoldsTheTrial(t *testing.T) {

@@ -27,7 +27,7 @@ func (h *host) wantBack(before string) {
 	h.until("the kernel to go back", func() bool { now = h.save(); return now == before })
 }
 
-// undo is the trial that is on record; nil: there is none.
+// undo is the trial that is on record; nil if there is none.
 func (h *host) undo() *trial.Undo {
 	h.t.Helper()
 	u, err := trial.ReadUndo(trial.UndoPath(h.socket()))
@@ -140,7 +140,7 @@ func TestTrialOutlivesItsTerminal(t *testing.T) {
 	}
 }
 
-// over tells that no trial is on record. Where its beginner was killed before
+// over reports whether no trial is on record. Where its beginner was killed before
 // anybody waited, nothing may have been written yet, and the next agentctl sees
 // to the record.
 func (h *host) over(before string) bool {

@@ -31,9 +31,9 @@ type Options struct {
 	// Version gives another number.
 	Origins func() []rules.Origin
 	Version func() uint64
-	// Held is told of the senders of packets that were held; nil: nobody is.
+	// Held is told of the senders of packets that were held; nil if nobody is.
 	Held func(hostnet.Neighbor)
-	// Count is told of the policy of each packet; nil: nobody is.
+	// Count is told of the policy of each packet; nil if nobody is.
 	Count func(policy string)
 }
 
@@ -62,7 +62,7 @@ type reader struct{ packets chan Packet }
 
 // Query says which part of the feed is asked for.
 type Query struct {
-	// Since leaves out what is older; zero: nothing.
+	// Since leaves out what is older; zero if nothing.
 	Since time.Time
 	// Lines is how many packets of the past are wanted at most, the last ones;
 	// negative: all that are kept.

@@ -9,21 +9,21 @@ import (
 type Packet struct {
 	Time time.Time `json:"time,omitzero"`
 	// NIC is the interface that it came in by, Out the one it would have left
-	// by; empty: none.
+	// by; empty if none.
 	NIC string `json:"nic,omitempty"`
 	Out string `json:"out,omitempty"`
 
 	Source     netip.Addr `json:"source,omitzero"`
 	SourcePort uint16     `json:"source_port,omitempty"`
 	SourceMAC  string     `json:"source_mac,omitempty"`
-	// SourceContainer is the container that sent it; empty: not known, or none.
+	// SourceContainer is the container that sent it; empty if not known, or none.
 	SourceContainer string `json:"source_container,omitempty"`
 
 	// Destination and Port are as the rule saw them: in FORWARD the container's
 	// own, after DNAT.
 	Destination netip.Addr `json:"destination,omitzero"`
 	Port        uint16     `json:"port,omitempty"`
-	// Container is who would have got it; empty: not known, or none.
+	// Container is who would have got it; empty if not known, or none.
 	Container string `json:"container,omitempty"`
 
 	// Protocol is tcp, udp, icmp, or a number.
@@ -47,7 +47,7 @@ type Line struct {
 	Lost uint64 `json:"lost,omitempty"`
 }
 
-// About tells whether the container sent the packet or would have got it.
+// About reports whether the container sent the packet or would have got it.
 func (p Packet) About(container string) bool {
 	return container == p.Container || container == p.SourceContainer
 }

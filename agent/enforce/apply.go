@@ -88,7 +88,7 @@ func (t *Target) blame(ctx context.Context, rs rules.Ruleset, p plan.Plan, err e
 	return &Problem{finding.ContestedRules, fmt.Errorf("another program is writing at the same time: %w", err)}
 }
 
-// drifted returns in what the kernel is no longer as the last pass left it; nil:
+// drifted returns in what the kernel is no longer as the last pass left it; nil if
 // it is. A set that is merely left over is of no kind.
 func (t *Target) drifted(st backend.State) []plan.ChangeKind {
 	if !t.belief.succeeded || t.belief.ruleset == nil {

@@ -29,11 +29,11 @@ func (p Phase) String() string {
 // Belief is what a Target believes of the kernel.
 type Belief struct {
 	phase Phase
-	// contestedSince is when another program got in the way first; zero: none does.
+	// contestedSince is when another program got in the way first; zero if none does.
 	contestedSince time.Time
 	// state is what the kernel holds, in the phases Read and InForce.
 	state backend.State
-	// ruleset was brought into force last; nil: none was. A later pass compares the
+	// ruleset was brought into force last; nil if none was. A later pass compares the
 	// kernel with it, to tell a change of dockwall's from another program's.
 	ruleset *rules.Ruleset
 	// behind: containers have moved members of sets since ruleset.
@@ -44,26 +44,26 @@ type Belief struct {
 	without []rules.VerdictKind
 	latch   latchBelief
 	frames  framesBelief
-	// isolation is why bridged packets do not meet the rules; nil: they do, or need not.
+	// isolation is why bridged packets do not meet the rules; nil if they do, or need not.
 	isolation error
 }
 
 // latchBelief is what is believed of the latch.
 type latchBelief struct {
-	// shut is what the latch is shut for; nil: it is open.
+	// shut is what the latch is shut for; nil if it is open.
 	shut *rules.Latch
 	// settling: rules were put back less than SettleTime ago, and the latch is tight.
 	settling bool
-	// why is why it could not be shut, as of at; nil: it is shut, or nothing was tried.
+	// why is why it could not be shut, as of at; nil if it is shut, or nothing was tried.
 	why error
 	at  time.Time
 }
 
 // framesBelief is what is believed of the table of the bridges.
 type framesBelief struct {
-	// written is what was written last; nil: nothing, or it may be anything.
+	// written is what was written last; nil if nothing, or it may be anything.
 	written *rules.Frames
-	// missing is why this kernel cannot have the table; nil: it can.
+	// missing is why this kernel cannot have the table; nil if it can.
 	missing error
 }
 

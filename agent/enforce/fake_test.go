@@ -103,7 +103,7 @@ func (h *host) Run(_ context.Context, p plan.Plan) error {
 	return nil
 }
 
-// refuse is the error if the steps write rules of these kinds; nil: they do not.
+// refuse is the error if the steps write rules of these kinds; nil if they do not.
 func (h *host) refuse(steps []plan.Step, kinds []target) error {
 	for _, s := range steps {
 		for _, t := range kinds {

@@ -102,7 +102,7 @@ type Options struct {
 	// Before is called before each plan runs; its error keeps the plan from running. It
 	// may be nil.
 	Before func(plan.Plan) error
-	// Limits is the file that keeps which kinds of rules the host lacks; empty: they
+	// Limits is the file that keeps which kinds of rules the host lacks; empty if they
 	// are not kept.
 	Limits string
 	// Trial: what cannot be taken back is left to Finish, see Rest.

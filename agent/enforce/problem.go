@@ -19,7 +19,7 @@ func (p *Problem) Error() string { return p.Err.Error() }
 // Unwrap returns the error without its code.
 func (p *Problem) Unwrap() error { return p.Err }
 
-// CodeOf is the code of a pass's error; empty: there is none.
+// CodeOf is the code of a pass's error; empty if there is none.
 func CodeOf(err error) finding.Code {
 	var p *Problem
 	switch {

@@ -29,7 +29,7 @@ type Target struct {
 	backend  choice
 	belief   Belief
 	glanced  glanced
-	// prepared is what Compare found, for Apply; nil: nothing is.
+	// prepared is what Compare found, for Apply; nil if nothing is.
 	prepared *prepared
 }
 
@@ -156,7 +156,7 @@ func (t *Target) Enforced() (Enforced, bool) {
 	return Enforced{*t.belief.ruleset, slices.Clone(t.belief.without), t.Problems(), t.belief.isolation, t.backend.last}, true
 }
 
-// Writing returns the backend that rules are written with here; nil: no pass has chosen
+// Writing returns the backend that rules are written with here; nil if no pass has chosen
 // one yet.
 func (t *Target) Writing() backend.Backend { return t.backend.chosen }
 

@@ -200,7 +200,7 @@ func collectorOf(t *testing.T, proc string, last netinfo.Snapshot) *Collector {
 	return c
 }
 
-// engineListens tells whether the facts of now have dockerd's port 4243.
+// engineListens reports whether the facts of now have dockerd's port 4243.
 func engineListens(t *testing.T, c *Collector) bool {
 	t.Helper()
 	s, _, err := c.Snapshot()

@@ -57,7 +57,7 @@ func (c *Collector) sawAt(n hostnet.Neighbor) {
 	}
 }
 
-// belongs tells whether the address may be one of somebody on the link. An
+// belongs reports whether the address may be one of somebody on the link. An
 // answer to any other would not go there, so knowing it helps nobody.
 func belongs(links []netinfo.Link, n hostnet.Neighbor) bool {
 	for _, l := range links {
@@ -87,7 +87,7 @@ func (ns neighbors) hold(n hostnet.Neighbor, now time.Time) bool {
 	return true
 }
 
-// roomOn tells whether one more address of the link may be taken down, and
+// roomOn reports whether one more address of the link may be taken down, and
 // makes room where that was long ago.
 func (ns neighbors) roomOn(link int, now time.Time) bool {
 	count := 0

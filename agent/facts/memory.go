@@ -12,12 +12,12 @@ import (
 type memory struct {
 	// last is the engine's last answer, and the links of that moment.
 	last netinfo.Snapshot
-	// seen tells that last's links are of this boot, and may be compared with.
+	// seen reports whether last's links are of this boot, and may be compared with.
 	seen bool
 	// suspect are the IDs of networks whose addresses may have changed hands
 	// since.
 	suspect map[string]bool
-	// bridges are those there are, and when each was seen first; zero: it was
+	// bridges are those there are, and when each was seen first; zero if it was
 	// there when this run began.
 	bridges map[bridgeLink]time.Time
 }
@@ -88,7 +88,7 @@ func (m *memory) meet(links []netinfo.Link, now time.Time) {
 	}
 }
 
-// markNew marks the bridges that came too late for the engine's list, and tells
+// markNew marks the bridges that came too late for the engine's list, and reports
 // when that is to be asked for again.
 func (m *memory) markNew(s *netinfo.Snapshot, listed, now time.Time) (ask time.Duration) {
 	cloned := false

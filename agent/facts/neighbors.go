@@ -26,14 +26,14 @@ type use struct {
 type user struct {
 	mac   string
 	since time.Time
-	// held tells that only a packet speaks for it, not the kernel's table.
+	// held reports whether only a packet speaks for it, not the kernel's table.
 	held bool
 }
 
 // neighbors is what was seen on the links.
 type neighbors map[use]user
 
-// note takes a sighting down and tells whether it is news.
+// note takes a sighting down and reports whether it is news.
 func (ns neighbors) note(n hostnet.Neighbor, now time.Time) bool {
 	k := use{n.Link, n.Addr}
 	if u, known := ns[k]; known && u.mac == n.MAC {

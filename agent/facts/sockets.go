@@ -45,7 +45,7 @@ type sockets struct {
 	// looked: this run has looked at them. Before, there is what an earlier run
 	// knew of dockerd's.
 	looked bool
-	// engineSince is when dockerd was first found running; zero: it does not run.
+	// engineSince is when dockerd was first found running; zero if it does not run.
 	engineSince time.Time
 }
 
@@ -270,7 +270,7 @@ func (s sockets) engines(now time.Time) []netinfo.Listener {
 	return slices.DeleteFunc(s.settled(now), func(l netinfo.Listener) bool { return !l.Dockerd })
 }
 
-// returning tells that dockerd has not had the time yet to listen.
+// returning reports whether dockerd has not had the time yet to listen.
 func (s sockets) returning(now time.Time) bool {
 	return !s.engineSince.IsZero() && now.Sub(s.engineSince) < returnTime
 }

@@ -80,7 +80,7 @@ func (c child) forgotten() bool { return !c.ended.IsZero() && time.Since(c.ended
 // slow is how long a command may run before Busy speaks of it.
 const slow = 500 * time.Millisecond
 
-// Busy says for which program the kernel has been waiting for some time; empty: for
+// Busy says for which program the kernel has been waiting for some time; empty if for
 // none. It may be called by any goroutine.
 func (k *Kernel) Busy() string {
 	ch, runs := k.children.oldest()

@@ -140,7 +140,7 @@ func program(name string) string {
 	return real
 }
 
-// usable tells whether the variant's commands are there and recent enough.
+// usable reports whether the variant's commands are there and recent enough.
 func (k *Kernel) usable(v backend.Variant) error {
 	for _, name := range []string{"iptables", "ip6tables"} {
 		bin := strings.Replace(string(v), "iptables", name, 1)

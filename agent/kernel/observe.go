@@ -180,7 +180,7 @@ func familyCommand(v backend.Variant, f backend.Family) string {
 	return string(v)
 }
 
-// hasIPSet tells whether rules can look addresses up in sets here: the command
+// hasIPSet reports whether rules can look addresses up in sets here: the command
 // is there and the kernel answers it.
 func (k *Kernel) hasIPSet() bool {
 	if _, err := exec.LookPath("ipset"); err != nil {

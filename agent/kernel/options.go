@@ -29,7 +29,7 @@ func (k *Kernel) Options(_ context.Context, sets string, v backend.Variant, engi
 	return o, err
 }
 
-// guard tells whether the security table is written to as well. A legacy table
+// guard reports whether the security table is written to as well. A legacy table
 // that was once used cannot be taken away again in this namespace, so there it
 // is written only where it is needed (Docker 28 and later lifts its chain above
 // DOCKER-USER while it restarts) or was in use already. Elsewhere FORWARD itself

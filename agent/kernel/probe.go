@@ -10,7 +10,7 @@ import (
 	backend "dockwall/rules/backend/iptables"
 )
 
-// Probe tells whether something changed since the state was read that the
+// Probe reports whether something changed since the state was read that the
 // kernel gives no notice of: sets, or anything in the legacy tables. It looks at
 // how many members each set has or, where there are more than a few, whether
 // some of the members are still there. With all it is everything: which sets
@@ -174,7 +174,7 @@ func countsChanged(sets []backend.SetState) (bool, error) {
 	return false, nil
 }
 
-// changed tells whether other sets than these are there, or differs says that
+// changed reports whether other sets than these are there, or differs says that
 // one of them is not as it was.
 func changed(s backend.State, dump func() ([]dumped, error), differs func(d *dumped, w *backend.SetState) (bool, error)) (bool, error) {
 	all, err := dump()

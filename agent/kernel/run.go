@@ -51,7 +51,7 @@ func (e *StepError) Error() string {
 	return b.String()
 }
 
-// Lacks tells that what was refused is the rules that report packets, or those
+// Lacks reports whether what was refused is the rules that report packets, or those
 // that stamp them: this iptables, or this kernel, has no NFLOG or no CLASSIFY.
 // Legacy does not say which of a table's rules it refuses, so there it is a guess.
 func (e *StepError) Lacks() (rules.VerdictKind, bool) {
@@ -101,7 +101,7 @@ func transactions(p plan.Plan) uint32 {
 	return n
 }
 
-// Holds tells that the kernel holds the state, which Run has come to after the
+// Holds reports whether the kernel holds the state, which Run has come to after the
 // last Observe: nobody else has written to nftables since, and the sets are as they
 // should be. The rules are not read for that. False: it is not so, or only Observe
 // can tell (legacy).
@@ -324,7 +324,7 @@ const (
 	busyPause = 50 * time.Millisecond
 )
 
-// busy tells that a set is still in use. Older kernels (Debian 11's 5.10 among them)
+// busy reports whether a set is still in use. Older kernels (Debian 11's 5.10 among them)
 // let go of a deleted nftables rule's sets some time after they have answered that it
 // is gone.
 func busy(err error) bool { return errors.Is(err, nl.IPSetError(nl.IPSET_ERR_BUSY)) }

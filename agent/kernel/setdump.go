@@ -73,7 +73,7 @@ const (
 	membersBuffer = 64 << 10
 )
 
-// anyMissing tells whether one of the members is not in its set, or the set is
+// anyMissing reports whether one of the members is not in its set, or the set is
 // not there.
 func anyMissing(ms []probed) (bool, error) {
 	if len(ms) == 0 {
@@ -137,7 +137,7 @@ func (c *setConn) dump(name string, headers bool) ([]dumped, error) {
 	return d.sets, nil
 }
 
-// ipsetAnswers tells whether the kernel has ipset.
+// ipsetAnswers reports whether the kernel has ipset.
 func ipsetAnswers() bool {
 	c, err := dialSets()
 	if err != nil {
@@ -286,7 +286,7 @@ func (d *dumped) each(f func(m rules.Member, ok bool)) error {
 	return nil
 }
 
-// holds tells whether the set is as it was seen before. A set has each member once,
+// holds reports whether the set is as it was seen before. A set has each member once,
 // in no order, and there may be a million: they are not sorted to compare them, but
 // the sums of their hashes are.
 func (d *dumped) holds(s *backend.SetState) (bool, error) {

@@ -141,7 +141,7 @@ func (c *setConn) oneByOne(cmd int, set string, ms []rules.Member, err error) er
 	return err
 }
 
-// chunk writes a message with as many of the members as go into one, and tells
+// chunk writes a message with as many of the members as go into one, and reports
 // how many they are.
 func (c *setConn) chunk(cmd int, set string, ms []rules.Member) int {
 	c.begin(cmd, set)

@@ -10,7 +10,7 @@ import (
 // bases are the chains of others that dockwall's jumps stand in.
 var bases = []string{"FORWARD", "INPUT", "OUTPUT", "DOCKER-USER"}
 
-// Watched tells whether a change there may touch what dockwall wrote. Docker
+// Watched reports whether a change there may touch what dockwall wrote. Docker
 // commits a dozen transactions for each container that it starts, and none of
 // them is.
 func Watched(p hostnet.Place) bool {

@@ -15,7 +15,7 @@ type Overview struct {
 	// NotCovered says what the rules do not reach, each in a sentence.
 	NotCovered []string `json:"not_covered"`
 	Policies   []Policy `json:"policies"`
-	// CountedAt is when the kernel's counters were read; zero: not yet.
+	// CountedAt is when the kernel's counters were read; zero if not yet.
 	CountedAt  time.Time   `json:"counted_at,omitzero"`
 	Containers []Container `json:"container_list"`
 }

@@ -20,7 +20,7 @@ type Enforced struct {
 	Revision uint64
 }
 
-// Enforced returns what is in force; nil: no pass has succeeded yet.
+// Enforced returns what is in force; nil if no pass has succeeded yet.
 func (l *Loop) Enforced() *Enforced { return l.enforced.Load() }
 
 // Reporting returns the origins of the rules in force that report packets.

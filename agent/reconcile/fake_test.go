@@ -57,7 +57,7 @@ type machine struct {
 	broken bool
 	// stampless: this kernel refuses rules that stamp packets.
 	stampless bool
-	// latch is what the latch was shut for, latched how often; nil: it is open.
+	// latch is what the latch was shut for, latched how often; nil if it is open.
 	latch    *rules.Latch
 	latched  int
 	latchErr error

@@ -56,11 +56,11 @@ type Options struct {
 	// Busy says which program the kernel has been waiting for, if it is for long;
 	// empty: for none. nil: it is not known.
 	Busy func() string
-	// Observer is told of every pass; nil: nobody.
+	// Observer is told of every pass; nil if nobody.
 	Observer Observer
 	// Loaded is called when another document came into force.
 	Loaded func(*config.Document)
-	// Trial is the change that awaits its confirmation, for status; nil: there
+	// Trial is the change that awaits its confirmation, for status; nil if there
 	// never is one.
 	Trial func() *Trial
 }
@@ -222,7 +222,7 @@ func (l *Loop) resync(ctx context.Context) {
 	l.Poke(due, "resync")
 }
 
-// nextGlance is when to look again at the sets whose loss opens something; nil:
+// nextGlance is when to look again at the sets whose loss opens something; nil if
 // there are none.
 func (l *Loop) nextGlance() <-chan time.Time {
 	if !l.o.Target.Glances() {

@@ -24,7 +24,7 @@ type Pass struct {
 	// Drift is in what the kernel had been changed by others, where Repaired.
 	Drift []plan.ChangeKind
 	Err   error
-	// Event is when Docker's event happened that the pass answered; zero: none.
+	// Event is when Docker's event happened that the pass answered; zero if none.
 	Event time.Time
 }
 

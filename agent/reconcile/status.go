@@ -59,7 +59,7 @@ type Reason = finding.Finding
 // ConfigStatus tells of agent.hcl.
 type ConfigStatus struct {
 	Path string `json:"path"`
-	// Error is why the file on disk is not the one in force; empty: it is.
+	// Error is why the file on disk is not the one in force; empty if it is.
 	Error string `json:"error"`
 	// LoadedAt is when the policy in force was read.
 	LoadedAt time.Time `json:"loaded_at"`

@@ -97,12 +97,12 @@ func (e entry) with(o entry) entry {
 	return e
 }
 
-// before tells that o continues e, or lies in it.
+// before reports whether o continues e, or lies in it.
 func (e entry) before(o entry) bool {
 	return e.ports.Proto == o.ports.Proto && int(o.ports.Lo) <= int(e.ports.Hi)+1 && e.routed == o.routed && slices.Equal(e.bound, o.bound)
 }
 
-// holds tells whether one of the entries covers the ports.
+// holds reports whether one of the entries covers the ports.
 func holds(all []entry, p policy.Ports) bool {
 	return slices.ContainsFunc(all, func(e entry) bool {
 		return e.ports.Proto == p.Proto && e.ports.Lo <= p.Lo && p.Hi <= e.ports.Hi
@@ -121,7 +121,7 @@ func (e entry) text() string {
 // Docker with it.
 const firstPicked = 32768
 
-// says is what there is to remark; empty: nothing.
+// says is what there is to remark; empty if nothing.
 func (e entry) says(s *netinfo.Snapshot) string {
 	var words []string
 	if e.routed {
@@ -146,7 +146,7 @@ func (e entry) says(s *netinfo.Snapshot) string {
 	return strings.Join(words, "; ")
 }
 
-// nicOf is the interface that has the address; empty: none.
+// nicOf is the interface that has the address; empty if none.
 func nicOf(s *netinfo.Snapshot, a netip.Addr) string {
 	for _, l := range s.Links {
 		if slices.ContainsFunc(l.Addrs, func(p netip.Prefix) bool { return p.Addr() == a }) {

@@ -58,7 +58,7 @@ func running(s netinfo.Snapshot) netinfo.Snapshot {
 	return s
 }
 
-// today tells whether the attempt comes through without a policy, and reaches
+// today reports whether the attempt comes through without a policy, and reaches
 // something that runs. A port that only a stopped container wishes for is
 // nothing to be let in to.
 func today(s netinfo.Snapshot, q policy.Question) bool {

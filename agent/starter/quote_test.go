@@ -17,7 +17,7 @@ import (
 	"dockwall/rules/policy"
 )
 
-// names tells whether a policy of the draft names the container and the port.
+// names reports whether a policy of the draft names the container and the port.
 func names(t rapid.TB, d starter.Draft, container string, p policy.Ports) bool {
 	t.Helper()
 	return slices.ContainsFunc(d.Policies, func(b starter.Policy) bool {

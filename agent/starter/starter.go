@@ -24,7 +24,7 @@ type Draft struct {
 	Text string
 	// Policies are the published blocks that are in force in it.
 	Policies []Policy
-	// API is the from of its docker_api block; empty: it has none.
+	// API is the from of its docker_api block; empty if it has none.
 	API []netip.Addr
 	// Notes say what the file does not allow, or cannot judge, a sentence
 	// each. The text has them too.

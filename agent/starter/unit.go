@@ -107,11 +107,11 @@ func (u *unit) collect(s *netinfo.Snapshot) {
 	u.idle = merge(slices.DeleteFunc(idle, func(e entry) bool { return holds(u.live, e.ports) }))
 }
 
-// isLive tells that the container can be reached: it has an address, or is
+// isLive reports whether the container can be reached: it has an address, or is
 // between two starts.
 func isLive(c netinfo.Container) bool { return len(c.Endpoints) > 0 || c.State == "restarting" }
 
-// shut tells that the container runs where no published port leads to: on
+// shut reports whether the container runs where no published port leads to: on
 // internal or isolated networks, macvlan or ipvlan only, or on none.
 func shut(s *netinfo.Snapshot, c netinfo.Container) bool {
 	if len(c.Endpoints) == 0 {
@@ -124,5 +124,5 @@ func shut(s *netinfo.Snapshot, c netinfo.Container) bool {
 	})
 }
 
-// uncovered tells that the network's traffic never meets the host's rules.
+// uncovered reports whether the network's traffic never meets the host's rules.
 func uncovered(n netinfo.Network) bool { return n.Driver == "macvlan" || n.Driver == "ipvlan" }

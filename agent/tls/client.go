@@ -34,7 +34,7 @@ func CheckClientName(name string) error {
 type ClientOptions struct {
 	Name     string
 	Lifetime time.Duration
-	// Dir is where ca.pem, cert.pem and key.pem are written; empty: the client's
+	// Dir is where ca.pem, cert.pem and key.pem are written; empty if the client's
 	// folder in Path.
 	Dir        string
 	Passphrase Passphrase

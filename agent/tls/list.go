@@ -29,7 +29,7 @@ type Certificate struct {
 	Kind Kind `json:"kind"`
 	// Name is that of the client; "ca" and "server" of the others.
 	Name string `json:"name"`
-	// Path of its file; empty: it was shown by a server.
+	// Path of its file; empty if it was shown by a server.
 	Path        string    `json:"path,omitempty"`
 	Serial      string    `json:"serial"`
 	NotBefore   time.Time `json:"not_before"`

@@ -13,7 +13,7 @@ import (
 type RenewOptions struct {
 	// Lifetime of a client's new certificate; 0: that of the former one.
 	Lifetime time.Duration
-	// Dir is where a client's new cert.pem is written as well; empty: nowhere.
+	// Dir is where a client's new cert.pem is written as well; empty if nowhere.
 	Dir string
 	// Names are further names for the server's certificate.
 	Names      Names

@@ -18,7 +18,7 @@ var ErrExists = errors.New("it is there already")
 type InitOptions struct {
 	// Host is the name of this host, for the authority's name.
 	Host string
-	// Passphrase encrypts the keys of the authorities; nil: they are not encrypted.
+	// Passphrase encrypts the keys of the authorities; nil if they are not encrypted.
 	Passphrase []byte
 	// Force moves an authority that is there aside, and makes another.
 	Force bool

@@ -55,7 +55,7 @@ func (k *Keeper) Begin(lasts time.Duration, candidate string) (*reconcile.Trial,
 	return k.status(), nil
 }
 
-// former is what a trial of this agent.hcl goes back to; nil: nothing changed.
+// former is what a trial of this agent.hcl goes back to; nil if nothing changed.
 func (k *Keeper) former(doc *config.Document) (*config.Document, error) {
 	if k.r.Refused != nil {
 		back, err := decode(k.r.Refused.Former)

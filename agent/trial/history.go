@@ -13,7 +13,7 @@ const recent = 10 * time.Minute
 // history is which policies of agent.hcl were in force.
 type history struct {
 	current *config.Document
-	// text is the text of agent.hcl that current comes from; empty: not known.
+	// text is the text of agent.hcl that current comes from; empty if not known.
 	text string
 	// former was in force before the first of the latest changes, which came
 	// at, in time since the boot.
@@ -33,7 +33,7 @@ func (h *history) note(doc *config.Document, text string, now time.Duration) {
 	h.current, h.text = doc, text
 }
 
-// before is what was in force before the latest changes; nil: they are not
+// before is what was in force before the latest changes; nil if they are not
 // that recent.
 func (h *history) before(now time.Duration) *config.Document {
 	if h.former == nil || now-h.at > recent {

@@ -40,7 +40,7 @@ type Keeper struct {
 	mu   sync.Mutex
 	r    record
 	past history
-	// trying is what was last read in the pending trial; nil: it has errors.
+	// trying is what was last read in the pending trial; nil if it has errors.
 	trying *config.Document
 }
 
@@ -54,7 +54,7 @@ type record struct {
 
 // pending is a trial that awaits its confirmation.
 type pending struct {
-	// Candidate is the file on trial; empty: agent.hcl itself.
+	// Candidate is the file on trial; empty if agent.hcl itself.
 	Candidate string   `json:"candidate,omitempty"`
 	Deadline  Deadline `json:"deadline"`
 	// Former is where a trial of agent.hcl itself goes back to. One of a
@@ -186,7 +186,7 @@ func (k *Keeper) Remember(doc *config.Document) {
 	}
 }
 
-// Former is where a trial of agent.hcl goes back to, or has gone back to; nil:
+// Former is where a trial of agent.hcl goes back to, or has gone back to; nil if
 // there is none.
 func (k *Keeper) Former() *config.Document {
 	k.mu.Lock()
@@ -208,7 +208,7 @@ func (k *Keeper) Former() *config.Document {
 	return doc
 }
 
-// Status is the trial that is pending, or was not confirmed; nil: neither.
+// Status is the trial that is pending, or was not confirmed; nil if neither.
 func (k *Keeper) Status() *reconcile.Trial {
 	k.mu.Lock()
 	defer k.mu.Unlock()

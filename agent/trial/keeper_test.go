@@ -70,7 +70,7 @@ func (d *desk) open() *Keeper {
 	return k
 }
 
-// read is one reading as the loop does it, and the name of the policy; empty:
+// read is one reading as the loop does it, and the name of the policy; empty if
 // there is none.
 func (d *desk) read(k *Keeper) string {
 	d.t.Helper()

@@ -20,7 +20,7 @@ type model struct {
 	settled, refused string
 	until            time.Time // zero: no trial
 	former           string
-	// set tells that the clock was set during the trial: a reboot may end it
+	// set reports whether the clock was set during the trial: a reboot may end it
 	// then before its time.
 	set bool
 }

@@ -35,7 +35,7 @@ func ProcessOf(pid int) (Process, error) {
 	return Process{pid, started}, nil
 }
 
-// Alive tells whether it still runs.
+// Alive reports whether it still runs.
 func (p Process) Alive() bool {
 	now, err := ProcessOf(p.PID)
 	return err == nil && now == p

@@ -6,7 +6,7 @@ import (
 
 // Reading is what a look at the files came to.
 type Reading struct {
-	// Doc is what is to be in force; nil: Diagnostics say why there is none.
+	// Doc is what is to be in force; nil if Diagnostics say why there is none.
 	Doc         *config.Document
 	Diagnostics config.Diagnostics
 	// Files are what a change of which may lead to another reading.

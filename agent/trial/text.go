@@ -40,7 +40,7 @@ func textOf(file string) string {
 	return hex.EncodeToString(h.Sum(nil))
 }
 
-// same tells whether two documents mean the same, wherever in the file it
+// same reports whether two documents mean the same, wherever in the file it
 // stands.
 func same(a, b *config.Document) bool {
 	ta, erra := meaningOf(a)

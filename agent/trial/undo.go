@@ -34,7 +34,7 @@ type Undo struct {
 // that a reboot empties as it empties the kernel.
 func UndoPath(socket string) string { return filepath.Join(filepath.Dir(socket), "trial-undo.json") }
 
-// ReadUndo reads it; nil: there is no trial.
+// ReadUndo reads it; nil if there is no trial.
 func ReadUndo(path string) (*Undo, error) {
 	var u Undo
 	ok, err := load(path, &u)

@@ -149,7 +149,7 @@ func (b *book) listed(conts []listing, nets []view, begun uint64) todo {
 	return t
 }
 
-// agrees tells whether the engine has as many containers as are known, all of
+// agrees reports whether the engine has as many containers as are known, all of
 // these are known well, and those that its networks list are the same runs of
 // the same containers: no event that matters was missed.
 func (b *book) agrees(n census) bool {
@@ -212,7 +212,7 @@ func (b *book) networksListed(nets []view, begun uint64) todo {
 	return t
 }
 
-// compare tells whether the container must be read to learn what the list
+// compare reports whether the container must be read to learn what the list
 // only hints at, and takes it up if it is new.
 func (b *book) compare(l listing, begun uint64) bool {
 	r, known := b.conts[l.id]

@@ -26,7 +26,7 @@ import (
 type remote struct {
 	cli    *client.Client
 	limit  time.Duration         // for the answer to a subscription
-	dialed atomic.Pointer[error] // why the last dial failed; nil: it did not
+	dialed atomic.Pointer[error] // why the last dial failed; nil if it did not
 }
 
 // parseHost tells what to dial for a host such as unix:///var/run/docker.sock.

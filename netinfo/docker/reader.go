@@ -141,7 +141,7 @@ func (r *reader) once(k key, why trigger) error {
 	return err
 }
 
-// sleep waits, and tells whether the reader goes on.
+// sleep waits, and reports whether the reader goes on.
 func (r *reader) sleep(d time.Duration, poke <-chan struct{}) bool {
 	t := time.NewTimer(d)
 	defer t.Stop()

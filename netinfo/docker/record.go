@@ -16,7 +16,7 @@ type record struct {
 	read    uint64 // when the read was begun that was believed last
 
 	left uint64 // when it was taken off all networks
-	// inspected tells that what never changes is known.
+	// inspected reports whether what never changes is known.
 	inspected    bool
 	asked, given []netinfo.PublishedPort
 	sharesWith   string // resolved once; names may change later

@@ -53,7 +53,7 @@ func (s *Source) sessions(ctx context.Context, notify func(string)) {
 	}
 }
 
-// session follows the engine until that fails. It tells whether the facts were
+// session follows the engine until that fails. It reports whether the facts were
 // ever fresh meanwhile.
 func (s *Source) session(ctx context.Context, notify func(string)) (connected bool, err error) {
 	eng, err := s.dial(s.host, s.limit)
@@ -191,7 +191,7 @@ func cause(ctx context.Context, err error) error {
 	return err
 }
 
-// lookAgain reads the networks whose turn it is, and tells whether what is known of
+// lookAgain reads the networks whose turn it is, and reports whether what is known of
 // the containers agrees with these and with how many there are.
 func (s *Source) lookAgain(ctx context.Context, eng engine, r *reader, notify func(string), n census, turn int) (bool, error) {
 	if err := s.readNetworks(ctx, eng, r, notify, turn); err != nil {

@@ -11,7 +11,7 @@ import (
 	"dockwall/netinfo"
 )
 
-// ErrNoDestroy tells that the kernel cannot destroy sockets
+// ErrNoDestroy reports whether the kernel cannot destroy sockets
 // (CONFIG_INET_DIAG_DESTROY).
 var ErrNoDestroy = errors.New("the kernel cannot destroy sockets")
 

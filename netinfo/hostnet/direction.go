@@ -7,7 +7,7 @@ import "dockwall/netinfo"
 type Direction struct {
 	Proto netinfo.Protocol
 	Tuple
-	// NIC limits it to packets that come in by this interface; empty: any.
+	// NIC limits it to packets that come in by this interface; empty if any.
 	NIC string
 	// Brief: the connection would end by itself after some seconds without packets.
 	Brief bool

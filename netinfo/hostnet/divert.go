@@ -29,7 +29,7 @@ const (
 // the kernel's own time for UDP without an answer.
 const divertedFor = 30
 
-// ErrFlowExists tells that the kernel tracks such a connection already.
+// ErrFlowExists reports whether the kernel tracks such a connection already.
 var ErrFlowExists = errors.New("the connection is tracked already")
 
 // Divert has the packets from one end to the other leave with the source

@@ -71,18 +71,18 @@ type Tuple struct {
 	ICMPType, ICMPCode uint8
 }
 
-// DestNATed tells that the flow's destination was translated: it came to a
+// DestNATed reports whether the flow's destination was translated: it came to a
 // published port. The container is then Reply.Src, Reply.SrcPort.
 func (f Flow) DestNATed() bool { return f.Status&statusDestNAT != 0 }
 
-// SourceNATed tells that the flow's source was translated, as masquerading
+// SourceNATed reports whether the flow's source was translated, as masquerading
 // does.
 func (f Flow) SourceNATed() bool { return f.Status&statusSourceNAT != 0 }
 
-// SeenReply tells that packets went both ways.
+// SeenReply reports whether packets went both ways.
 func (f Flow) SeenReply() bool { return f.Status&statusSeenReply != 0 }
 
-// Assured tells that the kernel takes the connection for established.
+// Assured reports whether the kernel takes the connection for established.
 func (f Flow) Assured() bool { return f.Status&statusAssured != 0 }
 
 // ConnFlows lists the tracked connections of the family, 4 or 6, in the

@@ -31,7 +31,7 @@ func (l lab) closeDoor(t *testing.T) {
 	}
 }
 
-// passes writes on one socket and tells whether the other reads it in time.
+// passes writes on one socket and reports whether the other reads it in time.
 func passes(t *testing.T, from, to int) bool {
 	t.Helper()
 	must(t, unix.SetsockoptTimeval(to, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &unix.Timeval{Usec: 300_000}))

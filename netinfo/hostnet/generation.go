@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ErrNoNFTables tells that the kernel has no nf_tables: there are no
+// ErrNoNFTables reports whether the kernel has no nf_tables: there are no
 // generations to ask for or to watch.
 var ErrNoNFTables = errors.New("the kernel has no nf_tables")
 

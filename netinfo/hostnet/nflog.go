@@ -16,7 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ErrNoNFLog tells that the kernel has no nfnetlink_log: no rule can report
+// ErrNoNFLog reports whether the kernel has no nfnetlink_log: no rule can report
 // packets there.
 var ErrNoNFLog = errors.New("the kernel has no nfnetlink_log")
 

@@ -186,7 +186,7 @@ func FuzzNFLogRoundTrip(f *testing.F) {
 }
 
 // build makes a packet between the addresses, 8 or 32 bytes of them, with so
-// many IPv6 extension headers, and notes in want what is in it; nil where these
+// many IPv6 extension headers, and notes in want what is in it; nil if these
 // are no addresses, or the protocol is an extension header itself.
 func build(want *Denied, addrs []byte, sport, dport uint16, proto byte, extensions int) []byte {
 	extension := []byte{ipv6HopByHop, ipv6Routing, ipv6Fragment, ipv6Auth, ipv6Destination}

@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ErrTableNotEmpty tells that a table holds something of somebody's, and was
+// ErrTableNotEmpty reports whether a table holds something of somebody's, and was
 // left as it is.
 var ErrTableNotEmpty = errors.New("the table is not empty")
 

@@ -99,7 +99,7 @@ func listenState(proto netinfo.Protocol) int {
 	return stateListen
 }
 
-// noDiag tells that the kernel has no sock_diag, or not for this protocol.
+// noDiag reports whether the kernel has no sock_diag, or not for this protocol.
 func noDiag(err error) bool {
 	return errors.Is(err, unix.ENOENT) || errors.Is(err, unix.EPROTONOSUPPORT)
 }

@@ -48,7 +48,7 @@ func parseHelp(text string) help {
 	return h
 }
 
-// isHeading tells whether cobra begins a section so.
+// isHeading reports whether cobra begins a section so.
 func isHeading(name string) bool {
 	switch name {
 	case "Usage", "Aliases", "Examples", "Available Commands", "Flags", "Global Flags":

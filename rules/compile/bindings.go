@@ -60,15 +60,15 @@ func (b *builder) bindAddr(c netinfo.Container) netip.Addr {
 	return a
 }
 
-// exact tells that the port is the one that Docker uses, not a range of
+// exact reports whether the port is the one that Docker uses, not a range of
 // candidates.
 func exact(p netinfo.PublishedPort) bool { return p.HostPort != 0 && p.HostPortEnd <= p.HostPort }
 
-// active tells that the container can be reached: it has an address, which it
+// active reports whether the container can be reached: it has an address, which it
 // gets before its process runs and loses when that ends.
 func active(c netinfo.Container) bool { return len(c.Endpoints) > 0 }
 
-// publishes tells that Docker binds host ports for the container.
+// publishes reports whether Docker binds host ports for the container.
 func publishes(c netinfo.Container) bool { return !c.HostNetwork && c.SharesWith == "" }
 
 const publishedPortsKind = "h"
@@ -193,7 +193,7 @@ func (b *builder) gateways(c netinfo.Container) []netinfo.Network {
 	return ns
 }
 
-// behind tells that the selectors choose the container wherever its published
+// behind reports whether the selectors choose the container wherever its published
 // ports may lead.
 func (b *builder) behind(sels []*policy.Selector, c netinfo.Container) bool {
 	ns := b.gateways(c)
@@ -203,7 +203,7 @@ func (b *builder) behind(sels []*policy.Selector, c netinfo.Container) bool {
 	return !slices.ContainsFunc(ns, func(n netinfo.Network) bool { return !selects(sels, c, n.Name) })
 }
 
-// within tells that the port is one of those listed; none listed: any.
+// within reports whether the port is one of those listed; none listed: any.
 func within(ports []policy.Ports, proto rules.Protocol, port uint16) bool {
 	return len(ports) == 0 || slices.ContainsFunc(ports, func(p policy.Ports) bool { return p.Contains(proto, port) })
 }

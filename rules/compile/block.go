@@ -69,7 +69,7 @@ func (b *builder) insides() (all []netip.Prefix) {
 	return all
 }
 
-// overlaps tells whether any of the sorted prefixes has an address in common with
+// overlaps reports whether any of the sorted prefixes has an address in common with
 // this one. They may be many.
 func overlaps(sorted []netip.Prefix, p netip.Prefix) bool {
 	p = p.Masked()

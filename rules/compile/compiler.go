@@ -206,7 +206,7 @@ func (b *builder) sameSurroundings(s netinfo.Snapshot) bool {
 		(slices.EqualFunc(b.s.Links, s.Links, netinfo.Link.Equal) || sameButVeths(b.s.Links, s.Links) || b.sameRoads(s))
 }
 
-// sameRoads tells that the rules do not care how the links differ: with each
+// sameRoads reports whether the rules do not care how the links differ: with each
 // container a veth comes and goes.
 func (b *builder) sameRoads(s netinfo.Snapshot) bool {
 	o := builder{p: b.p, s: s}

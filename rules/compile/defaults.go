@@ -11,7 +11,7 @@ import (
 // matter is one of the four things that defaults and network blocks speak of.
 type matter struct {
 	name string
-	// of reads what a network block says; empty: nothing.
+	// of reads what a network block says; empty if nothing.
 	of      func(policy.Network) policy.Action
 	general policy.Action
 }
@@ -70,7 +70,7 @@ func (b *builder) bridges(network string) []link {
 	return ls
 }
 
-// denies tells that the matter is denied somewhere.
+// denies reports whether the matter is denied somewhere.
 func (b *builder) denies(m matter) bool {
 	return m.general == policy.Deny || slices.ContainsFunc(b.p.Networks, func(n policy.Network) bool { return m.of(n) == policy.Deny })
 }
@@ -112,7 +112,7 @@ func (b *builder) byNetwork(m matter, side func(link) rules.Match, allow, deny f
 	allow(m.origin())
 }
 
-// forUnknown tells whether what is on no network that is known is denied, and
+// forUnknown reports whether what is on no network that is known is denied, and
 // in whose name: a bridge or a container that nobody has told of yet may turn
 // out to be of a network that is closed, so the strictest default holds. The
 // network called host has no bridge, and nothing unknown is on it.
@@ -165,7 +165,7 @@ func (b *builder) decider(m matter, c netinfo.Container) (string, bool) {
 	return "", false
 }
 
-// speaks tells that a network block says something about the matter.
+// speaks reports whether a network block says something about the matter.
 func (b *builder) speaks(network string, m matter) bool {
 	return slices.ContainsFunc(b.p.Networks, func(n policy.Network) bool { return n.Name == network && m.of(n) != "" })
 }

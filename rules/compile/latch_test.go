@@ -16,7 +16,7 @@ import (
 	"dockwall/rules/trace"
 )
 
-// closed tells whether a latch closes the way from one NIC to another; in is
+// closed reports whether a latch closes the way from one NIC to another; in is
 // empty for what the host itself sends.
 func closed(l rules.Latch, in, out string) bool {
 	has := func(is []rules.Interface, name string) bool {

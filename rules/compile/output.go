@@ -72,7 +72,7 @@ func (b *builder) announcedSet() rules.InSet {
 	return rules.InSet{Set: name, Dims: []rules.Dim{rules.Dst}}
 }
 
-// announced tells that every host port is known that Docker binds for the
+// announced reports whether every host port is known that Docker binds for the
 // container. One that Docker picks itself is not until it was picked.
 func (b *builder) announced(c netinfo.Container) bool {
 	if c.Unread {
@@ -89,7 +89,7 @@ func (b *builder) announced(c netinfo.Container) bool {
 	return true
 }
 
-// binds tells that Docker may bind ports of the host for the container: not
+// binds reports whether Docker may bind ports of the host for the container: not
 // where all its networks are in routed mode.
 func (b *builder) binds(c netinfo.Container) bool {
 	return slices.ContainsFunc(b.gateways(c), func(n netinfo.Network) bool {

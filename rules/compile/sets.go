@@ -35,7 +35,7 @@ type gathered struct {
 	listening func(ports map[hostPort]bool) []rules.Member
 }
 
-// anyContainer tells whether it holds for one. The rules may go by that.
+// anyContainer reports whether it holds for one. The rules may go by that.
 func (b *builder) anyContainer(f func(netinfo.Container) bool) bool {
 	b.shaping = append(b.shaping, f)
 	return slices.ContainsFunc(b.s.Containers, f)
@@ -165,7 +165,7 @@ func (b *builder) selected(sels []*policy.Selector, c netinfo.Container) []netip
 	return as
 }
 
-// selects tells whether one of the selectors covers the container on the
+// selects reports whether one of the selectors covers the container on the
 // network; no selectors cover all.
 func selects(sels []*policy.Selector, c netinfo.Container, network string) bool {
 	return len(sels) == 0 || slices.ContainsFunc(sels, func(s *policy.Selector) bool {
@@ -176,7 +176,7 @@ func selects(sels []*policy.Selector, c netinfo.Container, network string) bool 
 // hostNetwork is what Docker calls the host's own network.
 const hostNetwork = "host"
 
-// names tells whether one of the selectors chooses the container of the host's
+// names reports whether one of the selectors chooses the container of the host's
 // own network, which Docker calls host.
 func names(sels []*policy.Selector, c netinfo.Container) bool {
 	return c.HostNetwork && c.SharesWith == "" && len(sels) > 0 && selects(sels, c, hostNetwork)

@@ -33,7 +33,7 @@ type sender struct {
 	network string
 }
 
-// inside tells that a container sends, by a Docker network.
+// inside reports whether a container sends, by a Docker network.
 func (f sender) inside() bool { return f.network != "" }
 
 // newInquiry reads the flags against the facts.

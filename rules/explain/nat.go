@@ -14,12 +14,12 @@ import (
 // translated is a question as another program's nat rule leaves it.
 type translated struct {
 	policy.Question
-	// rule is the rule; empty: none changes the packet.
+	// rule is the rule; empty if none changes the packet.
 	rule string
 	// received: the rule sends it to the host itself, where Docker's nat rules do not
 	// see it any more.
 	received bool
-	// unclear is why the packet's destination is not known; empty: it is.
+	// unclear is why the packet's destination is not known; empty if it is.
 	unclear string
 }
 

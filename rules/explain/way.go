@@ -36,7 +36,7 @@ type Way struct {
 	Policy   rules.Subject   `json:"policy"`
 	Position string          `json:"position"`
 	Walk     []Step          `json:"walk"`
-	// Rule is the nat rule of another program that changed the destination; empty:
+	// Rule is the nat rule of another program that changed the destination; empty if
 	// none did.
 	Rule string `json:"rule,omitempty"`
 	// class says as what it was judged; bug is where the rules and the policy's

@@ -16,13 +16,13 @@ type Finding struct {
 	Code     Code     `json:"code"`
 	Severity Severity `json:"severity,omitempty"`
 	// Subject is what the finding is about: "container web", "network shop",
-	// "interface eth1", "containers.db"; empty: the host.
+	// "interface eth1", "containers.db"; empty if the host.
 	Subject string `json:"subject,omitempty"`
 	// Message is the finding in a sentence.
 	Message string `json:"message"`
 	// Fix is what to do about it; empty if the message says so.
 	Fix string `json:"fix,omitempty"`
-	// Origin is the block that it concerns; zero: none.
+	// Origin is the block that it concerns; zero if none.
 	Origin rules.Origin `json:"origin,omitzero"`
 }
 

@@ -181,12 +181,12 @@ func (f *field) each(yield func(src *class[source], nic *class[string], to *clas
 	}
 }
 
-// fits tells that a packet can go from here to there.
+// fits reports whether a packet can go from here to there.
 func (s source) fits(t *target) bool {
 	return s.addr.Is6() == t.packet.Dst.Is6() && (t.bridge == "" || t.bridge == s.nic)
 }
 
-// itself tells that one container would dial its own address.
+// itself reports whether one container would dial its own address.
 func itself(src *class[source], to *target) bool {
 	return len(src.labels) == 1 && src.rep.addr == to.packet.Dst
 }

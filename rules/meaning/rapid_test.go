@@ -101,7 +101,7 @@ func TestSilenceIsSameness(t *testing.T) {
 	}
 }
 
-// looked tells that Compare looks at such questions: TCP and UDP, from outside
+// looked reports whether Compare looks at such questions: TCP and UDP, from outside
 // addresses or from containers on their own bridge.
 func looked(s netinfo.Snapshot, q policy.Question) bool {
 	if q.Proto != netinfo.TCP && q.Proto != netinfo.UDP || q.NIC == "lo" || policy.Locate(s, q.Dest).Kind == policy.OffBridge || q.Dest.IsLoopback() {

@@ -187,7 +187,7 @@ func (x *prober) pairList(m *meeting, seats []seat) []Pair {
 	return out
 }
 
-// joins tells that each sender of either meets each target of either.
+// joins reports whether each sender of either meets each target of either.
 func (m *meeting) joins(a, b *Pair) bool {
 	for _, s := range union(a.Senders, b.Senders) {
 		for _, t := range union(a.Targets, b.Targets) {

@@ -18,7 +18,7 @@ type Network struct {
 	Subnets []netip.Prefix `json:"subnets"`
 	// Internal: Docker lets nothing in or out.
 	Internal bool `json:"internal,omitempty"`
-	// Covered tells that its traffic meets the host's rules.
+	// Covered reports whether its traffic meets the host's rules.
 	Covered bool `json:"covered"`
 	// Between is what its containers may of each other, Pairs which may where
 	// not all do.

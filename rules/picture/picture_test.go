@@ -112,7 +112,7 @@ func hostText(p netinfo.PublishedPort) string {
 	return q.Containers[0].Ports[0].Host
 }
 
-// others tells that another container has the port on just this address.
+// others reports whether another container has the port on just this address.
 func others(s netinfo.Snapshot, c *netinfo.Container, a netip.Addr, p netinfo.PublishedPort) bool {
 	return slices.ContainsFunc(s.Containers, func(o netinfo.Container) bool {
 		return o.ID != c.ID && slices.ContainsFunc(o.Ports, func(q netinfo.PublishedPort) bool {
@@ -128,7 +128,7 @@ func proto(p picture.Port) netinfo.Protocol {
 	return netinfo.TCP
 }
 
-// means tells whether every way is allowed.
+// means reports whether every way is allowed.
 func means(p policy.Policy, s netinfo.Snapshot, q policy.Question) bool {
 	for _, w := range policy.Ways(s, q) {
 		if !policy.Eval(p, s, w).Allow {

@@ -91,7 +91,7 @@ func (x *prober) nameOf(id string) string {
 	return id
 }
 
-// onlyRouted tells that Docker maps no port of the host to the container.
+// onlyRouted reports whether Docker maps no port of the host to the container.
 func (x *prober) onlyRouted(c *netinfo.Container) bool {
 	return !slices.ContainsFunc(c.Endpoints, func(e netinfo.Endpoint) bool {
 		n := x.networks[e.NetworkID]

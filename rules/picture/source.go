@@ -24,7 +24,7 @@ type Source struct {
 	// Prefixes are the first of them; Count is how many there are.
 	Prefixes []netip.Prefix `json:"prefixes"`
 	Count    int            `json:"count"`
-	// Blocked is the block that stops all of them; empty: none does.
+	// Blocked is the block that stops all of them; empty if none does.
 	Blocked string `json:"blocked,omitempty"`
 	// Rest: every address that no other source contains.
 	Rest bool `json:"rest,omitempty"`
@@ -247,7 +247,7 @@ func (x *prober) hostAddr(port hostPort, v6 bool) netip.Addr {
 	return best
 }
 
-// claimed tells that a container has the port on just this address.
+// claimed reports whether a container has the port on just this address.
 func (x *prober) claimed(a netip.Addr, port hostPort) bool {
 	return slices.ContainsFunc(x.s.Containers, func(c netinfo.Container) bool {
 		return slices.ContainsFunc(c.Ports, func(p netinfo.PublishedPort) bool {

@@ -68,7 +68,7 @@ func (x *prober) numbers(p netinfo.PublishedPort) []uint16 {
 	return slices.Compact(ns)
 }
 
-// single tells that the port is one of its own, not one of a range.
+// single reports whether the port is one of its own, not one of a range.
 func (x *prober) single(t hostPort) bool {
 	return slices.ContainsFunc(x.s.Containers, func(c netinfo.Container) bool {
 		return slices.ContainsFunc(c.Ports, func(p netinfo.PublishedPort) bool {

@@ -87,7 +87,7 @@ func (e eval) fromOutside() Answer {
 	return framed(false, ByDirect, ClassDirect)
 }
 
-// routedPort tells whether the dialled port of a container's own address is
+// routedPort reports whether the dialled port of a container's own address is
 // one that its network in routed mode publishes.
 func (e eval) routedPort(at Place) bool {
 	return at.Container != nil && at.network.Mode(e.q.Dest.Is6()) == netinfo.GatewayRouted &&
@@ -135,7 +135,7 @@ func (e eval) behind(cs []published.Claim) []target {
 	return ts
 }
 
-// every tells that all the places satisfy ok.
+// every reports whether all the places satisfy ok.
 func every(ts []target, ok func(target) bool) bool {
 	for _, t := range ts {
 		if !ok(t) {

@@ -150,7 +150,7 @@ func (e eval) host(from Place) Answer {
 	return e.p.byDefault(kindHost, from.Network, ClassHost)
 }
 
-// unknown tells that nobody knows yet whose address the source is: no
+// unknown reports whether nobody knows yet whose address the source is: no
 // container's, and not one that turned out to be none's.
 func (e eval) unknown(from Place) bool {
 	for _, a := range e.s.Strangers {

@@ -8,7 +8,7 @@ import (
 	"dockwall/rules"
 )
 
-// covers tells whether a list of selectors selects the place: its container,
+// covers reports whether a list of selectors selects the place: its container,
 // and its address there. An empty list is every container, known or not.
 func covers(list []*Selector, at Place) bool {
 	for _, sel := range list {
@@ -26,7 +26,7 @@ func selects(sel *Selector, at Place) bool {
 	return len(sel.Networks) == 0 || at.Network != "" && sel.OnNetwork(at.Network)
 }
 
-// anyPort tells whether a block's ports hold the port; no ports are all.
+// anyPort reports whether a block's ports hold the port; no ports are all.
 func anyPort(list []Ports, proto rules.Protocol, port uint16) bool {
 	return len(list) == 0 || hasPort(list, proto, port)
 }
@@ -40,7 +40,7 @@ func hasPort(list []Ports, proto rules.Protocol, port uint16) bool {
 	return false
 }
 
-// within tells whether the address is in the list and not in except. An empty
+// within reports whether the address is in the list and not in except. An empty
 // list holds nobody.
 func within(list, except AddressList, a netip.Addr) bool {
 	return holds(list, a) && !holds(except, a)
@@ -55,7 +55,7 @@ func holds(list AddressList, a netip.Addr) bool {
 	return false
 }
 
-// byNIC tells whether a block's via holds the NIC; no via is any NIC.
+// byNIC reports whether a block's via holds the NIC; no via is any NIC.
 func byNIC(s netinfo.Snapshot, via []*Interfaces, nic string) bool {
 	for _, v := range via {
 		for _, name := range v.Names {

@@ -15,7 +15,7 @@ type Place struct {
 	Bridge string
 	// Network is the network's name; empty where it is not known.
 	Network string
-	// Container is who has the address; nil where nobody is known to.
+	// Container is who has the address; nil if nobody is known to.
 	Container *netinfo.Container
 	network   netinfo.Network
 }
@@ -152,7 +152,7 @@ func hasAddr(e netinfo.Endpoint, a netip.Addr) bool {
 	return false
 }
 
-// Covered tells whether the attempt ever meets the host's rules: what macvlan
+// Covered reports whether the attempt ever meets the host's rules: what macvlan
 // and ipvlan containers send does not, nor what outside sends them.
 func Covered(s netinfo.Snapshot, q Question) bool {
 	q = q.plain()
@@ -197,12 +197,12 @@ func dockerdListens(s netinfo.Snapshot, q Question) bool {
 	return false
 }
 
-// isDockerAPI tells that the port is the engine's, whether it listens or not.
+// isDockerAPI reports whether the port is the engine's, whether it listens or not.
 func isDockerAPI(q Question) bool {
 	return q.Proto == netinfo.TCP && (q.Port == 2375 || q.Port == 2376)
 }
 
-// publishes tells whether the container publishes its own port.
+// publishes reports whether the container publishes its own port.
 func publishes(c *netinfo.Container, proto rules.Protocol, port uint16) bool {
 	for _, p := range c.Ports {
 		if p.Proto == proto && p.ContainerPort == port {

@@ -95,7 +95,7 @@ func addrOf(e netinfo.Endpoint, v6 bool) (netip.Addr, bool) {
 	return netip.Addr{}, false
 }
 
-// ours tells that traffic that came in so is the host's own.
+// ours reports whether traffic that came in so is the host's own.
 func ours(nic string) bool { return nic == "" || nic == "lo" }
 
 // Answer is the verdict on an attempt, and the part of the policy that decides it.

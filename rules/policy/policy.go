@@ -74,7 +74,7 @@ type AddressList struct {
 	Literals []netip.Prefix
 }
 
-// Any tells that both families' /0 are in the list.
+// Any reports whether both families' /0 are in the list.
 func (l AddressList) Any() bool { return l.covers(true) && l.covers(false) }
 
 // Prefixes returns the union of the list, masked, sorted, without duplicates.
@@ -89,7 +89,7 @@ func (l AddressList) Prefixes() []netip.Prefix {
 	return SortPrefixes(append(all, l.Literals...))
 }
 
-// Empty tells that nothing was written.
+// Empty reports whether nothing was written.
 func (l AddressList) Empty() bool { return len(l.Refs) == 0 && len(l.Literals) == 0 }
 
 func (l AddressList) covers(v6 bool) bool {
@@ -126,7 +126,7 @@ type Ports struct {
 	Lo, Hi uint16
 }
 
-// Contains tells whether the port of the protocol is in the range.
+// Contains reports whether the port of the protocol is in the range.
 func (p Ports) Contains(proto rules.Protocol, port uint16) bool {
 	return p.Proto == proto && p.Lo <= port && port <= p.Hi
 }

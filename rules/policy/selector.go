@@ -31,7 +31,7 @@ const (
 	labelService = "com.docker.compose.service"
 )
 
-// Match tells whether the container is selected, its networks aside: use
+// Match reports whether the container is selected, its networks aside: use
 // OnNetwork for which of its addresses are.
 func (s *Selector) Match(c netinfo.Container) bool {
 	return anyGlob(s.Names, c.Name) && s.matchImage(c.Image) && s.matchLabels(c) && s.matchCompose(c)
@@ -47,7 +47,7 @@ func (s *Selector) matchImage(image string) bool {
 	return anyGlob(s.Images, image) || !strings.ContainsAny(name, ":@") && anyGlob(s.Images, image+":latest")
 }
 
-// OnNetwork tells whether the selector covers addresses on the network of this
+// OnNetwork reports whether the selector covers addresses on the network of this
 // name.
 func (s *Selector) OnNetwork(network string) bool { return anyGlob(s.Networks, network) }
 
@@ -75,7 +75,7 @@ func (s *Selector) matchCompose(c netinfo.Container) bool {
 	return false
 }
 
-// anyGlob tells whether one of the patterns matches; no patterns match all.
+// anyGlob reports whether one of the patterns matches; no patterns match all.
 func anyGlob(patterns []string, s string) bool {
 	for _, p := range patterns {
 		if Glob(p, s) {

@@ -122,7 +122,7 @@ func (s *ipset) add(member string, exist bool) error {
 	return nil
 }
 
-// used tells whether a rule looks at the set.
+// used reports whether a rule looks at the set.
 func (k *Kernel) used(set string) bool {
 	for _, t := range k.tables {
 		for _, c := range t.chains {

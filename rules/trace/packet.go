@@ -25,9 +25,9 @@ type Packet struct {
 	Syn bool `json:"syn,omitempty"`
 	// ICMPType is the type of an ICMP or ICMPv6 message.
 	ICMPType uint8 `json:"icmp_type,omitempty"`
-	// SrcMAC is the Ethernet source, colons; empty: the packet has none.
+	// SrcMAC is the Ethernet source, colons; empty if the packet has none.
 	SrcMAC string `json:"src_mac,omitempty"`
-	// InPort is the bridge port of a bridged packet; empty: not bridged.
+	// InPort is the bridge port of a bridged packet; empty if not bridged.
 	InPort string `json:"in_port,omitempty"`
 	Conn   Conn   `json:"conn"`
 	// Unknown are the fields above that the caller does not know.
@@ -139,7 +139,7 @@ func (p *Packet) family() int {
 	return 6
 }
 
-// hasPorts tells that the packet's protocol has ports.
+// hasPorts reports whether the packet's protocol has ports.
 func (p *Packet) hasPorts() bool { return hasPorts(p.Proto) }
 
 func hasPorts(p rules.Protocol) bool {

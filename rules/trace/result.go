@@ -17,7 +17,7 @@ const (
 // Result is what becomes of a packet, and the walk to it.
 type Result struct {
 	Verdict Verdict `json:"verdict"`
-	// Decided is the rule that ended the walk; nil where the packet fell off
+	// Decided is the rule that ended the walk; nil if the packet fell off
 	// the end of the hooked chain, where nothing is hooked, and where Undecided.
 	Decided *Step `json:"decided,omitempty"`
 	// Reason is why the verdict is Undecided; empty otherwise.

@@ -73,7 +73,7 @@ type walk struct {
 // place is a rule of a chain, or the place after its last one.
 type place struct{ chain, rule int }
 
-// through walks from the chain's first rule and tells whether the packet left
+// through walks from the chain's first rule and reports whether the packet left
 // it again. The stack holds the places after the Jumps taken.
 func (w *walk) through(start int) bool {
 	at, stack := place{chain: start}, make([]place, 0, 8)

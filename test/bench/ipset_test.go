@@ -91,7 +91,7 @@ type member struct {
 	port uint16 // 0: the set holds networks only
 }
 
-// has tells whether the member is in its set.
+// has reports whether the member is in its set.
 func (p *prober) has(m member) (bool, error) {
 	v4 := m.addr.As4()
 	data := attr(attrIP|nested, attr(attrIPv4|netOrder, v4[:]))

@@ -69,7 +69,7 @@ func (m *Machine) client(args ...string) *exec.Cmd {
 	return exec.Command("nsenter", all...)
 }
 
-// Reaches tells whether a connection from the client's address gets the
+// Reaches reports whether a connection from the client's address gets the
 // responder's line, and how it ended.
 func (m *Machine) Reaches(from, to string) (bool, string) {
 	m.t.Helper()

@@ -60,7 +60,7 @@ func (s *stage) interrupt() {
 	s.failed = true
 }
 
-// Failed tells whether something did, other than by an interruption.
+// Failed reports whether something did, other than by an interruption.
 func (s *stage) Failed() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -23,7 +23,7 @@ type stage struct {
 	failed  bool
 }
 
-// Failed tells whether something failed since the lab was made: the test that takes
+// Failed reports whether something failed since the lab was made: the test that takes
 // it down has failed as soon as one of many has, on whatever lab.
 func (s *stage) Failed() bool { return s.failed }
 
@@ -170,7 +170,7 @@ func (h *host) cleanFiles() {
 	}
 }
 
-// tool tells whether there is a file that agentctl could read: without one
+// tool reports whether there is a file that agentctl could read: without one
 // nothing was ever applied.
 func (h *host) tool() bool {
 	_, err := os.Stat(h.ConfigPath())

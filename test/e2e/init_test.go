@@ -56,7 +56,7 @@ func TestInit(t *testing.T) {
 	}
 }
 
-// connects tells that the connection came about, though the engine, which
+// connects reports whether the connection came about, though the engine, which
 // waits for a request, never answers the responder's.
 func connects(r lab.Result) bool { return r.OK || strings.HasPrefix(r.Error, "read ") }
 

@@ -218,7 +218,7 @@ func (p *player) writeFirst() {
 	}
 }
 
-// first tells that the section is a file that is there when the agent starts,
+// first reports whether the section is a file that is there when the agent starts,
 // rather than one to be written later.
 func first(name string) bool {
 	return name == "agent.hcl" || strings.HasPrefix(name, "agent.d/") || strings.HasSuffix(name, ".cidr")

@@ -25,13 +25,13 @@ type fault struct {
 	// heal gives back, outside the measured time, what the fault took that is
 	// not the agent's.
 	heal func(*ground)
-	// whole says why all is not well yet; nil: as it was before.
+	// whole says why all is not well yet; nil if as it was before.
 	whole func(*ground) error
 	// finish is done once after the floods have ended.
 	finish func(*ground)
 	// from floods, as one that no policy names; wan2 if empty.
 	from string
-	// reached says why an allowed client does not get through; nil: wan does not.
+	// reached says why an allowed client does not get through; nil if wan does not.
 	reached func(*ground) error
 }
 

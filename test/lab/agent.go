@@ -106,7 +106,7 @@ func (a *Agent) WaitState(want string) {
 // Log is what every agentd of the lab has printed so far.
 func (a *Agent) Log() string { return a.lab.log("agentd") }
 
-// Running tells whether the agent has not ended.
+// Running reports whether the agent has not ended.
 func (a *Agent) Running() bool { return a.process.running() }
 
 // PID is the agent's process, as the machine numbers it.

@@ -30,7 +30,7 @@ type target struct {
 	name  string
 	addr  netip.Addr
 	ports []uint16
-	nic   string // it is left by; empty: the host's own address, or a bridge's
+	nic   string // it is left by; empty if the host's own address, or a bridge's
 }
 
 func (w *town) targets() []target {

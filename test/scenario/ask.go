@@ -75,7 +75,7 @@ func parsePlace(s string, family int) (Place, error) {
 	return Place{Address: addr.String()}, nil
 }
 
-// container tells that the place is not one that every host has.
+// container reports whether the place is not one that every host has.
 func (p Place) container() bool {
 	switch p.Name {
 	case "", "host", "host.lan", "host.local", "gateway", "wan", "wan2", "lan":

@@ -40,7 +40,7 @@ func parseVersion(s string) (major, minor int, err error) {
 	return major, minor, err
 }
 
-// Matches tells whether the engine, such as "28.5", is in the set.
+// Matches reports whether the engine, such as "28.5", is in the set.
 func (c Condition) Matches(engine string) bool {
 	major, minor, err := parseVersion(engine)
 	if err != nil {

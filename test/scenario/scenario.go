@@ -77,7 +77,7 @@ type Ask struct {
 	Place  Place
 	Port   uint16
 	// PortOf: the port is the host's, which Docker gave to Port of this
-	// container; empty: Port itself.
+	// container; empty if Port itself.
 	PortOf string
 	Text   string // as it was written
 }
@@ -88,7 +88,7 @@ type Place struct{ Name, Network, Address string }
 // Verdict is what is expected of an Ask.
 type Verdict struct {
 	Allow bool
-	// Server is the container that must answer; empty: any.
+	// Server is the container that must answer; empty if any.
 	Server string
 }
 
@@ -195,8 +195,8 @@ func (s *Scenario) File(name string) (string, bool) {
 	return "", false
 }
 
-// On tells whether the scenario is for the engine.
+// On reports whether the scenario is for the engine.
 func (s *Scenario) On(engine string) bool { return matches(s.Engines, engine) }
 
-// On tells whether the step is for the engine.
+// On reports whether the step is for the engine.
 func (s Step) On(engine string) bool { return matches(s.When, engine) }

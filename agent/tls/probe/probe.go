@@ -16,11 +16,11 @@ type Target struct {
 	// Names are the addresses and names under which clients reach the port; the
 	// certificate has to be valid for each.
 	Names []string
-	// Roots are the authorities that clients trust; nil: the chain is not checked.
+	// Roots are the authorities that clients trust; nil if the chain is not checked.
 	Roots *x509.CertPool
 	// Patience is how long each probe may take; 0: two seconds.
 	Patience time.Duration
-	// Dial is net.Dialer's; nil: that.
+	// Dial is net.Dialer's; nil if that.
 	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
 	Now  time.Time
 }
@@ -48,7 +48,7 @@ type Verdict struct {
 	Plain     Attempt `json:"plain"`
 	Anonymous Attempt `json:"anonymous"`
 	Foreign   Attempt `json:"foreign"`
-	// Certificate is the server's; nil: it showed none.
+	// Certificate is the server's; nil if it showed none.
 	Certificate *Certificate `json:"certificate,omitempty"`
 	// Problems are those of the certificate.
 	Problems []Problem `json:"problems"`

@@ -26,7 +26,7 @@ type container struct {
 	Container
 	id    string
 	state string
-	busy  chan struct{} // closed when inspecting no longer blocks; nil: it does not
+	busy  chan struct{} // closed when inspecting no longer blocks; nil if it does not
 	given []Port
 }
 

@@ -16,7 +16,7 @@ type diff struct {
 	wanted  []wantedSet
 	sets    []setEdit
 	stale   []*SetState
-	looked  map[string]bool // the sets that rules look at; nil: not found out yet
+	looked  map[string]bool // the sets that rules look at; nil if not found out yet
 	opening []plan.Step     // the guard gives way to the new rules
 }
 

@@ -13,7 +13,7 @@ type tableEdit struct {
 	variant Variant
 	family  Family
 	table   string
-	// seen is the table as it is; nil: not there.
+	// seen is the table as it is; nil if not there.
 	seen  *Table
 	write []chainLines // our chains whose rules differ, or are to be written again
 	// drop are our chains that are not wanted any more; empty those among them
@@ -111,12 +111,12 @@ func (e *tableEdit) userUnused() bool {
 	return true
 }
 
-// none tells that there is nothing to do.
+// none reports whether there is nothing to do.
 func (e *tableEdit) none() bool {
 	return len(e.write)+len(e.drop)+len(e.empty)+len(e.bases) == 0 && !e.dropUser && !e.deleteTable
 }
 
-// flips tells that rules of ours change, not only the jumps to them.
+// flips reports whether rules of ours change, not only the jumps to them.
 func (e *tableEdit) flips() bool { return len(e.write)+len(e.drop)+len(e.empty) > 0 }
 
 // rewrite has a chain written that may be as wanted already.

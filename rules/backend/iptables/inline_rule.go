@@ -32,7 +32,7 @@ type written struct {
 	never bool
 }
 
-// leaves tells whether the verdict leaves the chain for whoever jumped to it.
+// leaves reports whether the verdict leaves the chain for whoever jumped to it.
 func (w written) leaves() bool {
 	return w.rule.Verdict.Kind == rules.Return || w.rule.Verdict.Kind == rules.Goto
 }

@@ -40,7 +40,7 @@ func Move(moves []rules.Move, s State) (plan.Plan, bool) {
 	return m.plan(), true
 }
 
-// holds tells that the members are as a move takes them to be.
+// holds reports whether the members are as a move takes them to be.
 func holds(ms, gone, come []rules.Member) bool {
 	there := func(m rules.Member) bool {
 		_, ok := slices.BinarySearchFunc(ms, m, rules.Member.Compare)

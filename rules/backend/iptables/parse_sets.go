@@ -45,7 +45,7 @@ func ParseSets(ipsetSave string) ([]SetState, error) {
 	return out, nil
 }
 
-// OwnSet tells whether a set of the kernel is dockwall's, by its name.
+// OwnSet reports whether a set of the kernel is dockwall's, by its name.
 func OwnSet(name string) bool {
 	return strings.HasPrefix(name, sets4) || strings.HasPrefix(name, sets6)
 }

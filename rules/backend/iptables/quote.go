@@ -47,7 +47,7 @@ func cleanPrefix(s string, limit int) string {
 	return s
 }
 
-// safeName tells whether iptables-restore reads the word as it is printed.
+// safeName reports whether iptables-restore reads the word as it is printed.
 func safeName(s string) bool {
 	return strings.Trim(s, plainChars+".@+") == "" && !strings.HasPrefix(s, "-")
 }
@@ -70,7 +70,7 @@ func feedText(save string) string {
 	return b.String()
 }
 
-// takesName tells whether an interface's name follows the option.
+// takesName reports whether an interface's name follows the option.
 func takesName(option string) bool {
 	return option == "-i" || option == "-o" || option == "--physdev-in" || option == "--physdev-out"
 }

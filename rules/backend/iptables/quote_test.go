@@ -60,7 +60,7 @@ func hostileRule(policy, prefix, in, out, port string) rules.Rule {
 		rules.Proto{Proto: netinfo.TCP}, rules.InBridgePort{Name: port}}, Verdict: rules.Verdict{Kind: rules.Log, Prefix: prefix, Group: 7}}
 }
 
-// valid tells whether the ruleset's own check lets the rule pass.
+// valid reports whether the ruleset's own check lets the rule pass.
 func valid(r rules.Rule) bool {
 	rs := rules.Ruleset{Chains: []rules.Chain{{Name: "DOCKWALL-A", Rules: []rules.Rule{r}}},
 		Hooks: []rules.Hook{{Base: rules.BaseDockerUser, Chain: "DOCKWALL-A"}}}

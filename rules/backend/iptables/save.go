@@ -95,7 +95,7 @@ func recordEnd(s string) int {
 	return len(s)
 }
 
-// beforeName tells whether the text ends in an option that a name follows.
+// beforeName reports whether the text ends in an option that a name follows.
 func beforeName(text string) bool {
 	text = strings.TrimSuffix(text, " ")
 	return takesName(text[strings.LastIndexByte(text, ' ')+1:])

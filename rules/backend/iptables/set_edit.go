@@ -22,7 +22,7 @@ type setEdit struct {
 	gone, kept, come []rules.Member
 }
 
-// set is the set of that name as it is; nil: not there.
+// set is the set of that name as it is; nil if not there.
 func (d *diff) set(name string) *SetState {
 	if i, ok := d.there[name]; ok {
 		return &d.state.Sets[i]
@@ -56,7 +56,7 @@ func (d *diff) editSets() {
 	}
 }
 
-// lookedAt tells whether a rule that is there goes by the set.
+// lookedAt reports whether a rule that is there goes by the set.
 func (d *diff) lookedAt(set string) bool {
 	if d.looked == nil {
 		d.looked = map[string]bool{}

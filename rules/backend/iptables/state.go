@@ -50,7 +50,7 @@ func targetOf(rule string) (target, comment string) {
 	return target, comment
 }
 
-// ourJump tells whether a rule in somebody else's chain is a jump of ours.
+// ourJump reports whether a rule in somebody else's chain is a jump of ours.
 // Whatever leads to a chain of ours is, whoever wrote it: while it is there the
 // chain cannot go.
 func ourJump(rule string) bool {
@@ -58,7 +58,7 @@ func ourJump(rule string) bool {
 	return owned(target) || target == dockerUser && strings.HasPrefix(comment, ownComment)
 }
 
-// bareUserJump tells whether every packet that meets the rule goes to
+// bareUserJump reports whether every packet that meets the rule goes to
 // DOCKER-USER.
 func bareUserJump(rule string) bool {
 	if rule == "-j "+dockerUser {
@@ -72,7 +72,7 @@ func bareUserJump(rule string) bool {
 	return n == 6 && target == dockerUser && comment != "" && strings.HasPrefix(rule, "-m comment --comment ")
 }
 
-// dockerChains tells whether Docker has made its chains in the table.
+// dockerChains reports whether Docker has made its chains in the table.
 func dockerChains(t *Table) bool {
 	for _, name := range []string{"DOCKER", "DOCKER-FORWARD", "DOCKER-ISOLATION-STAGE-1"} {
 		if t.chain(name) != nil {
@@ -82,7 +82,7 @@ func dockerChains(t *Table) bool {
 	return false
 }
 
-// refers tells whether a rule that is not ours, in a chain that is not ours,
+// refers reports whether a rule that is not ours, in a chain that is not ours,
 // goes to the chain.
 func refers(t *Table, chain string) bool {
 	for _, c := range t.Chains {

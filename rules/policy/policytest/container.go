@@ -134,7 +134,7 @@ func given(p netinfo.PublishedPort) []netinfo.PublishedPort {
 	return []netinfo.PublishedPort{p4, p6}
 }
 
-// overlap tells whether two published ports cannot be bound at the same time.
+// overlap reports whether two published ports cannot be bound at the same time.
 func overlap(a, b netinfo.PublishedPort) bool {
 	if a.Proto != b.Proto || a.HostPort != b.HostPort {
 		return false

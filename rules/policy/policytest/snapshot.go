@@ -99,7 +99,7 @@ func universe() []wire {
 // newcomer is a bridge that came while the engine could not be asked.
 func newcomer() wire { return wire{bridge: "br-ffffffffffff", v4: "172.22.0."} }
 
-// has tells whether the network has addresses of the family.
+// has reports whether the network has addresses of the family.
 func (w wire) has(v6 bool) bool { return !v6 || w.v6 != "" }
 
 func (w wire) addr(n int, v6 bool) netip.Addr {
