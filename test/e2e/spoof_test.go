@@ -134,10 +134,14 @@ func gatewayMAC(t *testing.T, l *lab.Lab, c *lab.Container) net.HardwareAddr {
 	t.Helper()
 	w := c.Client().Wire("eth0")
 	var mac net.HardwareAddr
-	c.Client().Dial("udp", l.ClientAddr("wan", 4), 9)
+	to := l.ClientAddr("wan", 4)
+	c.Client().Dial("udp", to, 9)
 	if !w.Sees(soon, func(p gopacket.Packet) bool {
 		e, _ := p.LinkLayer().(*layers.Ethernet)
-		if e != nil && p.NetworkLayer() != nil && e.SrcMAC.String() == w.MAC().String() {
+		// Only what was dialled: a container also sends multicast listener reports and
+		// router solicitations, to group addresses. Linux forwards no such frame.
+		ip, _ := p.NetworkLayer().(*layers.IPv4)
+		if e != nil && ip != nil && e.SrcMAC.String() == w.MAC().String() && ip.DstIP.Equal(to.AsSlice()) {
 			mac = e.DstMAC
 		}
 		return mac != nil
