@@ -14,10 +14,9 @@ func defaultDefaults() policy.Defaults {
 // defaults decodes the defaults block.
 func (d *decoder) defaults(s *section) {
 	p := &d.doc.Policy.Defaults
-	s.action("published", &p.Published)
-	s.action("between", &p.Between)
-	s.action("egress", &p.Egress)
-	s.action("host", &p.Host)
+	for _, k := range policy.Defaulted() {
+		s.action(string(k), p.Of(k))
+	}
 	p.Origin = s.origin()
 }
 

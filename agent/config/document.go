@@ -143,15 +143,7 @@ func (d *decoder) finish() {
 	p := &d.doc.Policy
 	p.DenyWith = policy.DenyWith(d.doc.Settings.Firewall.DenyWith)
 	p.LogDenied = d.doc.Settings.Firewall.LogDenied
-	sortByName(p.Networks, func(n policy.Network) string { return n.Name })
-	sortByName(p.Published, func(b *policy.Published) string { return b.Name })
-	sortByName(p.Between, func(b *policy.Between) string { return b.Name })
-	sortByName(p.Egress, func(b *policy.Egress) string { return b.Name })
-	sortByName(p.Host, func(b *policy.Host) string { return b.Name })
-	sortByName(p.Blocks, func(b *policy.Block) string { return b.Name })
-	sortByName(p.Addresses, addressesName)
-	sortByName(p.Interfaces, interfacesName)
-	sortByName(p.Containers, selectorName)
+	p.Sort()
 	d.warnUnused()
 }
 

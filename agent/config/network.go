@@ -5,10 +5,9 @@ import "dockwall/rules/policy"
 // network decodes a network block: the defaults of one Docker network.
 func (d *decoder) network(s *section) {
 	n := policy.Network{Name: s.name, Origin: s.origin()}
-	s.action("published", &n.Published)
-	s.action("between", &n.Between)
-	s.action("egress", &n.Egress)
-	s.action("host", &n.Host)
+	for _, k := range policy.Defaulted() {
+		s.action(string(k), n.Of(k))
+	}
 	if len(s.hcl.Body.Attributes) == 0 {
 		s.warn(s.hcl.DefRange(), &problem{s.title() + " says nothing", `Write for instance between = "deny", or leave the block out.`})
 	}

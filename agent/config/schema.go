@@ -1,6 +1,10 @@
 package config
 
-import "slices"
+import (
+	"slices"
+
+	"dockwall/rules/policy"
+)
 
 // labelling says what stands behind a block's type.
 type labelling int
@@ -78,8 +82,8 @@ func policyKinds() []kind {
 		return attribute{name: name, needed: needed, empty: "Write for instance " + name + " = [containers.NAME], or leave the whole block out."}
 	}
 	return []kind{
-		{"defaults", unlabelled, plain("published", "between", "egress", "host"), (*decoder).defaults},
-		{"network", networked, plain("published", "between", "egress", "host"), (*decoder).network},
+		{"defaults", unlabelled, defaulted(), (*decoder).defaults},
+		{"network", networked, defaulted(), (*decoder).network},
 		{"published", named, []attribute{to, ports, from, except, via}, (*decoder).published},
 		{"between", named, []attribute{
 			containers("from", "Say which containers may connect: from = [containers.NAME]."),
@@ -95,6 +99,15 @@ func policyKinds() []kind {
 		{"docker_api", unlabelled, []attribute{from, except, via}, (*decoder).dockerAPI},
 		{"block", named, []attribute{{name: "from", empty: "Leave it out."}, {name: "to", empty: "Leave it out."}}, (*decoder).block},
 	}
+}
+
+// defaulted are the attributes of defaults and of network.
+func defaulted() []attribute {
+	var attrs []attribute
+	for _, k := range policy.Defaulted() {
+		attrs = append(attrs, attribute{name: string(k)})
+	}
+	return attrs
 }
 
 func plain(names ...string) []attribute {

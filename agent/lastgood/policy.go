@@ -24,7 +24,7 @@ type file struct {
 // Write writes the document's settings and policy; what it was read from, and
 // the warnings, are not kept.
 func Write(w io.Writer, doc *config.Document) error {
-	p := copyBlocks(doc.Policy)
+	p := doc.Policy.Clone()
 	rewire(&p,
 		func(a *policy.Addresses) *policy.Addresses { return &policy.Addresses{Name: a.Name} },
 		func(i *policy.Interfaces) *policy.Interfaces { return &policy.Interfaces{Name: i.Name} },
@@ -79,63 +79,19 @@ func found[T any](m map[string]*T, name, kind string, missing *[]string) *T {
 	return v
 }
 
-// copyBlocks copies every block that refers to others, so that the references
-// can be exchanged.
-func copyBlocks(p policy.Policy) policy.Policy {
-	p.Published = copies(p.Published)
-	p.Between = copies(p.Between)
-	p.Egress = copies(p.Egress)
-	p.Host = copies(p.Host)
-	p.Blocks = copies(p.Blocks)
-	if p.DockerAPI != nil {
-		d := *p.DockerAPI
-		p.DockerAPI = &d
-	}
-	return p
-}
-
-func copies[T any](in []*T) []*T {
-	if in == nil {
-		return nil
-	}
-	out := make([]*T, len(in))
-	for i, v := range in {
-		c := *v
-		out[i] = &c
-	}
-	return out
-}
-
 // rewire exchanges every reference to a names block.
 func rewire(p *policy.Policy, address func(*policy.Addresses) *policy.Addresses,
 	via func(*policy.Interfaces) *policy.Interfaces, selector func(*policy.Selector) *policy.Selector) {
-	list := func(l *policy.AddressList) { l.Refs = exchanged(l.Refs, address) }
-	for _, b := range p.Published {
-		b.To = exchanged(b.To, selector)
-		list(&b.From)
-		list(&b.Except)
-		b.Via = exchanged(b.Via, via)
-	}
-	for _, b := range p.Between {
-		b.From, b.To = exchanged(b.From, selector), exchanged(b.To, selector)
-	}
-	for _, b := range p.Egress {
-		b.From = exchanged(b.From, selector)
-		list(&b.To)
-		list(&b.Except)
-		b.Via = exchanged(b.Via, via)
-	}
-	for _, b := range p.Host {
-		b.From = exchanged(b.From, selector)
-	}
-	if d := p.DockerAPI; d != nil {
-		list(&d.From)
-		list(&d.Except)
-		d.Via = exchanged(d.Via, via)
-	}
-	for _, b := range p.Blocks {
-		list(&b.From)
-		list(&b.To)
+	for e := range p.Entries() {
+		for l := range e.Lists() {
+			l.Refs = exchanged(l.Refs, address)
+		}
+		for l := range e.Selectors() {
+			*l = exchanged(*l, selector)
+		}
+		if e.Via != nil {
+			*e.Via = exchanged(*e.Via, via)
+		}
 	}
 }
 

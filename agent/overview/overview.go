@@ -70,50 +70,21 @@ func matters(p policy.Policy) []Matter {
 	if p.Defaults.Published == "" {
 		return []Matter{} // no policy is in force yet
 	}
-	of := func(name string, blocks int, def policy.Action, own func(policy.Network) policy.Action) Matter {
-		m := Matter{Name: name, Default: string(def), Blocks: blocks}
+	blocks := map[rules.Kind]int{}
+	for e := range p.Entries() {
+		blocks[e.Kind]++
+	}
+	var all []Matter
+	for _, k := range policy.Defaulted() {
+		def := *p.Defaults.Of(k)
+		m := Matter{Name: string(k), Default: string(def), Blocks: blocks[k]}
 		for _, n := range p.Networks {
-			if a := own(n); a != "" && a != def {
+			if a := *n.Of(k); a != "" && a != def {
 				m.Networks = append(m.Networks, n.Name+" "+string(a))
 			}
 		}
-		return m
+		all = append(all, m)
 	}
-	api := Matter{Name: "docker_api", Default: string(policy.Deny)}
-	if p.DockerAPI != nil {
-		api.Blocks = 1
-	}
-	return []Matter{
-		of("published", len(p.Published), p.Defaults.Published, func(n policy.Network) policy.Action { return n.Published }),
-		of("between", len(p.Between), p.Defaults.Between, func(n policy.Network) policy.Action { return n.Between }),
-		of("egress", len(p.Egress), p.Defaults.Egress, func(n policy.Network) policy.Action { return n.Egress }),
-		of("host", len(p.Host), p.Defaults.Host, func(n policy.Network) policy.Action { return n.Host }),
-		api,
-		{Name: "block", Default: string(policy.Allow), Blocks: len(p.Blocks)},
-	}
-}
-
-// origins are where the blocks stand that decide on packets, in the order of
-// matters.
-func origins(p policy.Policy) []rules.Origin {
-	var all []rules.Origin
-	for _, b := range p.Published {
-		all = append(all, b.Origin)
-	}
-	for _, b := range p.Between {
-		all = append(all, b.Origin)
-	}
-	for _, b := range p.Egress {
-		all = append(all, b.Origin)
-	}
-	for _, b := range p.Host {
-		all = append(all, b.Origin)
-	}
-	if p.DockerAPI != nil {
-		all = append(all, p.DockerAPI.Origin)
-	}
-	for _, b := range p.Blocks {
-		all = append(all, b.Origin)
-	}
-	return all
+	return append(all, Matter{Name: "docker_api", Default: string(policy.Deny), Blocks: blocks[rules.KindDockerAPI]},
+		Matter{Name: "block", Default: string(policy.Allow), Blocks: blocks[rules.KindBlock]})
 }

@@ -21,9 +21,9 @@ type Policy struct {
 func policies(f Facts) []Policy {
 	all := []Policy{}
 	told := map[string]bool{}
-	for _, o := range origins(f.Policy) {
-		told[o.Subject.String()] = true
-		all = append(all, f.policy(o))
+	for e := range f.Policy.Entries() {
+		told[e.Origin.Subject.String()] = true
+		all = append(all, f.policy(e.Origin))
 	}
 	networks := map[string]rules.Origin{}
 	for _, n := range f.Policy.Networks {

@@ -166,22 +166,15 @@ func betweenProblems(p policy.Policy, s netinfo.Snapshot) []Problem {
 // hostNetworkProblems finds containers of the host's own network that a block
 // names as senders: what they send is the host's, and no block's business.
 func hostNetworkProblems(p policy.Policy, s netinfo.Snapshot) []Problem {
-	var all []choice
-	for _, b := range p.Between {
-		all = append(all, choice{b.From, b.Origin})
-	}
-	for _, b := range p.Egress {
-		all = append(all, choice{b.From, b.Origin})
-	}
-	for _, b := range p.Host {
-		all = append(all, choice{b.From, b.Origin})
-	}
 	var ps []Problem
-	for _, from := range all {
+	for e := range p.Entries() {
+		if e.From.Containers == nil {
+			continue
+		}
 		for _, c := range s.Containers {
-			if names(from.from, c) {
+			if names(*e.From.Containers, c) {
 				ps = append(ps, finding.New(finding.NotCovered, fmt.Sprintf("%s: container %s is on the host's own network: what it sends is the host's and is not covered",
-					from.origin.Subject, c.Name)).About("container "+c.Name).At(from.origin))
+					e.Origin.Subject, c.Name)).About("container "+c.Name).At(e.Origin))
 			}
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"dockwall/rules"
 	"dockwall/rules/policy"
 )
 
@@ -24,38 +25,57 @@ type Policy struct {
 	Except []string `json:"except"`
 }
 
-// policies are the file's blocks in the order of kinds, and after those of
-// published the defaults that decided something in the picture.
+// policies are the file's blocks in the order of the picture: those that block, those
+// about clients outside, the defaults that decided something, and those about what
+// containers send.
 func (x *prober) policies(pic *Picture) []Policy {
-	out := []Policy{}
-	add := func(p Policy) {
-		for _, l := range []*[]string{&p.From, &p.To, &p.Ports, &p.Via, &p.Except} {
-			*l = append([]string{}, *l...)
+	var block, outside, inside []Policy
+	for e := range x.p.Entries() {
+		switch p := policyOf(e); {
+		case e.Kind == rules.KindBlock:
+			block = append(block, p)
+		case e.From.Addresses != nil:
+			outside = append(outside, p)
+		default:
+			inside = append(inside, p)
 		}
-		out = append(out, p)
-	}
-	for _, b := range x.p.Blocks {
-		add(Policy{Name: "block." + b.Name, Kind: "block", Position: position(b.Origin), From: words(b.From), To: words(b.To)})
-	}
-	for _, b := range x.p.Published {
-		add(Policy{Name: "published." + b.Name, Kind: "published", Position: position(b.Origin), From: words(b.From), To: selected(b.To),
-			Ports: portWords(b.Ports), Via: interfaces(b.Via), Except: words(b.Except)})
-	}
-	if b := x.p.DockerAPI; b != nil {
-		add(Policy{Name: "docker_api", Kind: "docker_api", Position: position(b.Origin), From: words(b.From), Via: interfaces(b.Via), Except: words(b.Except)})
 	}
 	for _, name := range x.defaults(pic) {
-		add(Policy{Name: name, Kind: string(x.places[name].Subject.Kind), Position: x.position(name)})
+		p := Policy{Name: name, Kind: string(x.places[name].Subject.Kind), Position: x.position(name)}
+		outside = append(outside, p.full())
 	}
-	for _, b := range x.p.Between {
-		add(Policy{Name: "between." + b.Name, Kind: "between", Position: position(b.Origin), From: selected(b.From), To: selected(b.To), Ports: portWords(b.Ports)})
+	return append([]Policy{}, slices.Concat(block, outside, inside)...)
+}
+
+// policyOf says in words what the block says.
+func policyOf(e policy.Entry) Policy {
+	p := Policy{Name: e.Origin.Subject.String(), Kind: string(e.Kind), Position: position(e.Origin), From: sideWords(e.From), To: sideWords(e.To)}
+	if e.Ports != nil {
+		p.Ports = portWords(*e.Ports)
 	}
-	for _, b := range x.p.Egress {
-		add(Policy{Name: "egress." + b.Name, Kind: "egress", Position: position(b.Origin), From: selected(b.From), To: words(b.To),
-			Ports: portWords(b.Ports), Via: interfaces(b.Via), Except: words(b.Except)})
+	if e.Via != nil {
+		p.Via = interfaces(*e.Via)
 	}
-	for _, b := range x.p.Host {
-		add(Policy{Name: "host." + b.Name, Kind: "host", Position: position(b.Origin), From: selected(b.From), Ports: portWords(b.Ports)})
+	if e.Except != nil {
+		p.Except = words(*e.Except)
+	}
+	return p.full()
+}
+
+// full has no nil lists: in JSON they would be null.
+func (p Policy) full() Policy {
+	for _, l := range []*[]string{&p.From, &p.To, &p.Ports, &p.Via, &p.Except} {
+		*l = append([]string{}, *l...)
+	}
+	return p
+}
+
+func sideWords(s policy.Side) (out []string) {
+	if s.Containers != nil {
+		out = selected(*s.Containers)
+	}
+	if s.Addresses != nil {
+		out = append(out, words(*s.Addresses)...)
 	}
 	return out
 }

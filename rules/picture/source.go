@@ -43,14 +43,10 @@ type source struct {
 // what is written in place.
 func (x *prober) newSources() {
 	var lists []policy.AddressList
-	for _, b := range x.p.Published {
-		lists = append(lists, b.From)
-	}
-	if x.p.DockerAPI != nil {
-		lists = append(lists, x.p.DockerAPI.From)
-	}
-	for _, b := range x.p.Blocks {
-		lists = append(lists, b.From)
+	for e := range x.p.Entries() {
+		if from := e.From.Addresses; from != nil {
+			lists = append(lists, *from)
+		}
 	}
 	var named, placed []source
 	for _, l := range lists {

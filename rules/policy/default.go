@@ -1,0 +1,33 @@
+package policy
+
+import "dockwall/rules"
+
+// Defaulted are the kinds of traffic that defaults and network blocks speak of, in
+// the order in which people think of them.
+func Defaulted() []rules.Kind {
+	return []rules.Kind{rules.KindPublished, rules.KindBetween, rules.KindEgress, rules.KindHost}
+}
+
+// Of is the field of the kind, which is one of Defaulted.
+func (d *Defaults) Of(k rules.Kind) *Action {
+	return field(k, &d.Published, &d.Between, &d.Egress, &d.Host)
+}
+
+// Of is the field of the kind, which is one of Defaulted.
+func (n *Network) Of(k rules.Kind) *Action {
+	return field(k, &n.Published, &n.Between, &n.Egress, &n.Host)
+}
+
+func field(k rules.Kind, published, between, egress, host *Action) *Action {
+	switch k {
+	case rules.KindPublished:
+		return published
+	case rules.KindBetween:
+		return between
+	case rules.KindEgress:
+		return egress
+	case rules.KindHost:
+		return host
+	}
+	panic("policy: no default for " + string(k))
+}
