@@ -1,5 +1,5 @@
 // Package netinfo holds what is known about this host: its links and
-// addresses, Docker's networks and containers, and who listens where.
+// addresses, Docker's networks and containers, and the listening sockets.
 //
 // It is for plain values only. Collecting them is done by the packages below
 // it (hostnet asks the kernel, docker asks the engine); deciding anything from

@@ -20,7 +20,7 @@ type Snapshot struct {
 	Listeners []Listener `json:"listeners,omitempty"`
 	// Proxies are the ports that docker-proxy processes serve now, whichever
 	// container they belong to: a port that Docker picked itself is seen here
-	// before the engine tells of it.
+	// before the engine reports it.
 	Proxies []PublishedPort `json:"proxies,omitempty"`
 	// Strangers are addresses seen on Docker bridges that belong to no
 	// container the engine knows, such as an image build's.

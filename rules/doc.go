@@ -10,11 +10,11 @@
 //	packet ────┤ filter  INPUT ──────────────────► DOCKWALL-INPUT  ──┼─► Return: Docker's and the host's
 //	           ├ filter  OUTPUT ─────────────────► DOCKWALL-OUTPUT ──┤
 //	           ├ security FORWARD, INPUT ────────► the guard: the same denials again     own rules go on
-//	           └ the latch (Latch) ──────────────► what nobody stamped on the way is dropped
+//	           └ the latch (Latch) ──────────────► what no rule stamped on the way is dropped
 //
 // Invariants, checked by Ruleset.Validate:
 //
-//  1. No verdict accepts: what passes returns to whoever called.
+//  1. No verdict accepts: what passes returns to the calling chain.
 //  2. Every chain that is jumped to exists, no chain reaches itself, and every
 //     chain is reached from a hook.
 //  3. Every set that is looked up exists and has the dimensions asked for.

@@ -24,7 +24,7 @@ type Latch struct {
 	// interface by its name alone; the latch knows a bridge from a NIC or a tunnel, and
 	// is closed to one that came since.
 	Bridges []Interface
-	// Ports are TCP ports of the host that are closed to all but loopback and
+	// Ports are TCP ports of the host that are closed to all sources except loopback and
 	// From. Nothing that comes to the host can be stamped, so these need no rule.
 	Ports []PortRange
 	From  []netip.Prefix

@@ -157,7 +157,7 @@ func (SourceMAC) match()    {}
 func (InBridgePort) match() {}
 
 // Matches lists one value of every type of the sum, for the tests that check
-// that nobody forgot one.
+// that none is forgotten.
 func Matches() []Match {
 	return []Match{InInterface{}, OutInterface{}, Source{}, Destination{}, Proto{}, DestPort{}, Conn{},
 		InSet{}, Limit{}, Syn{}, ICMPType{}, SourceMAC{}, InBridgePort{}}

@@ -25,7 +25,7 @@ type Chain struct {
 	Rules []Rule `json:"rules"`
 }
 
-// Base is a chain of somebody else's that dockwall puts one jump into.
+// Base is a chain of another program that dockwall puts one jump into.
 type Base string
 
 // The chains that are hooked.

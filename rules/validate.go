@@ -32,7 +32,7 @@ const ReservedChains = "DOCKWALL-MADE-"
 // TempSets begins the names of sets that are being filled.
 const TempSets = "t-"
 
-// Validate tells what a backend could not write or the kernel would refuse or
+// Validate returns what a backend could not write or the kernel would refuse or
 // misread: all of it, joined into one error.
 func (rs *Ruleset) Validate() error {
 	v := newValidator(rs)

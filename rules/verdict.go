@@ -39,7 +39,7 @@ const (
 // GoesOn reports whether the next rule comes next, whatever the packet.
 func (k VerdictKind) GoesOn() bool { return k == Log || k == Stamp }
 
-// VerdictKinds lists every verdict, for the tests that check that nobody
+// VerdictKinds lists every verdict, for the tests that check that no package
 // forgot one.
 func VerdictKinds() []VerdictKind {
 	return []VerdictKind{Return, Drop, Reject, Jump, Goto, Log, Stamp}

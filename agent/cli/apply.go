@@ -105,7 +105,7 @@ func (f applyFlags) check() error {
 type applyResult struct {
 	header
 	Changed bool `json:"changed"`
-	// By is who wrote: agentctl or agentd.
+	// By is the program that wrote: agentctl or agentd.
 	By      string        `json:"by"`
 	Changes []plan.Change `json:"changes"`
 	Summary tally         `json:"summary"`
@@ -150,7 +150,7 @@ func (r *applyResult) changed(p plan.Plan) {
 	r.Changed, r.Changes, r.Summary = !p.Empty(), changesOf(p), tallyOf(p)
 }
 
-// applied is what is to be applied: the file, or where nobody is there to be
+// applied is what is to be applied: the file, or, if no operator is there to be
 // asked and the file was not confirmed, the policy of before.
 func (a *app) applied(ctx context.Context, f applyFlags) (*config.Document, error) {
 	if f.unattended && a.env.Host.State != "" {

@@ -18,7 +18,7 @@ const (
 	// asked.
 	applyWait = 30 * time.Second
 	applyLook = 25 * time.Millisecond
-	// applyPatience is how long it may fail meanwhile: one pass that meets a
+	// applyPatience is how long it may fail until then: one pass that meets a
 	// reload of another firewall says little, the next succeeds.
 	applyPatience = 3 * time.Second
 )
@@ -70,8 +70,8 @@ func (a *app) candidate(d *daemon, f applyFlags) (string, error) {
 }
 
 // reload has the daemon read its file again, and waits until it has and the
-// kernel is accordingly. A file that was not confirmed is accepted by somebody
-// who asks for it, not by what runs unattended.
+// kernel is accordingly. A file that was not confirmed is accepted only if an operator
+// asks for it, not from what runs unattended.
 func (d *daemon) reload(ctx context.Context, unattended bool) error {
 	return d.awaited(ctx, func(ctx context.Context) error {
 		if !unattended && d.status.Trial != nil {

@@ -33,7 +33,7 @@ Exit code: 0 it is kept, 2 nothing awaits confirmation, or trouble.`,
 type confirmResult struct {
 	header
 	Confirmed bool `json:"confirmed"`
-	// By is who had it on trial: agentctl or agentd.
+	// By is the program that had it on trial: agentctl or agentd.
 	By string `json:"by"`
 	// File was on trial.
 	File string `json:"file"`

@@ -109,7 +109,7 @@ func (a *app) showDenied(l denied.Line) error {
 	return p.flush()
 }
 
-// who is a container by its name, and anybody else by his address.
+// who returns a container's name, and any other host's address.
 func who(container string, a netip.Addr) string {
 	if container != "" {
 		return container

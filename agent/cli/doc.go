@@ -17,7 +17,7 @@
 //  1. Exit codes are diff(1)'s: 0 same or fine, 1 differs or not as expected,
 //     2 trouble, usage errors among it.
 //  2. Only apply, confirm and remove change the kernel, and what puts back a
-//     trial that nobody confirmed; init writes agent.hcl and nothing else, and
+//     trial that was not confirmed; init writes agent.hcl and nothing else, and
 //     tls writes the folder of certificates.
 //  3. Text from files, Docker and the kernel reaches a terminal without
 //     control characters.

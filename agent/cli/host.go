@@ -26,7 +26,7 @@ type Host struct {
 	Kernel Kernel
 	// Translations reads the nat rules of other programs; nil if there are none.
 	Translations func(ctx context.Context) ([]netinfo.Translation, error)
-	// Peers are who is connected to these TCP ports; see hostnet.Peers.
+	// Peers are the hosts connected to these TCP ports; see hostnet.Peers.
 	Peers func(ports []uint16) ([]hostnet.Peer, error)
 	// Bridges returns the host's bridges, by the control socket: beside it a file keeps
 	// which of them were switched.

@@ -121,7 +121,7 @@ func taken(path string) error {
 	return fmt.Errorf("%s is there already: --force replaces it, --stdout prints what it would become", path)
 }
 
-// settings are those of the file that is there, else the defaults.
+// settings are those of the existing file, otherwise the defaults.
 func (a *app) settings(f initFlags) config.Settings {
 	s := config.DefaultSettings(a.config)
 	if _, err := os.Stat(a.config); err == nil {

@@ -32,7 +32,7 @@ type Env struct {
 	// IsTerminal reports whether a person reads what is written there.
 	IsTerminal func(io.Writer) bool
 	// Secret asks the person at the terminal for something that is not shown
-	// while it is typed; nil if nobody is there.
+	// while it is typed; nil if there is no terminal.
 	Secret func(prompt string) ([]byte, error)
 	// EUID is the effective user.
 	EUID int
@@ -41,7 +41,7 @@ type Env struct {
 	Version string
 	Host    Host
 	// Meaning says in words who gains and who loses, for the head of diff; nil if
-	// nobody says.
+	// there is no such text.
 	Meaning Meaning
 }
 

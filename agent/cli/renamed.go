@@ -31,7 +31,7 @@ func renamed(changes []plan.Change) []plan.Change {
 // closest finds the set that goes and has most in common with the one that
 // comes, of the same family and kind; -1: there is none.
 func closest(changes []plan.Change, come plan.Change, taken map[int]bool) int {
-	var in map[string]bool // made when there is somebody to compare with
+	var in map[string]bool // made when there is a container to compare with
 	best, most := -1, 0
 	for j, c := range changes {
 		if taken[j] || c.Kind != plan.ChangeSet || len(c.New) > 0 || c.Family != come.Family || kindOf(c.Set) != kindOf(come.Set) {

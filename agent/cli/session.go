@@ -33,7 +33,7 @@ func (a *app) mindSession(doc *config.Document, snap netinfo.Snapshot, d enforce
 }
 
 // cuts says how the ruleset would cut the SSH connection; empty if it would not,
-// or nobody can tell.
+// or it cannot be known.
 func cuts(connection string, w wanted) string {
 	parts := strings.Fields(connection)
 	if len(parts) != 4 {

@@ -65,7 +65,7 @@ func (a *app) status(ctx context.Context, all bool) (result, error) {
 	return r, nil
 }
 
-// noteTrial tells of a trial without a daemon.
+// noteTrial prints a pending trial where no daemon runs.
 func (a *app) noteTrial(ctx context.Context, socket string, err error) error {
 	var none *control.NotRunning
 	if !errors.As(err, &none) || a.env.EUID != 0 {

@@ -83,7 +83,7 @@ func (v *tlsVerbs) passphrase() ([]byte, error) {
 	return firstLine(v.env.Stdin)
 }
 
-// newPassphrase is passphrase for one that is new: whoever types it, types it
+// newPassphrase is passphrase for a new one: the operator types it
 // twice.
 func (v *tlsVerbs) newPassphrase() ([]byte, error) {
 	first, err := v.passphrase()

@@ -128,7 +128,7 @@ client's keys on this host are removed. No passphrase is needed.`,
 	}
 }
 
-// tlsRevokeResult is who is revoked.
+// tlsRevokeResult is the client that is revoked.
 type tlsRevokeResult struct {
 	header
 	Revoked []certs.Revoked `json:"revoked"`

@@ -152,7 +152,7 @@ func (a *app) noTrial(ctx context.Context, path string) error {
 		u.File, u.Deadline.At(a.env.Host.Clock).Local().Format(time.TimeOnly))
 }
 
-// awaitCommand is the process that goes back. Nobody types it.
+// awaitCommand is the process that goes back. No operator types it.
 func (a *app) awaitCommand() *cobra.Command {
 	var path, id string
 	cmd := &cobra.Command{
@@ -170,7 +170,7 @@ func (a *app) awaitCommand() *cobra.Command {
 	return cmd
 }
 
-// awaitResult says nothing: nobody reads it.
+// awaitResult prints nothing: it has no reader.
 type awaitResult struct{ header }
 
 func (awaitResult) code() int     { return exitSame }
@@ -202,7 +202,7 @@ func (a *app) awaitConfirmation(ctx context.Context, path, id string) error {
 	}
 }
 
-// lapse goes back, unless the trial has come to another end meanwhile.
+// lapse goes back, unless the trial has ended in another way before.
 func (a *app) lapse(ctx context.Context, path, id string) error {
 	release, err := trial.LockUndo(path)
 	if err != nil {

@@ -44,8 +44,8 @@ const (
 	fromHost   factSource = "host"
 )
 
-// snapshot reads the facts: from the file that was named, else from the daemon
-// where it runs, else from the host itself.
+// snapshot reads the facts: from the named file; otherwise from the daemon
+// if it runs, otherwise from the host itself.
 func (a *app) snapshot(ctx context.Context, s config.Settings, file string) (netinfo.Snapshot, factSource, error) {
 	if file != "" {
 		snap, err := readSnapshot(file)

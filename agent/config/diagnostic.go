@@ -74,7 +74,7 @@ func (d Diagnostic) Position() string {
 	return fmt.Sprintf("%s:%d:%d", d.File, d.Line, d.Column)
 }
 
-// maxDiagnostics is how many of each severity are kept: nobody reads more, and
+// maxDiagnostics is how many of each severity are kept: more are not read, and
 // a file that is wrong in every line must not cost the agent its memory.
 const maxDiagnostics = 100
 

@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// maxRounds bounds how often the steps are looked up anew because they changed
+// maxRounds bounds how often the steps are looked up again because they changed
 // while their folders were being watched.
 const maxRounds = 5
 
@@ -116,7 +116,7 @@ func (w *watcher) folders() []string {
 	return all
 }
 
-// add watches the folder, anew where another one has taken its path, and reports
+// add watches the folder, again if another one has taken its path, and reports
 // whether it did.
 func (w *watcher) add(dir string) (added bool, err error) {
 	st, err := os.Stat(dir)

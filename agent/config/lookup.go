@@ -95,7 +95,7 @@ func fingerprint(path string) string {
 	return b.String()
 }
 
-// identity tells one folder from another that takes its path.
+// identity distinguishes a folder from another one that takes its path.
 func identity(st fs.FileInfo) string {
 	sys, ok := st.Sys().(*syscall.Stat_t)
 	if !ok {

@@ -208,7 +208,7 @@ var (
 	bareAddress = regexp.MustCompile(`\d{1,3}(\.\d{1,3}){3}(/\d+)?|\b[0-9a-fA-F]{1,4}:[0-9a-fA-F:]*:[0-9a-fA-F:]*(/\d+)?`)
 )
 
-// quoteHint tells those who wrote an address without quotes, which HCL cannot
+// quoteHint helps operators who wrote an address without quotes, which HCL cannot
 // say, that it needs them.
 func quoteHint(line string) string {
 	bare := bareAddress.FindString(quoted.ReplaceAllString(line, ""))

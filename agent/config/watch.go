@@ -132,7 +132,7 @@ func (w *watcher) concerns(e fsnotify.Event) bool {
 
 // look brings watches and fingerprints up to date, in this order, and reports
 // whether a file changed since the last look. A file that is followed for the
-// first time counts as changed: nobody knows what happened to it since it was
+// first time counts as changed: it is unknown what happened to it since it was
 // read.
 func (w *watcher) look() (changed bool) {
 	w.files = map[string]bool{}

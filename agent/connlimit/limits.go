@@ -17,7 +17,7 @@ type Limits struct {
 	All, Peer int
 	// Patience is how long a new connection may take until it has sent a request
 	// before it makes room for another, and how long that other one waits for room.
-	// Zero suits an address that everybody reaches: those who wait would keep others
+	// Zero suits an address that all hosts reach: waiting clients would keep others
 	// waiting.
 	Patience time.Duration
 }

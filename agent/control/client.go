@@ -40,7 +40,7 @@ func NewClient(socket string) *Client {
 // NotRunning is the error where no agent answers on the socket.
 type NotRunning struct {
 	Socket string
-	// Stale: the socket is there, but nobody answers on it.
+	// Stale: the socket exists, but no process answers on it.
 	Stale bool
 }
 
@@ -55,7 +55,7 @@ func (e *NotRunning) Error() string {
 // Forbidden is the error where the caller may not use the socket.
 type Forbidden struct{ Socket string }
 
-// Error says who may.
+// Error says which users may.
 func (e *Forbidden) Error() string {
 	return fmt.Sprintf("agentd cannot be asked: %s is for root only (permission denied): run it with sudo", e.Socket)
 }
@@ -88,7 +88,7 @@ func (c *Client) send(ctx context.Context, method, path string, question io.Read
 }
 
 // printable replaces control characters by a space: what is told on a terminal
-// must not move its cursor, whoever answers on the socket.
+// must not move its cursor, whichever program answers on the socket.
 func printable(s string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) {

@@ -1,8 +1,8 @@
 // Package control is the agent's unix socket: HTTP and JSON, for agentctl and
-// for whoever else on the host is root.
+// for the other programs on the host that run as root.
 //
 // It is for carrying questions and answers. What the answers are is decided by
-// whoever made the Routes; nothing here knows the loop, the file or the kernel.
+// the package that made the Routes; nothing here knows the loop, the file or the kernel.
 //
 //	agentctl ─ Client ─► agent.sock ─ Server ─► Route (one file per verb: status.go, snapshot.go, rules.go, reload.go, trial.go, denied.go)
 //	                     agent.sock.lock: held by the one agent that runs

@@ -32,7 +32,7 @@ const (
 // process may have all of them; those that send no request leave room for others.
 var connections = connlimit.Limits{All: 256, Peer: 256, Patience: time.Second}
 
-// streams is how many of all connections may follow something, so that those who do
+// streams is how many of all connections may follow a stream, so that those that do
 // leave room for short answers.
 func streams(all int) int { return max(1, all*7/8) }
 
@@ -138,7 +138,7 @@ type failure struct {
 func writeError(w http.ResponseWriter, code int, err error) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(code)
-	// The client may be gone; there is nobody else to tell.
+	// The client may be gone; the error has no other reader.
 	_ = json.NewEncoder(w).Encode(failure{err.Error()})
 }
 

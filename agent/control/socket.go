@@ -15,7 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// socketMode lets root and its group in, nobody else.
+// socketMode lets in root and its group only.
 const socketMode = 0o660
 
 // lingering is how long the lock and the socket of an agent that was killed may

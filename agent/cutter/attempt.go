@@ -9,7 +9,7 @@ import (
 	"dockwall/rules/trace"
 )
 
-// attempt is a flow as what it was to begin with: somebody's first packet.
+// attempt is the first packet of a flow.
 type attempt struct {
 	base     rules.Base
 	src, dst netip.AddrPort // dst after DNAT
@@ -106,7 +106,7 @@ func (p *places) answerOfContainer(f hostnet.Flow) attempt {
 	return at
 }
 
-// packet is the attempt's first packet, but for its interfaces.
+// packet is the attempt's first packet, without its interfaces.
 func (a attempt) packet() trace.Packet {
 	return trace.Packet{Src: a.src.Addr(), Dst: a.dst.Addr(), Proto: a.proto, SrcPort: a.src.Port(), DstPort: a.dst.Port(),
 		Syn:     a.proto == netinfo.TCP,

@@ -69,7 +69,7 @@ func (c *Cutter) With(b Barrier) *Cutter {
 func (c *Cutter) Ask(rs rules.Ruleset, s netinfo.Snapshot) { c.ask(ask{rs: rs, s: s}) }
 
 // AskFirst is Ask for the first ruleset after a time without one. It also ends
-// connections that a packet with a false source may have made meanwhile.
+// connections that a packet with a false source may have made until then.
 func (c *Cutter) AskFirst(rs rules.Ruleset, s netinfo.Snapshot) {
 	c.ask(ask{rs: rs, s: s, first: true})
 }
@@ -142,7 +142,7 @@ func (c *Cutter) serve(ctx context.Context, a ask, left trail) (trail, time.Dura
 }
 
 // Finish does what was asked for, if anything was, and looks again as Cut does. It
-// is for a process in which nobody calls Run.
+// is for a process that does not call Run.
 func (c *Cutter) Finish(ctx context.Context) (Result, error) {
 	select {
 	case a := <-c.asks:

@@ -127,7 +127,7 @@ func (k *knife) looks(ctx context.Context, begun time.Time, asks chan ask) (agai
 	return false, nil
 }
 
-// wait waits, and reports whether something else was asked for meanwhile: the
+// wait waits, and reports whether something else was requested in the meantime: the
 // ruleset in hand is then no longer the kernel's.
 func wait(ctx context.Context, d time.Duration, asks chan ask) (again bool, err error) {
 	t := time.NewTimer(max(d, 0))

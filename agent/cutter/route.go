@@ -10,7 +10,7 @@ import (
 	"dockwall/netinfo"
 )
 
-// router tells by which interface the kernel reaches addresses. It remembers
+// router returns the interface by which the kernel reaches an address. It remembers
 // them for the length of one look.
 type router struct {
 	handle *netlink.Handle

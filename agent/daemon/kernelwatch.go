@@ -13,7 +13,7 @@ import (
 	"dockwall/netinfo/hostnet"
 )
 
-// watchKernel pokes the loop whenever somebody else commits something to
+// watchKernel pokes the loop whenever another program commits something to
 // nftables, iptables-nft included, and has the host's sockets looked at when
 // Docker maps a port. What the kernel gives no notice of, the
 // loop probes for.

@@ -150,7 +150,7 @@ func (a *agent) load() (*config.Document, config.Diagnostics) {
 	return doc, diags
 }
 
-// observers tells several of each pass.
+// observers passes each pass on to several observers.
 type observers []reconcile.Observer
 
 // Passed passes it on.

@@ -11,7 +11,7 @@ import (
 	"dockwall/agent/reconcile"
 )
 
-// systemd tells the service manager how the agent is. Without one, nothing.
+// systemd reports the agent's state to the service manager, if there is one.
 type systemd struct {
 	log     hclog.Logger
 	version string

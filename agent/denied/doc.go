@@ -1,9 +1,9 @@
-// Package denied tells who was refused: it listens to the packets that the
-// rules report, gives them names, and passes them on to whoever asks.
+// Package denied reports refused packets: it listens to the packets that the
+// rules report, gives them names, and passes them on to its readers.
 //
 // It is for people and for counting. It is not complete: the rules report so
 // many packets a second and leave the rest out, and what the kernel cannot
-// hand over in time is lost. Nothing that decides may rest on it, but for one
+// hand over in time is lost. No decision may depend on it, except for one
 // thing: a packet that was held is the first sign of its sender, and the facts
 // are told of that.
 //
@@ -13,7 +13,7 @@
 //
 // Invariants:
 //
-//  1. Nobody who reads can hold up the feed: a reader that is too slow loses
+//  1. No reader can hold up the feed: a reader that is too slow loses
 //     lines, and is told how many.
 //  2. Memory is bounded whatever the packets are: the ring, each reader's
 //     queue and the sources that are counted all have a size.

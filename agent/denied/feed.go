@@ -31,9 +31,9 @@ type Options struct {
 	// Version gives another number.
 	Origins func() []rules.Origin
 	Version func() uint64
-	// Held is told of the senders of packets that were held; nil if nobody is.
+	// Held is called with the senders of packets that were held; nil if not wanted.
 	Held func(hostnet.Neighbor)
-	// Count is told of the policy of each packet; nil if nobody is.
+	// Count is called with the policy of each packet; nil if not wanted.
 	Count func(policy string)
 }
 
@@ -57,7 +57,7 @@ func New(o Options) *Feed {
 	return &Feed{o: o, listen: hostnet.Packets, readers: map[*reader]struct{}{}, sources: newSources()}
 }
 
-// reader is one who follows the feed.
+// reader is one connection that follows the feed.
 type reader struct{ packets chan Packet }
 
 // Query says which part of the feed is asked for.
@@ -154,7 +154,7 @@ func (f *Feed) add(d hostnet.Denied) {
 	}
 }
 
-// hold takes in a packet whose sender nobody knows yet. The facts come first:
+// hold takes in a packet whose sender is not known yet. The facts come first:
 // the sender waits for them.
 func (f *Feed) hold(d hostnet.Denied) {
 	if f.o.Held != nil && (d.MAC != "" || d.Port != 0) {

@@ -72,7 +72,7 @@ func publisher(s netinfo.Snapshot, d hostnet.Denied) string {
 	return all[0].Name
 }
 
-// places tells which policy a rule's prefix stands for.
+// places maps a rule's prefix to its policy.
 type places map[string]rules.Origin
 
 // newPlaces takes the origins of a ruleset. Of two policies whose prefixes were
@@ -89,7 +89,7 @@ func newPlaces(origins []rules.Origin) places {
 	return ps
 }
 
-// tell fills in who refused the packet.
+// tell fills in which policy refused the packet.
 func (ps places) tell(p *Packet, prefix string) {
 	o, ok := ps[prefix]
 	if !ok {

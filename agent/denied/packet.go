@@ -23,7 +23,7 @@ type Packet struct {
 	// own, after DNAT.
 	Destination netip.Addr `json:"destination,omitzero"`
 	Port        uint16     `json:"port,omitempty"`
-	// Container is who would have got it; empty if not known, or none.
+	// Container is the container that it was for; empty if not known, or none.
 	Container string `json:"container,omitempty"`
 
 	// Protocol is tcp, udp, icmp, or a number.

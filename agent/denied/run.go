@@ -18,7 +18,7 @@ type group struct {
 	take   func(hostnet.Denied)
 }
 
-// Run listens until ctx ends. That nobody can listen is logged and no error:
+// Run listens until ctx ends. Being unable to listen is logged and no error:
 // the rules refuse all the same.
 func (f *Feed) Run(ctx context.Context) {
 	var wg sync.WaitGroup
@@ -40,7 +40,7 @@ func (f *Feed) runGroup(ctx context.Context, g group) {
 	}
 }
 
-// teller tells an error that comes again and again once an hour.
+// teller logs a repeated error once an hour.
 type teller struct {
 	tell func(error)
 	now  func() time.Time
@@ -56,7 +56,7 @@ func (t *teller) once(err error) {
 	}
 }
 
-// report logs once a day who was refused most.
+// report logs once a day which sources were refused most.
 func (f *Feed) report(ctx context.Context) {
 	tick := time.NewTicker(day)
 	defer tick.Stop()

@@ -17,7 +17,7 @@ const (
 
 // sources counts packets by source in bounded memory (the Space-Saving
 // algorithm): a new source takes the place of the rarest, and inherits its
-// count. So who sends much is always among them, and a count is at most too
+// count. So a source that sends much is always among them, and a count is at most too
 // high by the smallest one.
 type sources struct {
 	total  uint64

@@ -108,8 +108,8 @@ func (t *Target) drifted(st backend.State) []plan.ChangeKind {
 }
 
 // verify reads back what was written: a plan that does not lead where it says must
-// be seen at once. A process that ends now is content with a kernel that nobody
-// else has written to.
+// be seen at once. For a process that ends now it is enough that no other program
+// has written to the kernel.
 func (t *Target) verify(ctx context.Context, rs rules.Ruleset) error {
 	if t.o.Once && t.o.Prober != nil {
 		if holds, err := t.o.Prober.Holds(ctx, t.belief.state); holds && err == nil {

@@ -1,5 +1,5 @@
 // Package enforce brings the kernel to a policy: the one way in which dockwall's
-// rules get into force, whoever asks for it. agentd's loop (agent/reconcile)
+// rules get into force, whichever program asks for it. agentd's loop (agent/reconcile)
 // decides when, agentctl shows what came of it.
 //
 //	policy ─┐                                                    ┌─ lacks NFLOG, CLASSIFY: without these, again

@@ -49,7 +49,7 @@ type Result struct {
 	// Ran: the plan was run. Changed: rules or members changed by that, and not only
 	// sets that were left over. Repaired: another program had changed them.
 	Ran, Changed, Repaired bool
-	// Repairs counts the tables of another program's making that were put right.
+	// Repairs counts the tables changed by other programs that were repaired.
 	Repairs int
 	// Drift is in what the kernel had been changed, each kind once.
 	Drift []plan.ChangeKind

@@ -39,7 +39,7 @@ type Collector struct {
 	routes       routes
 	// masters are the bridges of the ports.
 	masters map[int]int
-	// told tells of an address that came into use; nil before Run.
+	// told is called when an address comes into use; nil before Run.
 	told func()
 
 	// looking is held by the goroutine that looks at the sockets: scanner, homes and
@@ -126,7 +126,7 @@ func normalizeAdded(s *netinfo.Snapshot) {
 }
 
 // askLater has the engine asked which networks there are, once for all who want
-// it. Nobody waits for that.
+// it. No caller waits for that.
 func (c *Collector) askLater(wait time.Duration) {
 	if wait == 0 || c.asking {
 		return
@@ -142,7 +142,7 @@ func (c *Collector) askLater(wait time.Duration) {
 
 // lookFirst returns when the sockets and the neighbours have been looked at. Facts
 // without them would leave open what dockerd itself listens on, and take an address
-// that somebody else uses for its container's; the engine may well answer before
+// that another host uses for its container's; the engine may well answer before
 // such a look is done.
 func (c *Collector) lookFirst() {
 	c.first.Do(c.firstLook)
@@ -199,7 +199,7 @@ func (c *Collector) Mind(p policy.Policy) {
 	c.poke()
 }
 
-// mindAll is Mind for those who do not know the policy.
+// mindAll is Mind for callers that do not know the policy.
 func (c *Collector) mindAll() {
 	c.minded = new(portSet)
 	for _, proto := range []netinfo.Protocol{netinfo.TCP, netinfo.UDP, netinfo.SCTP} {

@@ -5,8 +5,8 @@
 //
 // Invariants:
 //
-//  1. While the engine is away its last answers stand, but for networks on
-//     whose bridge a new port appeared: somebody new may have an old address.
+//  1. While the engine is away its last answers stand, except for networks on
+//     whose bridge a new port appeared: a new container may have an old address.
 //
 //  2. A bridge that came while the engine was away is marked unplaced.
 //

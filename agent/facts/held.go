@@ -17,7 +17,7 @@ const (
 )
 
 // Saw takes down that a packet came in on the link from the address, which the
-// rules held since nobody knew it. It does what a neighbour that the kernel
+// rules held because it was unknown. It does what a neighbour that the kernel
 // learns does: a container's further address, and an image build's, are known
 // by their first packet.
 //
@@ -57,8 +57,8 @@ func (c *Collector) sawAt(n hostnet.Neighbor) {
 	}
 }
 
-// belongs reports whether the address may be one of somebody on the link. An
-// answer to any other would not go there, so knowing it helps nobody.
+// belongs reports whether the address may belong to a host on the link. An
+// answer to any other would not go there, so knowing it is of no use.
 func belongs(links []netinfo.Link, n hostnet.Neighbor) bool {
 	for _, l := range links {
 		if l.Index != n.Link {

@@ -22,7 +22,7 @@ type use struct {
 	addr netinfo.Addr
 }
 
-// user is who uses it, and since when.
+// user is the port that uses it, and since when.
 type user struct {
 	mac   string
 	since time.Time
@@ -68,7 +68,7 @@ func (ns neighbors) keep(now []hostnet.Neighbor) {
 	}
 }
 
-// into adds to the snapshot who was seen on the Docker bridges: addresses that
+// into adds to the snapshot the addresses that were seen on the Docker bridges: those that
 // a known container uses besides its own, another's among them, and those that
 // are nobody's.
 func (ns neighbors) into(s *netinfo.Snapshot, now time.Time) {
@@ -221,7 +221,7 @@ func wait(ctx context.Context, d time.Duration) {
 }
 
 // coalesced returns a function that calls f at once, and again after every has
-// passed if it was called meanwhile.
+// passed if it was called in the meantime.
 func coalesced(every time.Duration, f func()) func() {
 	var mu sync.Mutex
 	var last time.Time

@@ -215,7 +215,7 @@ func (c *Collector) lookAtSockets() (changed, settling bool, err error) {
 	return changed || !slices.Equal(before, after), settling, err
 }
 
-// owners tells the host's own listeners from dockerd's. One that has gone since
+// owners separates the host's own listeners from dockerd's. One that has gone since
 // may have been a docker-proxy's that ended before it was recognised.
 func (c *Collector) owners(listening []hostnet.Socket) ([]owned, error) {
 	still, err := hostnet.Listeners()
@@ -262,8 +262,8 @@ func (c *Collector) findHomes(listening []hostnet.Socket) {
 	c.homes = homes
 }
 
-// engines are dockerd's ports. While it is away they stay so, whoever listens
-// there meanwhile: it listens again some time before anybody can see that, and
+// engines are dockerd's ports. While it is away they stay so, whichever process listens
+// there until then: it listens again some time before the agent can see that, and
 // systemd may do so for it. One that came back gives up those that it does not
 // take again.
 func (s sockets) engines(now time.Time) []netinfo.Listener {

@@ -25,7 +25,7 @@ func StatePath(socket string) string { return filepath.Join(filepath.Dir(socket)
 // BootPath is where it is kept for the next boot.
 func BootPath(dir string) string { return filepath.Join(dir, stateName) }
 
-// bootID tells one boot from another.
+// bootID differs from one boot to the next.
 func bootID() string {
 	b, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
 	if err != nil {

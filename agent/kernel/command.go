@@ -17,8 +17,8 @@ const commandTimeout = 60 * time.Second
 
 // children knows the process IDs of the commands that run, and of those that
 // ended a moment ago, by which the kernel's notifications tell our own changes from
-// others'. One that is longer gone may be somebody else's by now: to take his change
-// for ours would be to overlook it.
+// others'. PIDs are reused: one that ended longer ago may belong to another program, whose
+// change must not be ignored.
 type children struct {
 	mu  sync.Mutex
 	all map[int]child

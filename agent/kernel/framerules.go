@@ -158,8 +158,8 @@ func (w *frameWriter) hold(f rules.Frames, c *nftables.Chain) error {
 	for _, set := range []string{setPlaces6, setSeen6} {
 		w.add(c, protocol(unix.ETH_P_IPV6), in, network(ip6Source, 16, reg1w1), w.found(set), ret())
 	}
-	// Who asks for an address by DHCP has none. Neighbour discovery, and reports of
-	// multicast groups (behind a hop-by-hop header), say nothing of who sends.
+	// A DHCP client has no address yet. Neighbour discovery, and reports of
+	// multicast groups (behind a hop-by-hop header), say nothing about the sender.
 	w.add(c, protocol(unix.ETH_P_IP), network(ip4Source, 4, reg1), []expr.Any{equal(make([]byte, 4))}, ret())
 	w.add(c, protocol(unix.ETH_P_IPV6), network(ip6Source, 16, reg1), []expr.Any{equal(make([]byte, 16))}, ret())
 	w.add(c, protocol(unix.ETH_P_IPV6), network(ip6Next, 1, reg1), []expr.Any{equal([]byte{unix.IPPROTO_HOPOPTS})},

@@ -259,7 +259,7 @@ func frameChains(conn *nftables.Conn, table *nftables.Table) (map[string]string,
 	return all, nil
 }
 
-// noFrames tells a kernel that cannot do it from other failures.
+// noFrames reports whether the error means that the kernel lacks bridge tables.
 func noFrames(err error) error {
 	for _, e := range []error{unix.EOPNOTSUPP, unix.EAFNOSUPPORT, unix.EPROTONOSUPPORT, unix.EINVAL, unix.ENOENT} {
 		if errors.Is(err, e) {

@@ -112,7 +112,7 @@ func (k *Kernel) detectAuto(ctx context.Context) (backend.Variant, error) {
 }
 
 // preferred is the variant behind the plain name iptables. Where that is a link to
-// one of the two nobody need be asked.
+// only one of the two, no question is needed.
 func (k *Kernel) preferred(ctx context.Context) backend.Variant {
 	plain := program("iptables")
 	for _, v := range []backend.Variant{backend.NFT, backend.Legacy} {

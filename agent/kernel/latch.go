@@ -25,7 +25,7 @@ const (
 	// afterGuard is the priority of the latch's chains: right after the security
 	// table's (NF_IP_PRI_SECURITY, 50), which has seen every packet that filter has.
 	afterGuard = 51
-	// ownedTable is NFT_TABLE_F_OWNER (Linux 5.12): nobody but the socket that made
+	// ownedTable is NFT_TABLE_F_OWNER (Linux 5.12): only the socket that made
 	// the table can change it, `nft flush ruleset` passes it by, and it goes when
 	// the socket does.
 	ownedTable = 0x2

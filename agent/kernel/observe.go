@@ -19,7 +19,7 @@ var ownTables = []string{"filter", "raw", "security"}
 
 // Observe reads what is in the kernel now: the tables that dockwall writes to,
 // in both families, and its sets. All at once: as long as it looks, what
-// somebody else broke stays broken.
+// another program broke stays broken.
 //
 // The save commands read rules first and then the sets that they look at. Where
 // another process takes these away in between they fail, and are run again.
@@ -51,7 +51,7 @@ func (k *Kernel) observe(ctx context.Context, v backend.Variant, sets func() ([]
 	st := backend.State{Variant: v}
 	var err error
 	if v == backend.Legacy {
-		// Before reading: what changes meanwhile is then seen by the next Probe.
+		// Before reading: what changes while reading is then seen by the next Probe.
 		if k.digest, err = k.legacyDigest(); err != nil {
 			return backend.State{}, err
 		}

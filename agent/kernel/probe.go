@@ -72,7 +72,7 @@ const (
 )
 
 // nextProbed are members of the sets that are looked at this time: sets far
-// apart, so that who empties all of a kind is found at once all the same, and
+// apart, so that a program which empties all of a kind is found at once, and
 // another member each time.
 func (k *Kernel) nextProbed(sets []backend.SetState) []probed {
 	full := 0

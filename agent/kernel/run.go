@@ -102,7 +102,7 @@ func transactions(p plan.Plan) uint32 {
 }
 
 // Holds reports whether the kernel holds the state, which Run has come to after the
-// last Observe: nobody else has written to nftables since, and the sets are as they
+// last Observe: no other program has written to nftables since, and the sets are as they
 // should be. The rules are not read for that. False: it is not so, or only Observe
 // can tell (legacy).
 func (k *Kernel) Holds(_ context.Context, s backend.State) (bool, error) {

@@ -41,7 +41,7 @@ func (k *Kernel) editSets(ctx context.Context, s plan.Step, a plan.EditSets) err
 }
 
 // noteFilled keeps filled as the operation has it. A set that is there already may
-// hold more than what is added: whoever goes by filled looks.
+// hold more than what is added: callers that depend on filled check it.
 func (k *Kernel) noteFilled(op plan.SetOp) {
 	switch op.Verb {
 	case plan.AddMembers:

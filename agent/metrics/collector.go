@@ -10,7 +10,7 @@ import (
 	"dockwall/rules/finding"
 )
 
-// collector tells at each scrape what is known elsewhere.
+// collector reports at each scrape what other packages know.
 type collector struct{ m *Metrics }
 
 // Describe sends nothing: what there is depends on the kernel's answer, and the

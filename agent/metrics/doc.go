@@ -1,8 +1,8 @@
-// Package metrics tells Prometheus how the agent is doing.
+// Package metrics serves the agent's figures to Prometheus.
 //
 // It is for numbers that others watch. It decides nothing, and nothing in the
 // agent waits for it; what costs a process (counters of rules and sets) is read
-// only when somebody asks, and not more often than once a second.
+// only when a scrape asks for it, and at most once a second.
 //
 //	reconcile.Loop ─ Passed ─┐
 //	denied.Feed ──── Denied ─┼─► Metrics ─► registry ─► GET /metrics

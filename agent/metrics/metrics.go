@@ -48,7 +48,7 @@ type Metrics struct {
 	readOK  bool
 	last    Reading
 	tally   tally
-	// counted is for who cannot wait for a look.
+	// counted is for callers that cannot wait for a reading.
 	counted atomic.Pointer[counted]
 }
 

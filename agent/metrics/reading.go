@@ -45,8 +45,8 @@ type place struct {
 type count struct{ packets, bytes uint64 }
 
 // tally adds up the kernel's counters over the agent's life. A rule's own
-// begins anew whenever its chain is written; a sum of them would fall then, and
-// whoever reads it would count the rest twice.
+// begins again whenever its chain is written; a sum of them would fall then, and
+// Prometheus would count the rest twice.
 type tally struct {
 	last  map[place]count
 	total map[decided]count
@@ -73,7 +73,7 @@ func (t *tally) add(r Reading) {
 		d := decided{k.policy, verdict}
 		before := t.last[k]
 		if n.packets < before.packets || n.bytes < before.bytes {
-			before = count{} // written anew
+			before = count{} // written again
 		}
 		sum := t.total[d]
 		t.total[d] = count{sum.packets + n.packets - before.packets, sum.bytes + n.bytes - before.bytes}

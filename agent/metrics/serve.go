@@ -16,7 +16,7 @@ import (
 )
 
 const (
-	// requestTimeout is for a request's header: who sends none has no use for the
+	// requestTimeout is for a request's header: a client that sends none has no use for the
 	// connection. An answer may take six times as long.
 	requestTimeout = 5 * time.Second
 	// listenAgain is how long a port that is taken, or an address that is not

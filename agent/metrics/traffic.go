@@ -23,7 +23,7 @@ func (m *Metrics) Traffic(patience time.Duration) ([]Traffic, time.Time) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		// One look at a time: who comes meanwhile takes what there is.
+		// One reading at a time: a scrape that comes during one takes the last.
 		if m.reading.TryLock() {
 			defer m.reading.Unlock()
 			m.look()

@@ -22,10 +22,10 @@ const (
 	// several processes each. Others' programs change it in bursts.
 	kernelInterval = 40 * time.Millisecond
 	// calm is how long others must leave the kernel alone for the loop to stop
-	// taking them for somebody who insists.
+	// taking them for a program that insists.
 	calm = 10 * time.Second
 	// atOnce is how many repairs are made without delay before that: a reload of
-	// another firewall is a burst of changes, and nobody who insists.
+	// another firewall is a burst of changes, and no program that insists.
 	atOnce      = 30
 	maxBackOff  = time.Second
 	firstRetry  = 100 * time.Millisecond
@@ -33,7 +33,7 @@ const (
 	probeSpacer = 2 * time.Second
 	// glanceSpacer is the same for the few sets whose loss opens something.
 	glanceSpacer = 400 * time.Millisecond
-	// tidyInterval is how long what nobody waits for may be behind.
+	// tidyInterval is how long work that no caller waits for may be delayed.
 	tidyInterval = time.Second
 	// firstFacts is how long the first pass waits for the engine's answer.
 	firstFacts = time.Second
@@ -56,7 +56,7 @@ type Options struct {
 	// Busy says which program the kernel has been waiting for, if it is for long;
 	// empty: for none. nil: it is not known.
 	Busy func() string
-	// Observer is told of every pass; nil if nobody.
+	// Observer is called after every pass; nil if there is none.
 	Observer Observer
 	// Loaded is called when another document came into force.
 	Loaded func(*config.Document)

@@ -66,7 +66,7 @@ func (c *cycle) status(r result) Status {
 	return st
 }
 
-// addTrial tells of a trial. Where the file was not confirmed, it is not in
+// addTrial reports a trial. Where the file was not confirmed, it is not in
 // force, whether or not it has errors.
 func (c *cycle) addTrial(st *Status) {
 	if c.o.Trial == nil {

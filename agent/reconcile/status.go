@@ -56,7 +56,7 @@ func (s Status) NotInForce() []string {
 // Reason is a finding that degrades the state.
 type Reason = finding.Finding
 
-// ConfigStatus tells of agent.hcl.
+// ConfigStatus describes agent.hcl.
 type ConfigStatus struct {
 	Path string `json:"path"`
 	// Error is why the file on disk is not the one in force; empty if it is.
@@ -65,7 +65,7 @@ type ConfigStatus struct {
 	LoadedAt time.Time `json:"loaded_at"`
 }
 
-// DockerStatus tells of the engine.
+// DockerStatus describes the engine.
 type DockerStatus struct {
 	Connected bool   `json:"connected"`
 	Version   string `json:"version"`

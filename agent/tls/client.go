@@ -30,7 +30,7 @@ func CheckClientName(name string) error {
 	return nil
 }
 
-// ClientOptions say who the client is.
+// ClientOptions describe the client.
 type ClientOptions struct {
 	Name     string
 	Lifetime time.Duration

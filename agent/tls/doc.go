@@ -1,5 +1,5 @@
 // Package tls makes the certificates by which dockerd and the users of its API
-// prove to each other who they are, and keeps them in one folder.
+// prove their identity to each other, and keeps them in one folder.
 //
 //	ca.pem (root) ─┬─► server-cert.pem             dockerd shows it: --tlscert
 //	               ├─► clients/alice/client-ca.pem ─► clients/alice/cert.pem

@@ -11,7 +11,7 @@ import (
 	"dockwall/agent/durable"
 )
 
-// ErrExists is the error where something would be replaced and nobody said so.
+// ErrExists is the error if something would be replaced without --force.
 var ErrExists = errors.New("it is there already")
 
 // InitOptions say how the authority is made.

@@ -31,7 +31,7 @@ type file struct {
 // Unless replace is set, a file that is there is an error (fs.ErrExist).
 func (f file) write(replace bool) error {
 	if replace {
-		// A file that is replaced keeps its mode, which somebody may have widened.
+		// A file that is replaced keeps its mode, which an administrator may have widened.
 		if err := os.Chmod(f.path, f.mode); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}

@@ -13,7 +13,7 @@ import (
 // caller's to read, and then nothing was begun.
 //
 // A trial of agent.hcl goes back to what was in force before the file changed,
-// also where that change is in force already, if it was made lately (recent).
+// even if that change is in force already, provided that it was made recently (recent).
 func (k *Keeper) Begin(lasts time.Duration, candidate string) (*reconcile.Trial, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()

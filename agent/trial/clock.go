@@ -12,9 +12,9 @@ import (
 type Clock struct {
 	// Now is the time of day, which people and programs set.
 	Now func() time.Time
-	// Up is the time since the boot, suspension included. Nobody sets it.
+	// Up is the time since the boot, suspension included. It cannot be set.
 	Up func() time.Duration
-	// Boot tells one boot from another.
+	// Boot differs from one boot to the next.
 	Boot string
 }
 

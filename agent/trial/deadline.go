@@ -23,7 +23,7 @@ func (d Deadline) Left(c Clock) time.Duration {
 		return min(max(d.Ends-c.Up(), 0), d.Lasts)
 	}
 	// After a reboot the time of day is all there is. Where it has gone back
-	// nobody can tell how long it was, and the trial is over.
+	// it is unknown how long it was, and the trial is over.
 	gone := c.Now().Sub(d.Began)
 	if gone < 0 {
 		return 0

@@ -1,4 +1,4 @@
-// Package trial keeps changes that go back by themselves unless somebody
+// Package trial keeps changes that go back by themselves unless an operator
 // confirms them in time.
 //
 // There are two kinds. With agentd, Keeper decides which policy is in force:
@@ -22,9 +22,9 @@
 //     time of day at which the host came back; a clock that shows a time before
 //     its beginning ends it.
 //  3. What was not confirmed does not come into force by a restart, a reboot or
-//     a reload: only by a change of the file, or by somebody who asks for it.
+//     a reload: only by a change of the file, or by an operator who asks for it.
 //  4. There is one trial at a time.
 //
-// Thread safety: a Keeper may be used from several goroutines. Whoever changes
+// Thread safety: a Keeper may be used from several goroutines. A goroutine that changes
 // an Undo holds its lock (LockUndo).
 package trial

@@ -22,7 +22,7 @@ type history struct {
 }
 
 // note takes down what is in force from now on. Several changes in a row are
-// one: who tries the third way out does not want to go back to the second. But
+// one: an operator who tries a third policy does not want to go back to the second. But
 // a change that leads back to where the row began is the beginning of another.
 func (h *history) note(doc *config.Document, text string, now time.Duration) {
 	if h.current != nil && text != h.text && !same(h.current, doc) {

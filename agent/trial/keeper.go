@@ -87,7 +87,7 @@ func Open(o Options) *Keeper {
 }
 
 // resume ends the trial that is over, and goes on with the other in the time of
-// this boot, which nobody sets.
+// this boot, which cannot be set.
 func (k *Keeper) resume() {
 	p := k.r.Pending
 	if p == nil {
@@ -123,7 +123,7 @@ func (k *Keeper) Run(ctx context.Context) {
 	}
 }
 
-// expire ends the trial if it is over, and tells how long there is left.
+// expire ends the trial if it is over, and returns how much time is left.
 func (k *Keeper) expire() (left time.Duration, pending bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()

@@ -15,7 +15,7 @@ import (
 	"dockwall/agent/lastgood"
 )
 
-// textOf tells one text of the operator's file, agent.d included, from
+// textOf distinguishes one text of the operator's file, agent.d included, from
 // another. Lists of addresses are left out: programs write those, and what a
 // program writes confirms nothing.
 func textOf(file string) string {

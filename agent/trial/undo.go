@@ -18,7 +18,7 @@ import (
 // that waits to do so.
 type Undo struct {
 	FormatVersion int `json:"format_version"`
-	// ID tells this trial from another at the same place.
+	// ID distinguishes this trial from another one at the same place.
 	ID       string   `json:"id"`
 	File     string   `json:"file"`
 	Deadline Deadline `json:"deadline"`
@@ -58,8 +58,8 @@ func (u *Undo) Status(c Clock) reconcile.Trial {
 	return reconcile.Trial{State: reconcile.TrialPending, File: u.File, Deadline: u.Deadline.At(c)}
 }
 
-// EndUndo ends the trial, if there is one, without going back: somebody takes
-// the kernel over. It waits for whoever is changing it.
+// EndUndo ends the trial, if there is one, without going back: another program takes
+// the kernel over. It waits for a process that is changing it.
 func EndUndo(path string) (*Undo, error) {
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -73,7 +73,7 @@ func EndUndo(path string) (*Undo, error) {
 	return u, errors.Join(err, ForgetUndo(path))
 }
 
-// LockUndo waits until nobody else changes the trial, and keeps others from it
+// LockUndo waits until no other process changes the trial, and keeps others from it
 // until release is called or the process ends.
 func LockUndo(path string) (release func(), err error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {

@@ -29,7 +29,7 @@ type remote struct {
 	dialed atomic.Pointer[error] // why the last dial failed; nil if it did not
 }
 
-// parseHost tells what to dial for a host such as unix:///var/run/docker.sock.
+// parseHost returns what to dial for a host such as unix:///var/run/docker.sock.
 func parseHost(host string) (*url.URL, error) {
 	u, err := client.ParseHostURL(host)
 	if err != nil {

@@ -25,7 +25,7 @@
 //  3. No address belongs to two containers of one network at any instant.
 //  4. A failure to watch a process never removes anything.
 //  5. While the engine is away the last facts stay, and Engine.Connected says so;
-//     processes are watched meanwhile.
+//     processes are watched until then.
 //  6. Events only make things faster: a full reading at the start, after every
 //     reconnect and at every resync leads to the same facts without them.
 //

@@ -70,7 +70,7 @@ type listing struct {
 	labels          map[string]string
 	state           string
 	netMode         string
-	// run tells one run of the container from the next: its endpoint IDs.
+	// run distinguishes one run of the container from the next: its endpoint IDs.
 	run string
 }
 

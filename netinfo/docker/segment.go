@@ -14,7 +14,7 @@ type segment struct {
 	born   uint64                      // when it was first heard of
 	read   uint64                      // when the read was begun that was believed last
 	places map[string]netinfo.Endpoint // by holder
-	// lost tells which holders were disconnected, and when: a read begun before
+	// lost holds which holders were disconnected, and when: a read begun before
 	// does not bring them back.
 	lost map[string]uint64
 	// dead are endpoint IDs whose process has ended, and since when: no read
@@ -194,7 +194,7 @@ func sameEndpoint(x, y netinfo.Endpoint) bool {
 	return x.ID == y.ID && x.MAC == y.MAC && slices.Equal(x.Addrs, y.Addrs)
 }
 
-// left tells when the holder was taken off all networks.
+// left returns when the holder was taken off all networks.
 func (b *book) left(holder string) uint64 {
 	if r, ok := b.conts[holder]; ok {
 		return r.left

@@ -54,7 +54,7 @@ func (s *Source) sessions(ctx context.Context, notify func(string)) {
 }
 
 // session follows the engine until that fails. It reports whether the facts were
-// ever fresh meanwhile.
+// ever fresh during it.
 func (s *Source) session(ctx context.Context, notify func(string)) (connected bool, err error) {
 	eng, err := s.dial(s.host, s.limit)
 	if err != nil {

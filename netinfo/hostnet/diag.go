@@ -34,7 +34,7 @@ const (
 // microseconds, and a lost answer must not stop the agent.
 const answerTimeout = 10 * time.Second
 
-// diagSocket is one socket as sock_diag tells it.
+// diagSocket is one socket as sock_diag reports it.
 type diagSocket struct {
 	family        uint8
 	id            [diagIDSize]byte // as the kernel wants it back for SOCK_DESTROY

@@ -21,9 +21,9 @@
 //  2. A list is complete or an error: a dump that the kernel calls interrupted
 //     is asked for again.
 //  3. Watch and Generations call notify once after every (re)opening of their
-//     subscription, so who lists after that call misses nothing.
+//     subscription, so a caller that lists after that call misses nothing.
 //  4. Nothing here starts a process or loads a kernel module that the host
-//     does not use already; but for Packets, which loads nfnetlink_log, as the
+//     does not use already, except for Packets, which loads nfnetlink_log, as the
 //     rules do whose packets it is told of.
 //  5. Lists are sorted, so that equal facts are equal values.
 //  6. A process counts as dockerd or docker-proxy by what it cannot choose: the

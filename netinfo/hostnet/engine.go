@@ -57,7 +57,7 @@ var errNoPeer = errors.New("the process behind the socket is not known")
 
 // peer returns the PID of the process that serves the socket.
 //
-// SO_PEERCRED is the process that called listen(2), known as soon as somebody
+// SO_PEERCRED is the process that called listen(2), known as soon as a process
 // listens. With socket activation (docker.socket) that is systemd: then the
 // engine is pinged, and the credentials of the answer's sender are dockerd's
 // (SO_PASSCRED, unix(7)). /run/docker.pid is not used: a file proves nothing.

@@ -37,7 +37,7 @@ type Flow struct {
 	Status uint32
 	Mark   uint32
 	Zone   uint16
-	// ID tells this entry from a later one of the same addresses.
+	// ID distinguishes this entry from a later one of the same addresses.
 	ID uint32
 	// TCP is what the kernel knows of a TCP connection; zero for others.
 	TCP TCPFlow
@@ -54,7 +54,7 @@ type TCPFlow struct {
 // TCPState is a state of nf_conntrack_tcp.h.
 type TCPState uint8
 
-// The states that matter to who cuts connections.
+// The states that matter for cutting connections.
 const (
 	TCPSynSent     TCPState = 1
 	TCPSynReceived TCPState = 2

@@ -23,7 +23,7 @@ const generationBuffer = 8 << 20
 type Generation struct {
 	// ID grows by one with each transaction, and wraps around.
 	ID uint32
-	// PID and Process are who committed it; in CurrentGeneration's answer they
+	// PID and Process are the process that committed it; in CurrentGeneration's answer they
 	// are the asking process itself, and mean nothing.
 	PID     int
 	Process string
@@ -95,7 +95,7 @@ func generations(ctx context.Context, buffer int, relevant func(Place) bool, not
 		open:   func() (*netlink.Conn, error) { return dialGenerations(buffer) },
 		opened: func() { touched = false; notify(Generation{}) },
 		received: func(m netlink.Message) {
-			// The kernel tells what a transaction changed, then its generation.
+			// The kernel reports what a transaction changed, then its generation.
 			if m.Header.Type != nftNewGen {
 				if !touched {
 					p, ok := parsePlace(m)
@@ -197,7 +197,7 @@ func parseGeneration(m netlink.Message) (Generation, error) {
 	return gen, ad.Err()
 }
 
-// noNFTables tells a kernel without nf_tables from other failures: nfnetlink
+// noNFTables reports whether the error means a kernel without nf_tables: nfnetlink
 // answers EINVAL for a subsystem it does not have, and is not there at all
 // where nothing of netfilter is.
 func noNFTables(err error) error {

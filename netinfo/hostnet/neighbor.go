@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Neighbor is an address that somebody on a link was seen to use.
+// Neighbor is an address that was seen in use on a link.
 type Neighbor struct {
 	Link int
 	Addr netip.Addr
@@ -25,7 +25,7 @@ type Neighbor struct {
 // family, padding, ifindex, state, flags, type.
 const ndmsgSize = 12
 
-// usable are the states of an entry that somebody answers to.
+// usable are the states of an entry whose address answers.
 const usable = unix.NUD_REACHABLE | unix.NUD_STALE | unix.NUD_DELAY | unix.NUD_PROBE | unix.NUD_PERMANENT
 
 // Neighbors lists the IPv4 and IPv6 neighbours of every link.

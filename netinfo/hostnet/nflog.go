@@ -68,7 +68,7 @@ const (
 
 // Packets calls notify for every packet that a rule reports to the NFLOG
 // group, until ctx ends; then it returns nil. A subscription that overflows or
-// breaks is opened again, and so is one whose group is somebody else's (a
+// breaks is opened again, and so is one whose group another process holds (a
 // *GroupTaken); onError, which may be nil, is told why, each time.
 //
 // It returns ErrNoNFLog at once where the kernel has no nfnetlink_log, and
@@ -163,7 +163,7 @@ func takeGroup(conn *netlink.Conn, group uint16) error {
 	return fmt.Errorf("listening on NFLOG group %d: %w", group, noNFLog(err))
 }
 
-// groupHolder finds who listens on the group in this network namespace. The
+// groupHolder finds the process that listens on the group in this network namespace. The
 // kernel refuses a group that is taken with the same EPERM as a caller without
 // CAP_NET_ADMIN.
 func groupHolder(group uint16) (pid int, taken bool) {
@@ -185,7 +185,7 @@ func groupHolder(group uint16) (pid int, taken bool) {
 	return 0, false
 }
 
-// noNFLog tells a kernel without nfnetlink_log from other failures.
+// noNFLog reports whether the error means a kernel without nfnetlink_log.
 func noNFLog(err error) error {
 	if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.EPROTONOSUPPORT) || errors.Is(err, unix.EOPNOTSUPP) {
 		return fmt.Errorf("%w (%v)", ErrNoNFLog, err)

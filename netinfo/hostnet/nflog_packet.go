@@ -27,7 +27,7 @@ type Denied struct {
 	In, Out int
 	// Port is the index of the bridge port it came in by; 0: by none, or not known.
 	Port int
-	// MAC is who sent it on the link it came in by: 02:42:ac:11:00:02; empty
+	// MAC is the sender's on the link it came in by: 02:42:ac:11:00:02; empty
 	// where the link has no Ethernet addresses.
 	MAC string
 	// Src and Dst are the addresses as the rule saw them, after DNAT.

@@ -89,7 +89,7 @@ func (s *Scanner) sockets(pid int) (inodes []uint64, ok bool) {
 	for _, fd := range fds {
 		target, err := os.Readlink(filepath.Join(dir, fd.Name()))
 		if err != nil {
-			continue // closed meanwhile, or not ours to read
+			continue // closed since, or not readable
 		}
 		read++
 		number, ok := strings.CutPrefix(target, "socket:[")

@@ -14,15 +14,15 @@ import (
 // stateEstablished is TCP's, of net/tcp_states.h.
 const stateEstablished = 1
 
-// Peer is one who has, or had a moment ago, a TCP connection with this host.
+// Peer is a host that has, or had a moment ago, a TCP connection with this host.
 type Peer struct {
 	// Local is the address and port that he dialled.
 	Local  netip.AddrPort
 	Remote netip.Addr
 }
 
-// Peers returns who has connections to these TCP ports in this network
-// namespace now, by its sockets, and who had some within the last two minutes
+// Peers returns the hosts that have connections to these TCP ports in this network
+// namespace now, by its sockets, and those that had some within the last two minutes
 // or so, by connection tracking where it is there; sorted. What connection
 // tracking knows includes connections from this host to the same port
 // elsewhere: the caller knows which addresses are the host's. With an error

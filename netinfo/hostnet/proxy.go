@@ -53,7 +53,7 @@ func (s *Scanner) proxies() []Proxy {
 	return proxies
 }
 
-// proxyArguments tells docker-proxy's command line from others.
+// proxyArguments recognises docker-proxy's command line.
 func proxyArguments(args []string) bool {
 	_, err := parseProxy(args)
 	return err == nil

@@ -30,7 +30,7 @@ type signs struct {
 // container that was made to own the host has both.
 const managerCaps = 1<<unix.CAP_SYS_ADMIN | 1<<unix.CAP_NET_ADMIN
 
-// readSigns reads what status tells of a process of root's.
+// readSigns reads what /proc/PID/status says about a process of root.
 func (s *Scanner) readSigns(pid int) signs {
 	status, err := readAtMost(s.path(pid, "status"), maxProcFile)
 	if err != nil {

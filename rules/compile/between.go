@@ -111,7 +111,7 @@ func (b *builder) hairpin() {
 		return
 	}
 	b.proxyDefaults(c, m, func(o rules.Origin, ms ...rules.Match) { c.add(b.goTo(chainIsoProxy, o, ms...)) })
-	// What a stopped container would publish is nobody's now but, perhaps, the
+	// What a stopped container would publish belongs to no container now but, perhaps, the
 	// host's.
 	c.add(b.goTo(chainServices, byDispatch))
 	b.isolatedProxy(m)

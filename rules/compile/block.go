@@ -95,7 +95,7 @@ func (b *builder) sent() string {
 	b.blocks(c)
 	for i, bl := range b.p.Blocks {
 		if dst, never := b.addresses(bl.To, rules.Dst, bl.Origin); !bl.To.Empty() && !never {
-			// Not what answers those who dialled a container: only "from" keeps
+			// Not replies to clients that dialled a container: only "from" keeps
 			// them away. What is on no connection has no direction.
 			for _, way := range []rules.Conn{{Original: true}, notTracked()} {
 				c.add(b.goTo(b.blocked(i, bl), bl.Origin, concat([]rules.Match{way}, dst)...))

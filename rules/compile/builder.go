@@ -23,7 +23,7 @@ type builder struct {
 	// named are the names of sets; gathered are those that containers are in.
 	named    map[string]bool
 	gathered []gathered
-	// shaping tells of a container that the rules themselves go by it, not only
+	// shaping notes that the rules themselves depend on a container, not only
 	// members of sets.
 	shaping []func(netinfo.Container) bool
 	lists   lists
@@ -76,7 +76,7 @@ func (c *chain) deny(o rules.Origin, ms ...rules.Match) {
 	c.add(rules.Rule{Match: slices.Clone(ms), Verdict: rules.Verdict{Kind: kind}, Origin: o})
 }
 
-// report tells of what the matches hold for, and refuses nothing.
+// report logs the packets that the matches hold for, and drops nothing.
 func (c *chain) report(o rules.Origin, ms ...rules.Match) {
 	if c.b.p.LogDenied {
 		c.add(rules.Rule{Match: append(slices.Clone(ms), rules.Limit{Rate: logRate, Burst: logBurst}), Origin: o,

@@ -61,7 +61,7 @@ const (
 )
 
 // LogGroup is the NFLOG group that denials are reported to. HoldGroup is the
-// one for packets whose source nobody knows yet: the agent learns from those,
+// one for packets whose source is not known yet: the agent learns from those,
 // whether denials are to be reported or not.
 const (
 	LogGroup  = 4777
@@ -259,13 +259,13 @@ func (b *builder) pass(c *chain, again string, state rules.Conn, ms ...rules.Mat
 }
 
 // outside sorts what did not come from a Docker bridge by where it goes.
-// An interface that nobody knows gets the same treatment as a Docker bridge:
+// An unknown interface gets the same treatment as a Docker bridge:
 // it may be one that was made while the agent was away.
 func (b *builder) outside() {
 	b.toDocker(b.chain(chainOutside), chainPublished)
 }
 
-// toDocker ends a chain: what leaves by a Docker bridge, or by nobody knows what,
+// toDocker ends a chain: what leaves by a Docker bridge, or by an unknown interface,
 // goes to inside; the rest is none of dockwall's business.
 func (b *builder) toDocker(c *chain, inside string) {
 	for _, l := range b.top.notDocker {

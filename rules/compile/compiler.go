@@ -19,7 +19,7 @@ type Compiler struct {
 	b     *builder
 	rs    rules.Ruleset
 	index map[string]int // a set's name -> its place in rs.Sets
-	// lent: rs.Sets is somebody else's as well; own are the places of the sets
+	// lent: rs.Sets is shared with another ruleset; own are the places of the sets
 	// whose members are not.
 	lent  bool
 	own   map[int]bool

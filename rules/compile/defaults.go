@@ -113,7 +113,7 @@ func (b *builder) byNetwork(m matter, side func(link) rules.Match, allow, deny f
 }
 
 // forUnknown reports whether what is on no network that is known is denied, and
-// in whose name: a bridge or a container that nobody has told of yet may turn
+// in whose name: a bridge or a container that is not known yet may turn
 // out to be of a network that is closed, so the strictest default holds. The
 // network called host has no bridge, and nothing unknown is on it.
 func (b *builder) forUnknown(m matter) (deny bool, o rules.Origin) {

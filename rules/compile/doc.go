@@ -26,7 +26,7 @@
 // Invariants:
 //
 //  1. What no block allows is refused by rules that name no container: a
-//     container, a network or a published port nobody has told of is closed.
+//     container, a network or a published port that is not known is closed.
 //  2. The number of rules depends on the blocks and the host's links only;
 //     containers and addresses are members of sets.
 //  3. Allowed means Return by way of Goto only, so that it leaves for the rule

@@ -39,7 +39,7 @@ func (b *builder) publishedAPI() portion {
 func (b *builder) apiRanges() []policy.Ports {
 	rs := []policy.Ports{{Proto: netinfo.TCP, Lo: 2375, Hi: 2376}}
 	for _, l := range b.s.Listeners {
-		// A loopback socket is nobody else's business.
+		// A loopback socket is not reachable from elsewhere.
 		if l.Dockerd && l.Proto == netinfo.TCP && !l.Addr.IsLoopback() && !within(rs, l.Proto, l.Port) {
 			rs = append(rs, policy.Ports{Proto: netinfo.TCP, Lo: l.Port, Hi: l.Port})
 		}

@@ -59,7 +59,7 @@ type choice struct {
 	origin rules.Origin
 }
 
-// from holds for the chosen containers' addresses; nobody chosen by name:
+// from holds for the chosen containers' addresses; no container chosen by name:
 // everybody.
 func (b *builder) from(sels []*policy.Selector, o rules.Origin) []rules.Match {
 	if len(sels) == 0 {
@@ -104,7 +104,7 @@ func (b *builder) denyChosen(c *chain, cs []choice) {
 	}
 }
 
-// hold stops a source that nobody knows yet, where a block may turn out to
+// hold drops packets from a source that is not known yet, where a block may turn out to
 // restrict it. It is dropped, not refused: the sender tries again, and by then
 // it is known: the packet itself is reported for that, whatever log_denied says.
 func (b *builder) hold(c *chain) { b.holdRules(c, b.unknown()) }

@@ -10,20 +10,19 @@ import (
 	"dockwall/rules"
 )
 
-// byUnannounced is the origin of what refuses the host's way to a container that
-// nobody knows yet.
+// byUnannounced is the origin of the rules that drop the host's packets to containers that
+// are not known yet.
 var byUnannounced = rules.KindUnannounced.Origin()
 
 // manyAddrs are destinations that docker-proxy never dials: groups, everybody,
 // and what is on the link alone.
 var manyAddrs = append(slices.Clone(groups), linkLocal)
 
-// output builds what OUTPUT calls. Who connects to docker-proxy is judged in
-// INPUT by the host's port, which says nothing about a port that nobody knows to
-// be published: INPUT cannot tell it from the host's own services. But
-// docker-proxy then dials the container, and what it dials can be told: until
-// the container's ports are known to INPUT, and with the agent away for as long
-// as that takes, the host reaches it as if it did not listen yet.
+// output builds what OUTPUT calls. Connections to docker-proxy are judged in
+// INPUT by the host's port. INPUT cannot distinguish a published port that is not
+// known yet from the host's own services. But docker-proxy then dials the
+// container, and OUTPUT sees which one: until INPUT knows the container's ports,
+// even if the agent is not running, the host's packets to it are refused.
 //
 //	OUTPUT ─► OUTPUT-NEW ─► by a Docker bridge ─► OUTPUT-HOLD: announced? else refused
 //	                     └► elsewhere: none of our business

@@ -181,7 +181,7 @@ func hostNetworkProblems(p policy.Policy, s netinfo.Snapshot) []Problem {
 	return ps
 }
 
-// whereabouts finds the networks on which selectors choose somebody. Blocks share
+// whereabouts finds the networks on which selectors choose a container. Blocks share
 // selectors, and each is held against the containers once.
 type whereabouts struct {
 	s     netinfo.Snapshot

@@ -120,7 +120,7 @@ func (b *builder) prefixSet(ps []netip.Prefix, side rules.Dim, o rules.Origin) r
 
 // containerSet is the set of the addresses that the selectors choose. On the
 // source side it is what a block allows, so that an address which another
-// container was seen to use is left out: nobody can tell which of them sends.
+// container was seen to use is left out: it is unknown which of them sends.
 func (b *builder) containerSet(sels []*policy.Selector, side rules.Dim, o rules.Origin) rules.InSet {
 	kind := "c"
 	if side == rules.Src {

@@ -46,7 +46,7 @@ func (q *inquiry) hostAddrs(f sender) []netip.Addr {
 	return all
 }
 
-// behind tells answers apart by the containers and ports that answer; empty if nothing
+// behind is a key of the containers and ports that answer; empty if nothing
 // is published there now.
 func behind(a published.Answer) string {
 	if !a.Served() && len(a.HostNetwork) == 0 {

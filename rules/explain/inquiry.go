@@ -175,7 +175,7 @@ func (q *inquiry) networkOf(bridge string) string {
 }
 
 // towards are the interfaces that lead to an address outside: the one that was
-// named, those whose subnet holds it, else every one, for routes are no part
+// named, those whose subnet holds it, otherwise every one, for routes are no part
 // of the facts.
 func (q *inquiry) towards(a netip.Addr, via string) []string {
 	if via != "" {

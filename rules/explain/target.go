@@ -12,7 +12,7 @@ import (
 
 // target is what --to names.
 type target struct {
-	// container is who was named; with SharesWith, the one that has the network.
+	// container is the container that was named; with SharesWith, the one that has the network.
 	container *netinfo.Container
 	// host: the host itself, by whichever of its addresses is near.
 	host bool

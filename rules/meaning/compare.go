@@ -216,7 +216,7 @@ func (c *comparison) send(f *field, src *class[source], nic *class[string], to *
 	c.rows = append(c.rows, r)
 }
 
-// decider is who decided; what passes by a rule of no block is nobody's.
+// decider is the block that decided; what passes by a rule of no block has none.
 func decider(r trace.Result) rules.Origin {
 	if r.Decided == nil || r.Verdict == trace.Pass && r.Decided.Origin.Subject.Framing() {
 		return none.Origin()

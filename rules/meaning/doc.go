@@ -1,5 +1,5 @@
 // Package meaning says what it means to put one ruleset in the place of
-// another: who gains and who loses, in an operator's terms.
+// another: which sources gain or lose access, in an operator's terms.
 //
 // It asks rules/trace what becomes of packets under both rulesets, and reports
 // of those that fare differently. It is not for comparing rules as text (that

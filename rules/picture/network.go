@@ -60,7 +60,7 @@ func (x *prober) networkList() []Network {
 }
 
 // homes says for each container which network its ports are drawn on: the
-// first that Docker may lead them through, else the first of all.
+// first that Docker may lead them through, otherwise the first of all.
 func (x *prober) homes() map[string]string {
 	homes := map[string]string{}
 	for _, leads := range []bool{true, false} {

@@ -104,7 +104,7 @@ func (p Policy) restrictsHost() bool {
 }
 
 // egress judges a container's way out. One that any block names may reach only
-// what its blocks list; one that nobody knows yet is held where a block exists.
+// what its blocks list; an unknown one is held if a block exists.
 func (e eval) egress(from Place) Answer {
 	if len(e.p.Egress) > 0 && e.unknown(from) {
 		return framed(false, ByHeld, ClassEgress)
@@ -150,7 +150,7 @@ func (e eval) host(from Place) Answer {
 	return e.p.byDefault(kindHost, from.Network, ClassHost)
 }
 
-// unknown reports whether nobody knows yet whose address the source is: no
+// unknown reports whether the source's owner is not known yet: no
 // container's, and not one that turned out to be none's.
 func (e eval) unknown(from Place) bool {
 	for _, a := range e.s.Strangers {

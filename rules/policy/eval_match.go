@@ -41,7 +41,7 @@ func hasPort(list []Ports, proto rules.Protocol, port uint16) bool {
 }
 
 // within reports whether the address is in the list and not in except. An empty
-// list holds nobody.
+// list holds no address.
 func within(list, except AddressList, a netip.Addr) bool {
 	return holds(list, a) && !holds(except, a)
 }

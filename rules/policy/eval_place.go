@@ -15,7 +15,7 @@ type Place struct {
 	Bridge string
 	// Network is the network's name; empty where it is not known.
 	Network string
-	// Container is who has the address; nil if nobody is known to.
+	// Container is who has the address; nil if none is known to.
 	Container *netinfo.Container
 	network   netinfo.Network
 }
@@ -32,7 +32,7 @@ const (
 	Elsewhere PlaceKind = "elsewhere"
 )
 
-// Locate tells where an address is: the host's own, on a Docker bridge,
+// Locate returns where an address is: the host's own, on a Docker bridge,
 // another Docker network's, or elsewhere.
 func Locate(s netinfo.Snapshot, a netip.Addr) Place {
 	if isHostAddr(s, a) {
@@ -71,7 +71,7 @@ func place(n netinfo.Network, c *netinfo.Container) Place {
 }
 
 // sender is the place that a packet comes from when it came in by a Docker
-// bridge. A source that belongs to another bridge is nobody's here.
+// bridge. A source that belongs to another bridge has no container here.
 func sender(s netinfo.Snapshot, q Question) Place {
 	for _, n := range s.Networks {
 		if n.Bridge != q.NIC {
@@ -99,7 +99,7 @@ const (
 	unplaced
 )
 
-// side tells who sends by the interface: containers where the engine lists the
+// side returns which side sends by the interface: containers where the engine lists the
 // bridge. A bridge that the engine was not asked about may be its own, unless a
 // NIC is a port of it.
 func side(s netinfo.Snapshot, nic string) origin {

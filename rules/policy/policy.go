@@ -18,7 +18,7 @@ type Policy struct {
 	Between   []*Between
 	Egress    []*Egress
 	Host      []*Host
-	DockerAPI *DockerAPI // nil: no block, closed to all but loopback
+	DockerAPI *DockerAPI // nil: no block, closed to all sources except loopback
 	Blocks    []*Block
 
 	// Every names block, used or not, for warnings.

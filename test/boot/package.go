@@ -25,7 +25,7 @@ func Package(t testing.TB, kind, version string) string {
 	return found[0]
 }
 
-// Newer makes a later version of the package, the same but for its number.
+// Newer makes a later version of the package, which differs in its number only.
 func (m *Machine) Newer(deb string) string {
 	m.t.Helper()
 	newer := filepath.Join(m.dir, "newer.deb")

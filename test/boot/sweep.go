@@ -16,7 +16,7 @@ import (
 const cgroups = "/sys/fs/cgroup"
 
 // cgroupDirs are the cgroups of a machine: one per controller where this
-// machine has cgroup v1, else one.
+// machine has cgroup v1, otherwise one.
 func cgroupDirs(id string) []string {
 	if _, err := os.Stat(filepath.Join(cgroups, "cgroup.procs")); err == nil {
 		return []string{filepath.Join(cgroups, id)}

@@ -139,7 +139,7 @@ func (m *Machine) Stop(floods []*flood) {
 	}
 }
 
-// Tally ends the floods and tells what each of them did.
+// Tally ends the floods and returns what each of them did.
 func (m *Machine) Tally(floods []*flood) []tally {
 	m.t.Helper()
 	for _, f := range floods {

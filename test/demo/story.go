@@ -27,7 +27,7 @@ type story struct {
 	agent *lab.Agent
 }
 
-// tell tells it all.
+// tell prints it all.
 func tell(t testing.TB, out io.Writer, engine string) {
 	t.Helper()
 	s := &story{t: t, out: out, color: colored(out), began: time.Now()}

@@ -43,7 +43,7 @@ func (c *Client) Stream(proto string, addr netip.Addr, port uint16) *Stream {
 	return s
 }
 
-// Echo sends a line and tells what became of it: "ok", or the class of failure
+// Echo sends a line and returns what became of it: "ok", or the class of failure
 // when the server's echo did not come back in time.
 func (s *Stream) Echo() string {
 	if _, err := fmt.Fprintln(s.process.in, "are you there"); err != nil {

@@ -1,4 +1,4 @@
-// Package manual does what the manual in packaging/doc tells to do: each policy
+// Package manual does what the manual in packaging/doc says: each policy
 // is put in force on a throwaway host with a real dockerd, and each command is
 // run there, in the order in which they stand.
 //

@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// poseEnv tells the program that pose has started it again, and where to listen.
+// poseEnv is set where pose has started the program again: it says where to listen.
 const poseEnv = "RESPONDER_POSE"
 
 // pose starts the program again under the name and the arguments of another one.

@@ -147,8 +147,8 @@ var statusLine = regexp.MustCompile(`^HTTP/[0-9](?:\.[0-9])? ([0-9]{3})\b`)
 
 var errNoHTTP = errors.New("the answer is not HTTP")
 
-// readStatus returns the status of an HTTP answer: 1xx, too, which only somebody
-// sends who reads requests.
+// readStatus returns the status of an HTTP answer: 1xx, too, which only a server
+// that reads requests sends.
 func readStatus(r io.Reader) (int, error) {
 	b := bufio.NewReaderSize(r, 256)
 	line, err := b.ReadSlice('\n')

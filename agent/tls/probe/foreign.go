@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// foreign makes a certificate of an authority that nobody knows. It bears the
+// foreign makes a certificate of an authority that no server trusts. It bears the
 // name of one that the server accepts, if it names any.
 func foreign(info *tls.CertificateRequestInfo) (*tls.Certificate, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

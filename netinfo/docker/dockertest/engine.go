@@ -159,7 +159,7 @@ func (e *Engine) SetClock(ahead time.Duration) {
 	e.clock = ahead
 }
 
-// SetFirewallBackend changes what /info says, and tells of a reload.
+// SetFirewallBackend changes what /info says, and sends a reload event.
 func (e *Engine) SetFirewallBackend(name string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()

@@ -33,7 +33,7 @@ type actor struct {
 	Attributes map[string]string
 }
 
-// emit tells every subscriber; the caller holds the lock.
+// emit sends to every subscriber; the caller holds the lock.
 func (e *Engine) emit(kind, action, id string, attrs map[string]string) {
 	e.history = append(e.history, kind+" "+action+" "+attrs["name"])
 	if e.mute {

@@ -7,7 +7,7 @@ import (
 	"dockwall/rules"
 )
 
-// baseEdit puts our jump into somebody else's chain, or takes it out. Its
+// baseEdit puts our jump into another program's chain, or takes it out. Its
 // rules are spelt as iptables-save prints them.
 type baseEdit struct {
 	chain string

@@ -17,7 +17,7 @@ type tableEdit struct {
 	seen  *Table
 	write []chainLines // our chains whose rules differ, or are to be written again
 	// drop are our chains that are not wanted any more; empty those among them
-	// that somebody else's rule still goes to, and that have to stay.
+	// that another program's rule still goes to, and that have to stay.
 	drop, empty []string
 	// transit are chains that an earlier step of the plan makes.
 	transit     []string
@@ -84,7 +84,7 @@ func (e *tableEdit) stale(want []chainLines, all bool) {
 	}
 }
 
-// leave finds what we made and nobody else came to use.
+// leave finds what dockwall made and no other program uses.
 func (e *tableEdit) leave() {
 	e.dropUser = e.seen.chain(markUser) != nil && e.userUnused()
 	if e.variant != NFT || e.seen.chain(markTable) == nil {
@@ -138,7 +138,7 @@ func (e *tableEdit) script() plan.Script {
 	var s script
 	s.frame("*" + e.table)
 	if e.makeUser {
-		// -N fails where somebody was quicker; a ":" line would empty theirs.
+		// -N fails if another program was quicker; a ":" line would empty its chain.
 		s.frame("-N " + dockerUser)
 	}
 	for _, name := range e.makes() {

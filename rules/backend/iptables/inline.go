@@ -19,7 +19,7 @@ import (
 //	    M, a2 -j H        b2 -> V
 //	    rest
 //
-// Return and Goto leave the chain for whoever jumped to it, so on the way to
+// Return and Goto end in the chain that jumped to this one, so on the way to
 // them only Goto is used, and the rest of the chain is a chain of its own:
 //
 //	C:  M, a1 -g H    H:  b1 -> V     R:  rest

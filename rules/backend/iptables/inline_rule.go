@@ -32,7 +32,7 @@ type written struct {
 	never bool
 }
 
-// leaves reports whether the verdict leaves the chain for whoever jumped to it.
+// leaves reports whether the verdict returns to the chain that jumped to this one.
 func (w written) leaves() bool {
 	return w.rule.Verdict.Kind == rules.Return || w.rule.Verdict.Kind == rules.Goto
 }
@@ -223,7 +223,7 @@ func (w *written) pairs(m rules.InSet, s rules.Set) {
 	}
 }
 
-// merge adds one alternative to the matches of a rule, or tells that both
+// merge adds one alternative to the matches of a rule, or reports that both
 // cannot hold.
 func merge(base []rules.Match, a alt) ([]rules.Match, bool) {
 	addr, keep := a.addr, []rules.Match(nil)

@@ -12,7 +12,7 @@ import (
 // first, then additions, so that every moment between is closed. The state
 // becomes what it is once that has run; it must not be used where the plan fails.
 // False: the sets are not as they should be, or too small, and Diff has to be
-// asked, of a state that was read anew.
+// asked, of a state that was read again.
 //
 // The members of sets that are edited in place are the state's own (Share,
 // Advance): with thousands of containers, copying them took longer than all the

@@ -15,7 +15,7 @@ const (
 	sets4 = "dockwall4-"
 	sets6 = "dockwall6-"
 	// minElem is ipset's default maxelem, minHash the least hashsize: it grows by
-	// itself, and whoever lists sets has the kernel walk all of each hash.
+	// itself, and listing sets has the kernel walk all of each hash.
 	minElem = 65536
 	minHash = 64
 )

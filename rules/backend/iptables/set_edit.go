@@ -13,7 +13,7 @@ import (
 type setEdit struct {
 	want wantedSet
 	old  *SetState // nil: not there
-	// replace: the set is filled anew under a temporary name and swapped in.
+	// replace: the set is filled under a temporary name and swapped in.
 	replace bool
 	// idle: no rule looks at it yet; it was left by a run that was killed.
 	idle bool
@@ -86,7 +86,7 @@ func lookups(rule string) iter.Seq[string] {
 	}
 }
 
-// replaced: what cannot be put right in place. A set under a content name never
+// replaced: what cannot be repaired in place. A set under a content name never
 // changes while it is looked at.
 func (d *diff) replaced(old SetState, w wantedSet) bool {
 	return old.Odd || old.MaxElem < len(w.members) || !w.inPlace && !EqualMembers(old.Members, w.members)
@@ -137,7 +137,7 @@ func renameSets(rs rules.Ruleset, names map[string]string) rules.Ruleset {
 }
 
 // initial are the members that the new set is filled with before any rule
-// flips: all, but for one that replaces a set that is looked at.
+// flips: all, except one that replaces a set that a rule matches.
 func (e setEdit) initial() []rules.Member {
 	if e.old != nil && e.want.inPlace {
 		return e.kept
@@ -171,7 +171,7 @@ func (d *diff) prepareSets() []plan.Step {
 }
 
 // shrinkSets takes out what does not belong any more, and swaps in what was
-// filled anew.
+// filled again.
 func (d *diff) shrinkSets() []plan.Step {
 	var ops []plan.SetOp
 	for _, e := range d.sets {
@@ -199,7 +199,7 @@ func (d *diff) growSets() []plan.Step {
 }
 
 // destroySets removes what nothing looks at any more, one by one: one that is
-// held by somebody must not keep the others.
+// held by another program must not keep the others.
 func (d *diff) destroySets() []plan.Step {
 	var out []plan.Step
 	for _, s := range d.stale {

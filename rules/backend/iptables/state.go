@@ -50,8 +50,8 @@ func targetOf(rule string) (target, comment string) {
 	return target, comment
 }
 
-// ourJump reports whether a rule in somebody else's chain is a jump of ours.
-// Whatever leads to a chain of ours is, whoever wrote it: while it is there the
+// ourJump reports whether a rule in another program's chain is a jump of ours.
+// Any rule that leads to a chain of ours is, whichever program wrote it: while it is there the
 // chain cannot go.
 func ourJump(rule string) bool {
 	target, comment := targetOf(rule)

@@ -32,7 +32,7 @@ type widening struct {
 	was  []chainLines
 }
 
-// entry is a chain of ours that somebody else's chain jumps to, and the one
+// entry is a chain of ours that another program's chain jumps to, and the one
 // that is to be jumped to next.
 type entry struct{ chain, next string }
 
@@ -42,7 +42,7 @@ type entry struct{ chain, next string }
 // rulesets allows is closed then until the guard has followed.
 func (d *diff) widen(filter, guard *tableEdit, rs spelt) {
 	// A guard that is already as wanted stays: the filter table was tampered
-	// with, and the guard is what holds meanwhile.
+	// with, and the guard drops until then.
 	if !filter.flips() || guard.seen == nil || !guard.flips() {
 		return
 	}

@@ -212,7 +212,7 @@ func (m *member) draw(exits bool) []node {
 	return nodes
 }
 
-// glyph tells what an exit is open for.
+// glyph is the sign for what an exit is open for.
 func glyph(e picture.Exit, x, y int, what string) node {
 	n := node{tip: what + exitText(e)}
 	switch e.State {

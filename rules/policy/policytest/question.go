@@ -187,8 +187,8 @@ func (a asker) family(from []netip.Addr) []netip.Addr {
 	return all
 }
 
-// to draws what is dialled: mostly a host address, else a container's, a
-// stranger's on a bridge, or somebody's elsewhere.
+// to draws what is dialled: mostly a host address, otherwise a container's, a
+// stranger's on a bridge, or one elsewhere.
 func (a asker) to(q *policy.Question) {
 	kind := rapid.IntRange(0, 15).Draw(a.t, "destination")
 	w, ok := a.bridge()
