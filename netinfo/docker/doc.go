@@ -14,6 +14,9 @@
 // container starts. Adding too late costs a container some milliseconds of
 // reachability, removing too late would give its successor's address away.
 //
+// Inventory reads once, for an audit, what the firewall does not need: configuration
+// of containers, images, networks and the engine itself. It keeps nothing.
+//
 // Invariants:
 //
 //  1. An endpoint is gone from Facts as soon as any source says so: its

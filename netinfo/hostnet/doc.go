@@ -12,6 +12,7 @@
 //	/proc     ──► Scanner (Proxies, Dockerd), BridgeNFCall
 //	nfnetlink ──► CurrentGeneration, Generations, Packets, ConnFlows, FlowTable,
 //	              DeleteEmptyNFTTable
+//	audit     ──► AuditRules
 //
 // Invariants:
 //

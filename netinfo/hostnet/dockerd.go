@@ -75,6 +75,16 @@ func note(found map[netip.AddrPort]netinfo.Listener, l netinfo.Listener) {
 // DockerdRuns reports whether Dockerd found a dockerd when it last looked.
 func (s *Scanner) DockerdRuns() bool { return len(s.dockerds()) > 0 }
 
+// DockerdArgs returns the arguments, without the program's name, of the dockerd that
+// Dockerd found when it last looked; false if there is none or more than one.
+func (s *Scanner) DockerdArgs() ([]string, bool) {
+	all := s.dockerds()
+	if len(all) != 1 || all[0].args == nil {
+		return nil, false
+	}
+	return slices.Clone(all[0].args), true
+}
+
 // dockerds returns the processes whose arguments are dockerd's. The peer of the
 // engine's socket may also be another program, whose arguments mean other things.
 func (s *Scanner) dockerds() []*process {
