@@ -34,7 +34,7 @@ defaults {
 
 #addresses "blocklist" {
 #  cidrs = ["203.0.113.66"]
-#  # file = "blocklist.cidr"     # long lists: one CIDR per line, # for comments;
+#  # file = "blocklist.cidr"     # long lists: one CIDR per line, # or ; for comments;
 #}                               # the file stands beside agent.hcl and is watched too
 
 #interfaces "lan" {

@@ -11,6 +11,7 @@ import (
 
 	"dockwall/agent/config"
 	"dockwall/agent/control"
+	"dockwall/agent/lastgood"
 	"dockwall/netinfo"
 	"dockwall/rules"
 	"dockwall/rules/compile"
@@ -25,11 +26,19 @@ func snapshotFlag(cmd *cobra.Command, file *string) {
 	cmd.Flags().StringVar(file, "snapshot", "", "take the host's facts from this file (see agentctl snapshot)")
 }
 
-// load reads the operator's file; the error is a *badFile where it has errors.
+// load reads the operator's file; the error is a *badFile if it has errors. Of a bad
+// addresses file it takes the last good state, as agentd does.
 func (a *app) load() (*config.Document, error) {
-	doc, diags := config.Load(a.config)
+	o := config.ReaderOptions{Once: true}
+	if state := a.env.Host.State; state != "" {
+		o.Folder = lastgood.Lists(state, defaultSocket)
+	}
+	doc, _, diags := config.NewReader(o).LoadFiles(a.config)
 	if doc == nil {
 		return nil, &badFile{a.config, diags}
+	}
+	for _, h := range doc.Held {
+		a.note("%s", h)
 	}
 	return doc, nil
 }

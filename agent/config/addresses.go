@@ -1,7 +1,11 @@
 package config
 
 import (
+	"net/netip"
 	"path/filepath"
+	"slices"
+
+	"github.com/hashicorp/hcl/v2"
 
 	"dockwall/rules/policy"
 )
@@ -9,6 +13,7 @@ import (
 // addresses decodes an addresses block: cidrs, file, or both.
 func (d *decoder) addresses(s *section) {
 	a := &policy.Addresses{Name: s.name, Origin: s.origin()}
+	min := s.count("min")
 	attrs, before := s.hcl.Body.Attributes, d.errors
 	if attrs["cidrs"] == nil && attrs["file"] == nil {
 		s.fail(s.hcl.DefRange(), &problem{s.title() + " has neither cidrs nor file",
@@ -20,8 +25,14 @@ func (d *decoder) addresses(s *section) {
 	a.Prefixes = s.uniquePrefixes("cidrs", a.Prefixes)
 	var file string
 	s.checked("file", &file, checkFile)
-	if file != "" {
-		a.Prefixes = policy.SortPrefixes(append(a.Prefixes, d.readAddresses(s, file)...))
+	switch list := d.readAddresses(s, file, min); {
+	case len(a.Prefixes) == 0:
+		a.Prefixes = list // it is sorted, and may be long: it is shared
+	default:
+		a.Prefixes = policy.SortPrefixes(append(a.Prefixes, list...))
+	}
+	if attrs["min"] != nil && attrs["file"] == nil {
+		s.fail(attrs["min"].NameRange, &problem{"min is for a file", "A list that is written here has as many entries as it has."})
 	}
 	if len(a.Prefixes) == 0 && d.errors == before {
 		s.warn(s.hcl.DefRange(), &problem{s.title() + " holds no address", "A policy that allows only these allows nobody."})
@@ -45,4 +56,48 @@ func (d *decoder) beside(name string) string {
 		return filepath.Clean(name)
 	}
 	return filepath.Join(d.dir, name)
+}
+
+// readAddresses returns the list of an addresses file: its content, or the last good
+// state of it.
+func (d *decoder) readAddresses(s *section, name string, min int) []netip.Prefix {
+	if name == "" {
+		return nil
+	}
+	path := d.beside(name)
+	if !slices.Contains(d.files, path) {
+		d.files = append(d.files, path)
+	}
+	rng := s.hcl.Body.Attributes["file"].Expr.Range()
+	use, why, waiting := d.reader.list(path, min)
+	switch {
+	case use == nil:
+		d.badList(s, rng, path, why)
+		return nil
+	case why == nil:
+		return use.good.prefixes
+	case waiting && !d.reader.told(path):
+		return use.good.prefixes // nearly always it is over in a moment
+	}
+	held := Held{Block: s.address(), Path: path, Reason: why.reason(), Waiting: waiting, Entries: use.good.entries, Since: use.since}
+	d.doc.Held = append(d.doc.Held, held)
+	s.warn(rng, &problem{"The last good state of " + path + " is used", held.String()})
+	return use.good.prefixes
+}
+
+// badList reports what is wrong with an addresses file, once.
+func (d *decoder) badList(s *section, rng hcl.Range, path string, l *listing) {
+	if l.problem != nil {
+		s.fail(rng, l.problem)
+		return
+	}
+	if d.badLists[path] {
+		d.errors++ // the block is no better than the one for which it was reported
+		return
+	}
+	d.badLists[path] = true
+	for _, diag := range l.lines {
+		diag.Context = "in " + s.title()
+		d.add(diag)
+	}
 }

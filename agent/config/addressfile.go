@@ -3,16 +3,20 @@ package config
 import (
 	"bufio"
 	"bytes"
+	"crypto/sha256"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 	"net/netip"
 	"os"
-	"regexp"
-	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"go4.org/netipx"
+
+	"dockwall/rules/policy"
 )
 
 // What an addresses file may be at most.
@@ -23,34 +27,62 @@ const (
 	maxAddressFileErrors = 20        // after which the file is given up
 )
 
-// readAddresses reads an addresses file: one CIDR or address per line, #
-// begins a comment.
-func (d *decoder) readAddresses(s *section, name string) []netip.Prefix {
-	path := d.beside(name)
-	if !slices.Contains(d.files, path) {
-		d.files = append(d.files, path)
+// listing is the content of an addresses file, or what is wrong with it.
+type listing struct {
+	// prefixes are sorted and without duplicates. They are shared, and never changed.
+	prefixes []netip.Prefix
+	// entries is how many addresses, CIDRs and ranges the file holds.
+	entries int
+	// size and sum are the length and the SHA-256 of the bytes that were read.
+	size int64
+	sum  [sha256.Size]byte
+	// print is the file's fingerprint when it was read.
+	print string
+	// problem is what is wrong with the file as a whole, lines what is wrong in it.
+	problem *problem
+	lines   Diagnostics
+}
+
+// good reports whether the list can be used.
+func (l *listing) good() bool { return l.problem == nil && len(l.lines) == 0 }
+
+// reason is in one line what is wrong with it.
+func (l *listing) reason() string {
+	if l.problem != nil {
+		return l.problem.summary
 	}
-	rng := s.hcl.Body.Attributes["file"].Expr.Range()
+	first := l.lines[0]
+	if more := len(l.lines) - 1; more > 0 {
+		return fmt.Sprintf("%s: %s, and %d more errors", first.Position(), first.Summary, more)
+	}
+	return first.Position() + ": " + first.Summary
+}
+
+// readListing reads an addresses file: one CIDR, address or range per line; # and ;
+// begin a comment. With partial, a last line without its end is left out: a program
+// is still writing it.
+func readListing(path string, partial bool) *listing {
+	l := &listing{print: fingerprint(path)}
 	f, err := openRegular(path)
+	if err == nil {
+		r := addressFile{path: path, partial: partial, listing: l, sum: sha256.New()}
+		err = errors.Join(r.read(f), f.Close())
+	}
 	if err != nil {
-		s.fail(rng, readProblem("the addresses file", path, err))
-		return nil
+		l.problem = readProblem("the addresses file", path, err)
 	}
-	r := addressFile{d: d, s: s, path: path}
-	if err := errors.Join(r.read(f), f.Close()); err != nil {
-		s.fail(rng, readProblem("the addresses file", path, err))
-		return nil
-	}
-	return r.prefixes
+	return l
 }
 
 // addressFile is the state of reading one such file.
 type addressFile struct {
-	d        *decoder
-	s        *section
-	path     string
-	line     int
-	prefixes []netip.Prefix
+	path    string
+	partial bool
+	listing *listing
+	sum     hash.Hash
+	line    int
+	// said reports whether the file holds anything besides blanks.
+	said bool
 }
 
 func (r *addressFile) read(f *os.File) error {
@@ -61,57 +93,131 @@ func (r *addressFile) read(f *os.File) error {
 	if st.Size() > maxAddressFile {
 		return fmt.Errorf("it is larger than %d MiB", maxAddressFile>>20)
 	}
-	lines := bufio.NewScanner(io.LimitReader(f, maxAddressFile))
+	counted := &countingReader{r: io.TeeReader(io.LimitReader(f, maxAddressFile), r.sum)}
+	lines := bufio.NewScanner(counted)
 	lines.Buffer(make([]byte, 0, 64<<10), maxAddressLine)
-	for lines.Scan() {
+	if r.partial {
+		lines.Split(wholeLines)
+	}
+	for more := true; more && lines.Scan(); {
 		r.line++
 		raw := lines.Bytes()
+		if len(raw) >= maxAddressLine {
+			r.tooLong()
+			break
+		}
 		if r.line == 1 {
 			raw = bytes.TrimPrefix(raw, []byte(utf8BOM))
 		}
-		if !r.take(raw) {
-			return nil
-		}
+		more = r.take(raw)
 	}
 	if errors.Is(lines.Err(), bufio.ErrTooLong) {
 		r.line++
-		r.fail("", "", &problem{"The line is too long", fmt.Sprintf("A line has at most %d bytes.", maxAddressLine)})
-		return nil
+		r.tooLong()
+	} else if lines.Err() != nil {
+		return lines.Err()
 	}
-	return lines.Err()
+	l := r.listing
+	l.prefixes, l.size = policy.SortPrefixes(l.prefixes), counted.n
+	copy(l.sum[:], r.sum.Sum(nil))
+	if l.good() && !r.said {
+		l.problem = emptyFile("the addresses file", r.path, "An empty list is a file with a comment in it: # no addresses")
+	}
+	return nil
+}
+
+func (r *addressFile) tooLong() {
+	r.fail("", "", &problem{"The line is too long", fmt.Sprintf("A line has at most %d bytes.", maxAddressLine)})
+}
+
+// countingReader counts the bytes that were read.
+type countingReader struct {
+	r io.Reader
+	n int64
+}
+
+func (c *countingReader) Read(p []byte) (int, error) {
+	n, err := c.r.Read(p)
+	c.n += int64(n)
+	return n, err
+}
+
+// wholeLines is bufio.ScanLines without a last line that has no end.
+func wholeLines(data []byte, atEOF bool) (int, []byte, error) {
+	if atEOF && bytes.IndexByte(data, '\n') < 0 {
+		return len(data), nil, nil
+	}
+	return bufio.ScanLines(data, atEOF)
 }
 
 // take reads one line and reports whether to go on.
 func (r *addressFile) take(raw []byte) bool {
-	text, _, _ := bytes.Cut(raw, []byte{'#'})
+	text := raw
+	if at := bytes.IndexAny(raw, "#;"); at >= 0 {
+		text = raw[:at]
+		r.said = true
+	}
 	text = bytes.TrimSpace(text)
 	if len(text) == 0 {
 		return true
 	}
-	v := string(text)
-	p, ok := parsePrefix(v)
-	switch {
-	case !ok:
+	r.said = true
+	v, l := string(text), r.listing
+	if p, ok := parsePrefix(v); ok {
+		l.prefixes = append(l.prefixes, p)
+	} else if cidrs := parseAddressRange(v); cidrs != nil {
+		l.prefixes = append(l.prefixes, cidrs...)
+	} else {
 		return r.fail(string(raw), v, lineProblem(v))
-	case len(r.prefixes) == maxAddresses:
+	}
+	l.entries++
+	if len(l.prefixes) > maxAddresses {
 		r.fail(string(raw), v, &problem{"There are too many addresses", fmt.Sprintf("A file holds at most %d.", maxAddresses)})
 		return false
 	}
-	r.prefixes = append(r.prefixes, p)
 	return true
+}
+
+// parseAddressRange reads "203.0.113.5-203.0.113.9", with or without blanks around
+// the dash, and returns exactly the CIDRs that cover it; nil if it is no range.
+func parseAddressRange(v string) []netip.Prefix {
+	lo, hi, ok := strings.Cut(v, "-")
+	if !ok {
+		return nil
+	}
+	from, ok1 := parsePrefix(strings.TrimSpace(lo))
+	to, ok2 := parsePrefix(strings.TrimSpace(hi))
+	if !ok1 || !ok2 || strings.Contains(v, "/") {
+		return nil
+	}
+	return netipx.IPRangeFrom(from.Addr(), to.Addr()).Prefixes()
 }
 
 // lineProblem is addressProblem for a line, where nothing stands in quotes.
 func lineProblem(v string) *problem {
-	switch {
+	lo, hi, _ := strings.Cut(v, "-")
+	from, to := strings.TrimSpace(lo), strings.TrimSpace(hi)
+	switch _, err := netip.ParseAddr(from); {
 	case !utf8.ValidString(v) || strings.ContainsRune(v, 0):
-		return &problem{"The line is not text in UTF-8", "Save the file as UTF-8, with one CIDR or address per line."}
+		return &problem{"The line is not text in UTF-8", "Save the file as UTF-8, with one CIDR, address or range per line."}
 	case v == "any":
 		return &problem{`"any" cannot stand in an addresses file`, "Write 0.0.0.0/0 and ::/0, on two lines."}
-	case strings.ContainsAny(v, ", \t;\"'"):
-		return &problem{fmt.Sprintf("%q is not one address", v), "One CIDR or address stands on each line, without quotes; # begins a comment."}
+	case err == nil && hi != "":
+		return rangeLineProblem(v, from, to)
+	case strings.ContainsAny(v, ", \t\"'"):
+		return &problem{fmt.Sprintf("%q is not one address", v), "One CIDR, address or range stands on each line, without quotes; # and ; begin a comment."}
 	}
 	return addressProblem(v)
+}
+
+func rangeLineProblem(v, from, to string) *problem {
+	lo, _ := netip.ParseAddr(from)
+	hi, err := netip.ParseAddr(to)
+	p := &problem{fmt.Sprintf("%q is not a range of addresses", v), "A range is written 203.0.113.5-203.0.113.9."}
+	if err == nil && lo.Is4() == hi.Is4() && hi.Less(lo) {
+		p.detail = fmt.Sprintf("Its end is before its beginning. Write %s-%s.", hi, lo)
+	}
+	return p
 }
 
 // fail reports a line and reports whether to go on after it.
@@ -121,7 +227,7 @@ func (r *addressFile) fail(raw, v string, p *problem) bool {
 	before := raw[:len(raw)-len(strings.TrimLeftFunc(raw, unicode.IsSpace))]
 	column := 1 + utf8.RuneCountInString(before)
 	diag := Diagnostic{Severity: Error, File: r.path, Line: r.line, Column: column, EndColumn: column + 1,
-		Summary: p.summary, Detail: p.detail, Snippet: notShown, Context: "in " + r.s.title()}
+		Summary: p.summary, Detail: p.detail, Snippet: notShown}
 	switch {
 	case raw == "":
 		diag.Snippet = ""
@@ -131,30 +237,6 @@ func (r *addressFile) fail(raw, v string, p *problem) bool {
 		hidden := hiddenProblem(v)
 		diag.Summary, diag.Detail = hidden.summary, hidden.detail
 	}
-	r.d.add(diag)
-	r.d.addressErrors[r.path]++
-	return r.d.addressErrors[r.path] < maxAddressFileErrors
-}
-
-// notShown stands for a line of a file that may be any file: the operator may have
-// named, or another program linked, one with secrets.
-const notShown = "…"
-
-// addressLike is what may be shown of an addresses file: short groups of hexadecimal
-// digits, with what separates them in addresses, CIDRs and ranges.
-var addressLike = regexp.MustCompile(`^[0-9a-fA-F]{0,4}([.:/-][0-9a-fA-F]{0,4}){1,20}$`)
-
-// hiddenProblem is lineProblem without anything of the line itself.
-func hiddenProblem(v string) *problem {
-	const detail = "One CIDR or address stands on each line, such as 203.0.113.0/24 or 2001:db8::/32, without quotes; # begins a comment. " +
-		"The line is not shown, since it does not look like an address: is this the right file?"
-	switch {
-	case !utf8.ValidString(v) || strings.ContainsRune(v, 0):
-		return lineProblem(v)
-	case strings.ContainsAny(v, ", \t;\"'"):
-		return &problem{"The line is not one address", detail}
-	case strings.Contains(v, ".") && hostname.MatchString(v):
-		return &problem{"The line is a hostname, or no address at all", "Hostnames are not possible. " + detail}
-	}
-	return &problem{"The line is not an address", detail}
+	r.listing.lines = append(r.listing.lines, diag)
+	return len(r.listing.lines) < maxAddressFileErrors
 }

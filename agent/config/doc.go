@@ -16,6 +16,9 @@
 //  4. Every list in the Policy is sorted and without duplicates; every
 //     reference is a pointer into the Policy's own names blocks.
 //  5. Every diagnostic that stems from a place in a file names that place.
+//  6. A Reader takes no list and no file of hcl that a program is writing, as far as
+//     the kernel can say, before it is closed, or some seconds passed (making.go). An
+//     addresses file with errors leaves its last good state in force.
 //
 // How the file is read, step by step:
 //
@@ -23,7 +26,7 @@
 //	                                                             │ reference, value
 //	addresses files ─────────────── addressfile ─────────────────┴─► Document
 //
-// Thread safety: Load may run concurrently with itself and with Watch; a
+// Thread safety: a Reader may be used from several goroutines. Load may run concurrently with itself and with Watch; a
 // Document is read-only once returned. Watch calls its callbacks from the
 // goroutine it runs in.
 package config

@@ -25,6 +25,8 @@ type Document struct {
 	// Files is every file and folder that was read or looked for, for Watch:
 	// agent.hcl, agent.d, the files in it, and the addresses files.
 	Files []string
+	// Held are the addresses files whose last good state is in Policy.
+	Held []Held
 	// Diagnostics are the warnings.
 	Diagnostics Diagnostics
 }
@@ -39,17 +41,22 @@ func Load(path string) (*Document, Diagnostics) {
 // LoadFiles is Load; it also returns the files that were read or looked for
 // where there are errors: putting one of them right is what Watch has to see.
 func LoadFiles(path string) (*Document, []string, Diagnostics) {
-	path = filepath.Clean(path)
+	return NewReader(ReaderOptions{Once: true}).LoadFiles(path)
+}
+
+// load reads the files once. The path is clean.
+func load(path string, r *Reader) (*Document, []string, Diagnostics) {
 	d := &decoder{
-		dir:           filepath.Dir(path),
-		doc:           &Document{Settings: defaultSettings(path), Policy: policy.Policy{Defaults: defaultDefaults()}},
-		sources:       map[string]*source{},
-		addressesBy:   map[string]*policy.Addresses{},
-		interfacesBy:  map[string]*policy.Interfaces{},
-		containersBy:  map[string]*policy.Selector{},
-		first:         map[string]*section{},
-		used:          map[string]bool{},
-		addressErrors: map[string]int{},
+		reader:       r,
+		dir:          filepath.Dir(path),
+		doc:          &Document{Settings: defaultSettings(path), Policy: policy.Policy{Defaults: defaultDefaults()}},
+		sources:      map[string]*source{},
+		addressesBy:  map[string]*policy.Addresses{},
+		interfacesBy: map[string]*policy.Interfaces{},
+		containersBy: map[string]*policy.Selector{},
+		first:        map[string]*section{},
+		used:         map[string]bool{},
+		badLists:     map[string]bool{},
 	}
 	if d.parse(path) {
 		d.decode()
@@ -66,6 +73,7 @@ func LoadFiles(path string) (*Document, []string, Diagnostics) {
 // decoder is the state of one Load.
 type decoder struct {
 	collector
+	reader  *Reader
 	dir     string
 	doc     *Document
 	files   []string
@@ -79,8 +87,8 @@ type decoder struct {
 	containersBy map[string]*policy.Selector
 	// used holds the names blocks that were referred to, as "addresses.office".
 	used map[string]bool
-	// addressErrors counts the errors of each addresses file.
-	addressErrors map[string]int
+	// badLists are the addresses files whose errors were reported.
+	badLists map[string]bool
 }
 
 // parse reads agent.hcl and agent.d. Where a file is not there or its syntax

@@ -103,7 +103,7 @@ func TestFull(t *testing.T) {
 // TestDefaults reads an empty file: it closes what is published, and nothing
 // else.
 func TestDefaults(t *testing.T) {
-	path := write(t, t.TempDir(), "agent.hcl", "")
+	path := write(t, t.TempDir(), "agent.hcl", "# nothing\n")
 	doc, diags := Load(path)
 	if len(diags) > 0 {
 		t.Fatalf("diagnostics:\n%s", textOf(t, diags))

@@ -15,6 +15,7 @@ import (
 	"dockwall/rules/policy"
 
 	"github.com/google/go-cmp/cmp"
+	"go4.org/netipx"
 )
 
 // FuzzLoad reads anything at all as agent.hcl, beside an addresses file and a
@@ -112,10 +113,10 @@ func checkLine(t *testing.T, d Diagnostic) {
 	want := strings.TrimRight(cutLine(line), "\r")
 	if filepath.Ext(d.File) != ".hcl" {
 		// Of an addresses file, what looks like an address is shown and nothing else.
-		if text := strings.TrimSpace(strings.SplitN(line, "#", 2)[0]); strings.Trim(text, "0123456789abcdefABCDEF.:/-") != "" && text != "any" {
+		if text := strings.TrimSpace(uncommented(line)); strings.Trim(text, "0123456789abcdefABCDEF.:/-") != "" && text != "any" {
 			want = notShown
 		} else {
-			want = strings.TrimRightFunc(strings.SplitN(line, "#", 2)[0], unicode.IsSpace)
+			want = strings.TrimRightFunc(uncommented(line), unicode.IsSpace)
 		}
 	}
 	if d.Snippet != "" && d.Snippet != notShown && strings.TrimRight(d.Snippet, "\r") != want {
@@ -162,6 +163,7 @@ func FuzzAddresses(f *testing.F) {
 		f.Add(data)
 	}
 	f.Add([]byte("\ufeff10.0.0.0/8\r\n::/0 # all\n\t192.0.2.1 \n::ffff:192.0.2.1\nfe80::1%eth0\n10.0.0.1/8\n"))
+	f.Add([]byte("192.0.2.5-192.0.2.9 ; a range\n2001:db8::1 - 2001:db8::ffff\n10.0.0.9-10.0.0.1\n"))
 	f.Add([]byte("10.0.0.0/8\n10.0.0.0/8\n2001:DB8::/32\n0.0.0.0/0"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		dir := t.TempDir()
@@ -171,6 +173,9 @@ func FuzzAddresses(f *testing.F) {
 		want, bad := readLines(data)
 		if doc == nil {
 			_, diags := Load(filepath.Join(dir, "agent.hcl"))
+			if bad == 0 && len(bytes.TrimSpace(bytes.TrimPrefix(data, []byte(utf8BOM)))) == 0 {
+				return // no comment says that the list is empty
+			}
 			if d := diags[0]; d.File != feed || d.Line != bad || len(diags) > maxAddressFileErrors {
 				t.Fatalf("the first bad line is %d: %+v", bad, diags)
 			}
@@ -185,12 +190,28 @@ func FuzzAddresses(f *testing.F) {
 	})
 }
 
+// uncommented is a line of an addresses file up to its comment.
+func uncommented(line string) string {
+	if at := strings.IndexAny(line, "#;"); at >= 0 {
+		return line[:at]
+	}
+	return line
+}
+
 // readLines reads an addresses file as the contract describes it. bad is the
 // first line that is neither an address, a CIDR nor nothing; 0 for none.
 func readLines(data []byte) (all []netip.Prefix, bad int) {
 	lines := strings.Split(strings.TrimPrefix(string(data), utf8BOM), "\n")
 	for i, line := range lines {
-		text := strings.TrimSpace(strings.SplitN(line, "#", 2)[0])
+		text := strings.TrimSpace(uncommented(line))
+		if lo, hi, ok := strings.Cut(text, "-"); ok {
+			r, err := netipx.ParseIPRange(strings.TrimSpace(lo) + "-" + strings.TrimSpace(hi))
+			if err != nil || r.From().Zone() != "" || r.To().Zone() != "" || r.From().Is4In6() || r.To().Is4In6() {
+				return nil, i + 1
+			}
+			all = append(all, r.Prefixes()...)
+			continue
+		}
 		p, err := netip.ParsePrefix(text)
 		if a, aerr := netip.ParseAddr(text); aerr == nil && a.Zone() == "" {
 			p, err = a.Prefix(a.BitLen())

@@ -59,7 +59,7 @@ func TestOrderHasNoMeaning(t *testing.T) {
 			content[rapid.SampledFrom(names).Draw(rt, "file")] += b
 		}
 		for _, name := range names {
-			write(t, dir, name, content[name])
+			write(t, dir, name, "# a part\n"+content[name])
 		}
 		got, diags := Load(filepath.Join(dir, "agent.hcl"))
 		if len(diags) > 0 {

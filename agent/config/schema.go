@@ -41,7 +41,7 @@ func kinds() []kind {
 
 func nameKinds() []kind {
 	return []kind{
-		{"addresses", named, plain("cidrs", "file"), (*decoder).addresses},
+		{"addresses", named, plain("cidrs", "file", "min"), (*decoder).addresses},
 		{"interfaces", named, []attribute{
 			{name: "names", empty: `Write for instance names = ["eth1"], or leave names out and give cidrs.`},
 			{name: "cidrs", empty: `Write for instance cidrs = ["10.0.0.0/8"], or leave cidrs out and give names.`},

@@ -36,7 +36,7 @@ func TestSecretsAreNotShown(t *testing.T) {
 		},
 		"agent.hcl": func(dir, secret string) { must(t, os.Symlink(secret, filepath.Join(dir, "agent.hcl"))) },
 		"a drop-in": func(dir, secret string) {
-			write(t, dir, "agent.hcl", "")
+			write(t, dir, "agent.hcl", "# nothing\n")
 			must(t, os.MkdirAll(filepath.Join(dir, "agent.d"), 0o755))
 			must(t, os.Symlink(secret, filepath.Join(dir, "agent.d", "x.hcl")))
 		},

@@ -80,6 +80,12 @@ func readProblem(what, path string, err error) *problem {
 	return &problem{summary + ": " + err.Error(), ""}
 }
 
+// emptyFile is for a file without a single character: most often a program was
+// about to write it, or the disk was full.
+func emptyFile(what, path, detail string) *problem {
+	return &problem{fmt.Sprintf("Cannot use %s %s: it is empty", what, path), detail}
+}
+
 // readSource reads and parses one hcl file; nil if that went wrong.
 func (d *decoder) readSource(path, rel string) *source {
 	s := &source{path: path, rel: rel}
@@ -90,6 +96,10 @@ func (d *decoder) readSource(path, rel string) *source {
 		return nil
 	}
 	s.bytes = bytes.TrimPrefix(data, []byte(utf8BOM))
+	if len(s.bytes) == 0 {
+		d.wholeFile(path, emptyFile("the file", path, "To allow nothing at all, write a comment into it: # no policy"))
+		return nil
+	}
 	s.foreign = !ours(s.bytes)
 	d.sources[path] = s
 	data = s.bytes

@@ -63,7 +63,7 @@ func TestFileErrors(t *testing.T) {
 }
 
 func TestOversizeFile(t *testing.T) {
-	path := write(t, t.TempDir(), "agent.hcl", "")
+	path := write(t, t.TempDir(), "agent.hcl", "# nothing\n")
 	if err := os.Truncate(path, maxSource+1); err != nil {
 		t.Fatal(err)
 	}
@@ -72,7 +72,7 @@ func TestOversizeFile(t *testing.T) {
 
 func TestAgentDErrors(t *testing.T) {
 	dir := t.TempDir()
-	path := write(t, dir, "agent.hcl", "")
+	path := write(t, dir, "agent.hcl", "# nothing\n")
 	folder := filepath.Join(dir, "agent.d")
 	write(t, dir, "agent.d", "")
 	onlyError(t, path, "not a directory", folder)

@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2/hclsyntax"
@@ -54,6 +55,24 @@ func (s *section) boolean(name string, target *bool) {
 	if v != "" {
 		*target = v == "true"
 	}
+}
+
+// maxCount is the greatest number that count reads.
+const maxCount = maxAddresses
+
+// count is a whole number from 1; 0 where the attribute is left out or wrong.
+func (s *section) count(name string) int {
+	n := 0
+	var v string
+	s.checked(name, &v, func(v string) *problem {
+		var err error
+		if n, err = strconv.Atoi(v); err != nil || n < 1 || n > maxCount {
+			n = 0
+			return &problem{fmt.Sprintf("%s cannot be %q", name, v), fmt.Sprintf("It is a whole number from 1 to %d.", maxCount)}
+		}
+		return nil
+	})
+	return n
 }
 
 // elements is what stands in a list. It is nil, and the reason reported, where

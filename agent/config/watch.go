@@ -23,8 +23,9 @@ const (
 )
 
 // Watch calls notify whenever one of the files that doc names may have
-// changed, until ctx is done; it then returns ctx's error. doc is asked again
-// and again, and is Document.Files (or LoadFiles' files) of the last load.
+// changed, until ctx is done; it then returns ctx's error. doc returns
+// Document.Files (or LoadFiles' files) of the last load; a value on named says that
+// it returns other files than before, and these are watched at once.
 //
 // It watches every folder that is looked into on the way to a file, so that
 // a file which is replaced, by renaming or by swapping a symbolic link
@@ -35,11 +36,11 @@ const (
 // notify only says "look again": it is called once at the beginning, for what
 // changed since the load, and may be called without a change. It runs in
 // Watch's goroutine and must not block.
-func Watch(ctx context.Context, doc func() []string, notify func(), log hclog.Logger) error {
+func Watch(ctx context.Context, doc func() []string, named <-chan struct{}, notify func(), log hclog.Logger) error {
 	if log == nil {
 		log = hclog.NewNullLogger()
 	}
-	w := &watcher{doc: doc, log: log, watched: map[string]string{}, prints: map[string]string{}}
+	w := &watcher{doc: doc, named: named, log: log, watched: map[string]string{}, prints: map[string]string{}}
 	defer w.close()
 	w.look()
 	notify()
@@ -56,8 +57,9 @@ func Watch(ctx context.Context, doc func() []string, notify func(), log hclog.Lo
 
 // watcher is the state of one Watch.
 type watcher struct {
-	doc func() []string
-	log hclog.Logger
+	doc   func() []string
+	named <-chan struct{}
+	log   hclog.Logger
 
 	fs      *fsnotify.Watcher // nil: could not be made
 	watched map[string]string // folder, as canonical path, to its fingerprint when the watch was made
@@ -87,6 +89,8 @@ func (w *watcher) wait(ctx context.Context) (told bool, err error) {
 		case <-ctx.Done():
 			return false, fmt.Errorf("watching the configuration: %w", ctx.Err())
 		case <-timer.C:
+			return told, nil
+		case <-w.named:
 			return told, nil
 		case <-last:
 			return told, nil

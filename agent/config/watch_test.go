@@ -31,14 +31,26 @@ func watchConfig(t *testing.T, path string) *watched {
 	w := &watched{t: t, path: path, notified: make(chan struct{}, 1000)}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
+	r, named := NewReader(ReaderOptions{}), make(chan struct{})
+	settled := make(chan struct{})
 	go func() {
-		done <- Watch(ctx, func() []string { _, files, _ := LoadFiles(path); return files }, func() { w.notified <- struct{}{} }, nil)
+		defer close(settled)
+		r.Run(ctx, func() {
+			select {
+			case named <- struct{}{}:
+			case <-ctx.Done():
+			}
+		})
+	}()
+	go func() {
+		done <- Watch(ctx, func() []string { _, files, _ := r.LoadFiles(path); return files }, named, func() { w.notified <- struct{}{} }, nil)
 	}()
 	t.Cleanup(func() {
 		cancel()
 		if err := <-done; !errors.Is(err, context.Canceled) {
 			t.Errorf("Watch = %v, want %v", err, context.Canceled)
 		}
+		<-settled
 		goleak.VerifyNone(t)
 	})
 	w.seen("the beginning")
@@ -195,8 +207,8 @@ func TestWatchAddressesFile(t *testing.T) {
 // TestConcerns leaves alone what happens beside the files.
 func TestConcerns(t *testing.T) {
 	dir := t.TempDir()
-	path := write(t, dir, "agent.hcl", "")
-	write(t, dir, "agent.d/a.hcl", "")
+	path := write(t, dir, "agent.hcl", "# nothing\n")
+	write(t, dir, "agent.d/a.hcl", "# nothing\n")
 	_, files, _ := LoadFiles(path)
 	w := &watcher{doc: func() []string { return files }, watched: map[string]string{}, prints: map[string]string{}}
 	t.Cleanup(w.close)

@@ -1,9 +1,12 @@
 package daemon
 
 import (
+	"context"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
+	"time"
 
 	"dockwall/agent/config"
 	"dockwall/agent/lastgood"
@@ -19,6 +22,10 @@ type loader struct {
 	path string
 	// trials say which policy it is.
 	trials *trial.Keeper
+	// reader reads the files for trials.
+	reader *config.Reader
+	// named is told when there are other files to watch.
+	named chan struct{}
 	// again asks for another load soon.
 	again func()
 	// loaded is told of every good document.
@@ -56,7 +63,7 @@ func (l *loader) start(state string) (*config.Document, error) {
 	if err == nil {
 		l.trials.Remember(last)
 	}
-	r := l.trials.Read()
+	r := l.firstReading()
 	l.files = r.Files
 	if r.Doc != nil {
 		return r.Doc, nil
@@ -71,11 +78,32 @@ func (l *loader) start(state string) (*config.Document, error) {
 	return last, nil
 }
 
+// firstReading reads the files. Without a good one it waits, some seconds at most, for
+// a program that is writing one.
+func (l *loader) firstReading() trial.Reading {
+	ctx, cancel := context.WithTimeout(context.Background(), firstWait)
+	defer cancel()
+	r := l.trials.Read()
+	for r.Doc == nil && l.reader.Settle(ctx) {
+		r = l.trials.Read()
+	}
+	return r
+}
+
+// firstWait is the longest wait for files in the making at the start.
+const firstWait = 10 * time.Second
+
 // load is the loop's Load. The last good policy, where it has to stand in, is
 // put in force as a good file is; the file's own errors follow at once.
 func (l *loader) load() (*config.Document, config.Diagnostics) {
 	r := l.trials.Read()
 	l.mu.Lock()
+	if !slices.Equal(l.files, r.Files) {
+		select {
+		case l.named <- struct{}{}:
+		default:
+		}
+	}
 	l.files = r.Files
 	last := l.fallback
 	l.fallback = nil

@@ -43,7 +43,7 @@ func kept(t *testing.T, file string) (state string) {
 // newLoader is a loader without a trial.
 func newLoader(t *testing.T, file string) *loader {
 	t.Helper()
-	return &loader{path: file, trials: trial.Open(trial.Options{Log: hclog.NewNullLogger(), Clock: trial.SystemClock(), File: file,
+	return &loader{path: file, reader: config.NewReader(config.ReaderOptions{}), named: make(chan struct{}, 1), trials: trial.Open(trial.Options{Log: hclog.NewNullLogger(), Clock: trial.SystemClock(), File: file,
 		Path: filepath.Join(t.TempDir(), "trial.json")})}
 }
 

@@ -76,8 +76,9 @@ func Run(ctx context.Context, o Options) error {
 	debug.SetGCPercent(30)
 	// The file says how to log. Until it is read, the defaults apply.
 	a := &agent{options: o, log: newLogging(o.Log, config.LogSettings{Level: "info", Format: "text"})}
-	a.trials = a.openTrials(o)
-	a.loader = &loader{path: o.File, trials: a.trials}
+	reader := config.NewReader(config.ReaderOptions{Folder: lastgood.Lists(o.State, defaultSocket), Save: lastgood.SaveList})
+	a.trials = a.openTrials(o, reader)
+	a.loader = &loader{path: o.File, trials: a.trials, reader: reader, named: make(chan struct{}, 1)}
 	doc, err := a.loader.start(o.State)
 	if err != nil {
 		return err
@@ -179,7 +180,7 @@ func (a *agent) run(ctx context.Context) error {
 	group.Go(func() error { return control.NewServer(a.socket, a.log.Named("control"), a.routes()...).Run(ctx) })
 	group.Go(func() error { return watchKernel(ctx, a.loop, a.kernel, a.collector, a.log.Named("kernel")) })
 	group.Go(func() error {
-		err := config.Watch(ctx, a.loader.watched, func() { a.loop.Poke(reconcile.DueFile, "agent.hcl changed") }, a.log.Named("file"))
+		err := config.Watch(ctx, a.loader.watched, a.loader.named, func() { a.loop.Poke(reconcile.DueFile, "agent.hcl changed") }, a.log.Named("file"))
 		if ctx.Err() != nil {
 			return nil
 		}
@@ -199,7 +200,18 @@ func (a *agent) run(ctx context.Context) error {
 		group.Go(func() error { a.metrics.Run(ctx, address); return nil })
 	}
 	group.Go(func() error { a.hangups(ctx); return nil })
+	group.Go(func() error {
+		a.loader.reader.Run(ctx, func() { a.loop.Poke(reconcile.DueFile, "a file is no longer being written") })
+		return nil
+	})
 	return group.Wait()
+}
+
+// reload has the loop read the files as they are now: one that was written a moment
+// ago is waited for.
+func (a *agent) reload() {
+	a.loader.reader.Await(context.Background(), a.options.File)
+	a.loop.Reload()
 }
 
 // hangups reloads on SIGHUP.
@@ -212,7 +224,7 @@ func (a *agent) hangups(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-hup:
-			a.loop.Reload()
+			a.reload()
 		}
 	}
 }
@@ -248,7 +260,7 @@ func (a *agent) routes() []control.Route {
 		control.OverviewRoute(a.overview),
 		control.SnapshotRoute(a.loop.Snapshot),
 		control.RulesRoute(a.rules),
-		control.ReloadRoute(a.loop.Reload),
+		control.ReloadRoute(a.reload),
 		control.DeniedRoute(a.follow),
 		control.TrialRoute(a.try),
 		control.ConfirmRoute(a.confirm),

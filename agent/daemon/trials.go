@@ -15,12 +15,12 @@ import (
 
 // openTrials goes on with the trial of an earlier run. It is kept where the
 // last good policy is.
-func (a *agent) openTrials(o Options) *trial.Keeper {
+func (a *agent) openTrials(o Options, reader *config.Reader) *trial.Keeper {
 	socket := defaultSocket
 	if doc, _ := config.Load(o.File); doc != nil {
 		socket = doc.Settings.Control.Socket
 	}
-	return trial.Open(trial.Options{Log: a.log.Named("trial"), Clock: trial.SystemClock(), File: o.File,
+	return trial.Open(trial.Options{Log: a.log.Named("trial"), Clock: trial.SystemClock(), File: o.File, Reader: reader,
 		Path: filepath.Join(lastgood.Dir(o.State, socket), "trial.json"),
 		// The parts below are made later, and told nothing before they run.
 		Keep:  func(doc *config.Document) { a.saver.keep(doc) },

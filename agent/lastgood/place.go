@@ -33,6 +33,18 @@ func Save(path string, doc *config.Document) error {
 	return durable.Replace(path, b.Bytes(), 0o600)
 }
 
+// Lists is the folder that keeps the last good state of each addresses file.
+func Lists(state, socket string) string { return filepath.Join(Dir(state, socket), "lists") }
+
+// SaveList keeps an addresses file's last good state in Lists. It makes the folder for
+// the first.
+func SaveList(path string, contents []byte) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return fmt.Errorf("keeping lists of addresses: %w", err)
+	}
+	return durable.Replace(path, contents, 0o600)
+}
+
 // Load reads the last good policy, if it is that of this file.
 func Load(path, file string) (*config.Document, error) {
 	f, err := os.Open(path)

@@ -62,7 +62,7 @@ func (e emitter) status(s reconcile.Status, version string) {
 	}
 	e.gauge("dockwall_generation", "Changes made to the kernel since the agent started.", float64(s.Generation))
 	e.gauge("dockwall_containers", "Containers with an address that rules look at.", float64(s.Containers))
-	e.gauge("dockwall_config_error", "1 where agent.hcl has errors and the last good policy is in force.", flag(s.Config.Error != ""))
+	e.gauge("dockwall_config_error", "1 if agent.hcl or an addresses file has errors and its last good state is in force.", flag(s.Config.Error != ""))
 	e.gauge("dockwall_docker_connected", "1 where Docker answers.", flag(s.Docker.Connected))
 	if !s.AppliedAt.IsZero() {
 		e.gauge("dockwall_applied_timestamp_seconds", "When the kernel was last made or found to be as wanted.", float64(s.AppliedAt.UnixMilli())/1000)

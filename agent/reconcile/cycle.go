@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"dockwall/agent/config"
@@ -20,6 +21,8 @@ type cycle struct {
 	configError string
 	loadedAt    time.Time
 	snapshot    netinfo.Snapshot
+	// held are the files whose last good state is in force.
+	held []config.Held
 
 	appliedOnce bool
 	appliedAt   time.Time
@@ -104,11 +107,27 @@ func (c *cycle) load() {
 		c.o.Log.Info("agent.hcl is good again")
 	}
 	c.configError = ""
+	c.noteHeld(doc.Held)
 	c.doc, c.loadedAt = doc, time.Now()
 	c.o.Target.Load(doc.Policy, doc.Settings.Firewall)
 	if c.o.Loaded != nil {
 		c.o.Loaded(doc)
 	}
+}
+
+// noteHeld keeps for status, and logs once, which files are not in force as they are.
+func (c *cycle) noteHeld(held []config.Held) {
+	for _, h := range held {
+		if !slices.ContainsFunc(c.held, func(was config.Held) bool { return was.Path == h.Path && was.Reason == h.Reason }) {
+			c.o.Log.Warn("the last good state of a file stays in force", "block", h.Block, "file", h.Path, "reason", h.Reason)
+		}
+	}
+	for _, was := range c.held {
+		if !slices.ContainsFunc(held, func(h config.Held) bool { return h.Path == was.Path }) {
+			c.o.Log.Info("a file is good again", "file", was.Path)
+		}
+	}
+	c.held = held
 }
 
 func (c *cycle) noteChange(r *result, since time.Time) {

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"time"
 
+	"dockwall/agent/config"
 	"dockwall/rules/finding"
 	"dockwall/rules/plan"
 )
@@ -42,6 +43,9 @@ func (c *cycle) status(r result) Status {
 		Problems: c.o.Target.Problems(),
 		Reasons:  []Reason{},
 	}
+	if st.Config.Held = c.held; st.Config.Error == "" {
+		st.Config.Error = heldError(c.held)
+	}
 	c.addTrial(&st)
 	if b := c.o.Target.Writing(); b != nil {
 		st.Backend, st.Sets = b.Name(), b.Limits().SetsWord()
@@ -66,6 +70,15 @@ func (c *cycle) status(r result) Status {
 	return st
 }
 
+// heldError says in one line which files on disk are not in force.
+func heldError(held []config.Held) string {
+	var all []string
+	for _, h := range held {
+		all = append(all, h.Reason)
+	}
+	return strings.Join(all, "; ")
+}
+
 // addTrial reports a trial. Where the file was not confirmed, it is not in
 // force, whether or not it has errors.
 func (c *cycle) addTrial(st *Status) {
@@ -83,6 +96,9 @@ func (c *cycle) reasons(r result) []Reason {
 	var rs []Reason
 	if c.configError != "" {
 		rs = append(rs, finding.New(finding.Config, "the file has errors; the last good policy is in force: "+c.configError))
+	}
+	for _, h := range c.held {
+		rs = append(rs, finding.New(finding.List, h.String()))
 	}
 	if e := c.snapshot.Engine; !e.Connected {
 		rs = append(rs, finding.New(finding.DockerAway, "Docker does not answer, its containers are as last seen: "+e.Error))

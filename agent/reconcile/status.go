@@ -3,6 +3,7 @@ package reconcile
 import (
 	"time"
 
+	"dockwall/agent/config"
 	"dockwall/rules/finding"
 )
 
@@ -61,6 +62,8 @@ type ConfigStatus struct {
 	Path string `json:"path"`
 	// Error is why the file on disk is not the one in force; empty if it is.
 	Error string `json:"error"`
+	// Held are the files whose last good state is in force instead of their content.
+	Held []config.Held `json:"held,omitempty"`
 	// LoadedAt is when the policy in force was read.
 	LoadedAt time.Time `json:"loaded_at"`
 }

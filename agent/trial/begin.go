@@ -1,6 +1,7 @@
 package trial
 
 import (
+	"context"
 	"fmt"
 	"time"
 
@@ -15,6 +16,8 @@ import (
 // A trial of agent.hcl goes back to what was in force before the file changed,
 // even if that change is in force already, provided that it was made recently (recent).
 func (k *Keeper) Begin(lasts time.Duration, candidate string) (*reconcile.Trial, error) {
+	// What was written a moment ago is what the operator wants to try.
+	k.o.Reader.Await(context.Background(), k.o.File)
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if p := k.r.Pending; p != nil {
@@ -24,7 +27,7 @@ func (k *Keeper) Begin(lasts time.Duration, candidate string) (*reconcile.Trial,
 	if candidate != "" {
 		file = candidate
 	}
-	doc, diags := config.Load(file)
+	doc, _, diags := k.o.Reader.LoadFiles(file)
 	if doc == nil {
 		return nil, diags.Err()
 	}

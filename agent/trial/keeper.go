@@ -24,6 +24,8 @@ type Options struct {
 	Clock Clock
 	// File is agent.hcl.
 	File string
+	// Reader reads it.
+	Reader *config.Reader
 	// Path is where the trial is kept, over restarts and reboots.
 	Path string
 	// Keep has a document kept as the last good one.
@@ -72,6 +74,9 @@ type refused struct {
 // Open goes on with the trial that an earlier run began, if any. One that is
 // over by now goes back before anything of it comes into force.
 func Open(o Options) *Keeper {
+	if o.Reader == nil {
+		o.Reader = config.NewReader(config.ReaderOptions{Once: true})
+	}
 	k := &Keeper{o: o, changed: make(chan struct{}, 1), r: record{FormatVersion: formatVersion, File: o.File}}
 	var r record
 	switch ok, err := load(o.Path, &r); {

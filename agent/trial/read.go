@@ -24,8 +24,12 @@ func (k *Keeper) Read() Reading {
 	if p := k.r.Pending; p != nil {
 		return k.readTrial(p)
 	}
-	doc, files, diags := config.LoadFiles(k.o.File)
-	if f := k.r.Refused; f != nil && f.Text == text {
+	doc, files, diags := k.o.Reader.LoadFiles(k.o.File)
+	stale := k.o.Reader.Stale()
+	if stale {
+		text = k.past.text // what was read is not what is there now
+	}
+	if f := k.r.Refused; f != nil && (f.Text == text || stale) {
 		former, err := decode(f.Former)
 		if err == nil {
 			k.past.current, k.past.text = former, text
@@ -47,7 +51,7 @@ func (k *Keeper) Read() Reading {
 
 // readTrial reads the file on trial: an edit is part of the trial.
 func (k *Keeper) readTrial(p *pending) Reading {
-	doc, files, diags := config.LoadFiles(k.fileOf(p))
+	doc, files, diags := k.o.Reader.LoadFiles(k.fileOf(p))
 	if k.trying = doc; doc != nil {
 		doc.Settings.Path = k.o.File
 	}

@@ -5,6 +5,7 @@ import "time"
 // The codes of reasons: the state is degraded.
 const (
 	Config         Code = "config"
+	List           Code = "list"
 	Unconfirmed    Code = "unconfirmed"
 	DockerAway     Code = "docker_away"
 	DockerNFTables Code = "docker_nftables"
@@ -41,6 +42,9 @@ func reasons() []Kind {
 		{Code: Config, Severity: Medium, Effect: Degrades,
 			Means: "the file has errors; the last good policy is in force",
 			Fix:   "agentctl check says where"},
+		{Code: List, Severity: Medium, Effect: Degrades,
+			Means: "a file has errors or is being written; its last good state is in force, and everything else is as the files say",
+			Fix:   "agentctl check says what is wrong with the file"},
 		{Code: Unconfirmed, Severity: Medium, Effect: Degrades,
 			Means: "the file was on trial and was not confirmed; the policy of before is in force",
 			Fix:   "change the file, or put it in force with agentctl apply"},
