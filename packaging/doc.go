@@ -12,5 +12,5 @@
 //  3. The installed agent.hcl means what an empty one means.
 //  4. The same commit and Go give the same bytes.
 //  5. The daemon's sandbox is at 2.5 or lower on systemd's scale, and holds no
-//     capability but CAP_NET_ADMIN and CAP_NET_RAW.
+//     capability but CAP_NET_ADMIN, CAP_NET_RAW and CAP_LEASE.
 package packaging

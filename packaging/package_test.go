@@ -197,8 +197,8 @@ func TestUnitsExposure(t *testing.T) {
 			t.Errorf("%s is above 2.5: %v\n%s", unit, err, out)
 		}
 		text := read(t, "systemd/"+unit)
-		if !strings.Contains(text, "\nCapabilityBoundingSet=CAP_NET_ADMIN CAP_NET_RAW\n") || strings.Contains(text, "AmbientCapabilities") {
-			t.Errorf("%s holds other capabilities than NET_ADMIN and NET_RAW", unit)
+		if !strings.Contains(text, "\nCapabilityBoundingSet=CAP_NET_ADMIN CAP_NET_RAW CAP_LEASE\n") || strings.Contains(text, "AmbientCapabilities") {
+			t.Errorf("%s holds other capabilities than NET_ADMIN, NET_RAW and LEASE", unit)
 		}
 	}
 }

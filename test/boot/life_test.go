@@ -160,9 +160,9 @@ func checkSandbox(t *testing.T, m *boot.Machine) {
 	t.Helper()
 	pid := property(m, "dockwall.service", "MainPID")
 	status := m.Shell("grep -E '^(Cap(Prm|Eff|Bnd)|NoNewPrivs|Seccomp):' /proc/" + pid + "/status | tr '\\t' ' '")
-	want := "CapPrm: 0000000000003000\nCapEff: 0000000000003000\nCapBnd: 0000000000003000\nNoNewPrivs: 1\nSeccomp: 2\n"
+	want := "CapPrm: 0000000010003000\nCapEff: 0000000010003000\nCapBnd: 0000000010003000\nNoNewPrivs: 1\nSeccomp: 2\n"
 	if diff := cmp.Diff(want, status); diff != "" {
-		t.Errorf("agentd holds other rights than NET_ADMIN and NET_RAW (-want +got):\n%s", diff)
+		t.Errorf("agentd holds other rights than NET_ADMIN, NET_RAW and LEASE (-want +got):\n%s", diff)
 	}
 }
 
