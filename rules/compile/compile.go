@@ -41,8 +41,10 @@ const (
 	chainIsolated    = "DOCKWALL-ISOLATED"
 	chainEgress      = "DOCKWALL-EGRESS"
 	chainEgressFew   = "DOCKWALL-EGRESS-LISTED"
+	chainEgressMaybe = "DOCKWALL-EGRESS-UNPLACED"
 	chainHost        = "DOCKWALL-HOST"
 	chainServices    = "DOCKWALL-SERVICES"
+	chainServeMaybe  = "DOCKWALL-SERVICES-UNPLACED"
 	chainAcross      = "DOCKWALL-ACROSS"
 	chainDirect      = "DOCKWALL-DIRECT"
 	chainHostFew     = "DOCKWALL-HOST-LISTED"
@@ -176,12 +178,13 @@ func (b *builder) judge(c *chain, begins string, w ways) {
 // Docker names most bridges br-…: there may be hundreds, and packets by other
 // interfaces meet no rule of theirs. PREROUTING has refused what has a container's
 // source and did not come by its bridge, so a container's packet is known by its
-// source, whichever of them it came by.
+// source, whichever of them it came by. Only bridges between other hosts (wires) may
+// show frames with a container's source.
 func (b *builder) bySource(c *chain, outside, inside, unplaced string) {
 	b.fromLinks(c, outside, slices.Concat(b.top.notDocker, b.top.uplinks))
 	var numbered []link
 	for _, l := range b.top.docker() {
-		if brNames.covers(l.name) {
+		if brNames.covers(l.name) && !slices.Contains(b.own.wires, l) {
 			numbered = append(numbered, l)
 			continue
 		}
@@ -280,39 +283,6 @@ func (b *builder) toDocker(c *chain, inside string) {
 	c.add(b.goTo(inside, byDispatch))
 }
 
-// unplaced sorts what came from an interface that may be a Docker bridge: it is
-// held to what strangers are held to on the way to a container, and to what
-// containers are held to on every other way.
-func (b *builder) unplaced() {
-	c := b.chain(chainUnplaced)
-	b.notBlocked(c)
-	c.add(b.stamp())
-	known := b.knownBridges()
-	for _, l := range b.presentBridges() {
-		if !slices.Contains(known, l) {
-			c.add(b.goTo(chainBetween, byDispatch, in(l), out(l)))
-		}
-	}
-	for _, l := range b.top.notDocker {
-		c.add(b.goTo(chainEgress, byDispatch, out(l)))
-	}
-	c.add(b.goTo(chainPublished, byDispatch, dnat()))
-	for _, p := range b.subnets() {
-		c.add(b.goTo(chainPublished, byDispatch, rules.Destination{Prefix: p}))
-	}
-	// A bridge that came while the agent was away shows traffic among its own ports.
-	for _, l := range dockerNames {
-		c.add(b.goTo(chainBetween, byDispatch, in(l), out(l)))
-	}
-	for _, l := range b.top.towards() {
-		c.add(b.goTo(chainPublished, byDispatch, out(l)))
-	}
-	for _, l := range b.top.elsewhere {
-		c.add(b.goTo(chainEgress, byDispatch, out(l)))
-	}
-	c.add(b.goTo(chainPublished, byDispatch))
-}
-
 // inside sorts what came from a Docker bridge by where it goes.
 func (b *builder) inside() {
 	c := b.chain(chainInside)
@@ -376,6 +346,7 @@ func (b *builder) fromOutside() {
 		b.toPublished(c, chainProxy)
 	}
 	b.hostNetworkNext(outside, chainHostNetNext, rules.Verdict{Kind: rules.Return})
-	b.hostNetworkNext(maybe, chainMaybeNext, rules.Verdict{Kind: rules.Goto, Chain: chainServices})
-	maybe.add(b.goTo(chainServices, byDispatch))
+	services := b.unplacedTo(chainServeMaybe, chainServices, len(b.p.Host) > 0)
+	b.hostNetworkNext(maybe, chainMaybeNext, rules.Verdict{Kind: rules.Goto, Chain: services})
+	maybe.add(b.goTo(services, byDispatch))
 }

@@ -25,8 +25,14 @@ func (b *builder) egress() {
 			f.rules = append(f.rules, b.egressRules(e)...)
 		}
 		b.denyChosen(f, few)
+		b.bySender(b.fromStrangers(chainEgressMaybe, chainEgressFew, few), b.matterEgress())
 	}
-	b.byNetwork(b.matterEgress(), in,
+	b.bySender(c, b.matterEgress())
+}
+
+// bySender ends a chain with the matter's defaults of the sender's network.
+func (b *builder) bySender(c *chain, m matter) {
+	b.byNetwork(m, in,
 		func(o rules.Origin, ms ...rules.Match) { c.add(b.ret(o, ms...)) },
 		func(o rules.Origin, ms ...rules.Match) { c.deny(o, ms...) })
 }
@@ -125,6 +131,14 @@ func (b *builder) unknown() rules.InSet {
 	return rules.InSet{Set: name, Dims: []rules.Dim{rules.Src}, Not: true}
 }
 
+// notStrangers holds for sources of which it is not known that no container has them.
+func (b *builder) notStrangers() rules.InSet {
+	name := rules.PurposeName("k", "strangers")
+	b.addSet(rules.Set{Name: name, Type: rules.HashNet, InPlace: true, Members: rules.SortMembers(b.strangers()), Origin: byHold})
+	return rules.InSet{Set: name, Dims: []rules.Dim{rules.Src}, Not: true}
+}
+
+// strangers are the sources that no container has.
 func (b *builder) strangers() (ms []rules.Member) {
 	for _, a := range b.s.Strangers {
 		ms = append(ms, rules.Member{Prefix: netip.PrefixFrom(a, a.BitLen())})

@@ -1,7 +1,5 @@
 package compile
 
-import "dockwall/rules"
-
 // host builds what containers may reach of the host itself.
 func (b *builder) host() {
 	c := b.chain(chainHost)
@@ -38,8 +36,8 @@ func (b *builder) services() {
 			}
 		}
 		b.denyChosen(f, few)
+		b.icmpToHost(b.chain(chainServeMaybe))
+		b.bySender(b.fromStrangers(chainServeMaybe, chainHostFew, few), m)
 	}
-	b.byNetwork(m, in,
-		func(o rules.Origin, ms ...rules.Match) { c.add(b.ret(o, ms...)) },
-		func(o rules.Origin, ms ...rules.Match) { c.deny(o, ms...) })
+	b.bySender(c, m)
 }

@@ -141,6 +141,9 @@ func addNetwork(t *rapid.T, s *netinfo.Snapshot, i int, w wire) {
 	if w.name == "bridge" && seldom(t, "newcomer") {
 		l := newcomer().link(40)
 		l.Unplaced = true
+		if seldom(t, "wire") {
+			l.Addrs = nil
+		}
 		s.Links = append(s.Links, l)
 		if rapid.Bool().Draw(t, "uplink") {
 			s.Links = append(s.Links, netinfo.Link{Index: 41, Name: "eth7", Master: l.Index, Up: true})
