@@ -66,7 +66,7 @@ func (s Setting) Bool(byDefault bool) bool {
 func (d *Daemon) Setting(flag string, keys ...string) (s Setting, reason string) {
 	if d.File.Read {
 		for key, v := range d.File.Value {
-			if slices.ContainsFunc(append([]string{flag}, keys...), func(k string) bool { return strings.EqualFold(k, key) }) {
+			if v != nil && slices.ContainsFunc(append([]string{flag}, keys...), func(k string) bool { return strings.EqualFold(k, key) }) {
 				s = Setting{append(s.Values, values(v)...), d.FilePath}
 			}
 		}

@@ -59,5 +59,10 @@ func (f *Fact[T]) UnmarshalJSON(b []byte) error {
 		return nil
 	}
 	f.Read, f.Reason = true, ""
+	if bytes.HasPrefix(bytes.TrimSpace(b), []byte("[")) {
+		// Otherwise entries of the list would keep fields of the entries before.
+		var v T
+		f.Value = v
+	}
 	return json.Unmarshal(b, &f.Value)
 }
