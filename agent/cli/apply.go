@@ -38,7 +38,7 @@ gone, agentctl or agentd was killed, or the host was rebooted.
   agentctl confirm               # from a new login: it works
 
 agentd puts a file in force when it is saved. A trial of that file goes back to
-the policy of before, also where the change is in force already, if it was made
+the policy of before, even if the change is in force already, provided that it was made
 in the last ten minutes. To try a change before anything of it is in force,
 write it to another file beside agent.hcl and put that on trial; confirm then
 writes it over agent.hcl:
@@ -93,7 +93,7 @@ func (f applyFlags) check() error {
 	case f.trial && (f.confirm < control.MinTrial || f.confirm > control.MaxTrial):
 		return fmt.Errorf("--confirm %s: a trial lasts from %s to %s", f.confirm, control.MinTrial, control.MaxTrial)
 	case f.trial && f.unattended:
-		return errors.New("--confirm is for somebody who is there to confirm, --unattended for nobody: they cannot go together")
+		return errors.New("--confirm waits for an operator's confirmation, and --unattended means that there is no operator: use one of them")
 	}
 	if f.saved && (f.trial || f.snapshot != "") {
 		return errors.New("--saved-facts is for the boot unit: it cannot be combined with --confirm or --snapshot")

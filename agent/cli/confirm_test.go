@@ -186,7 +186,7 @@ func TestKilledWaiterIsNoticed(t *testing.T) {
 		h.ctl(0, "apply", "--confirm", "60s")
 		time.Sleep(61 * time.Second)
 		h.ctl(0, "apply")
-		h.wantErr("nobody had gone back: that is done now")
+		h.wantErr("the way back had not been taken: it is taken now")
 		if !strings.Contains(h.save(), "198.51.100.0/24") || h.kept() {
 			t.Errorf("the next apply is not in force:\n%s", h.save())
 		}

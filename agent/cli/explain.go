@@ -20,7 +20,7 @@ func (a *app) explainCommand() *cobra.Command {
 	var f explainFlags
 	cmd := &cobra.Command{
 		Use:   "explain",
-		Short: "Say whether somebody may reach something, and which block decides",
+		Short: "Say whether a source may reach a target, and which block decides",
 		Long: `explain follows the first packet of a connection through the rules that the
 file comes to, and says what becomes of it: the verdict, the block that decides
 and where it stands, and the rules that the packet meets on the way.

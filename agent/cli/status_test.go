@@ -141,11 +141,11 @@ not covered
   container cam: its traffic?[2J on network lan (macvlan) never meets the host's rules
 
 enforced
-  from outside to published ports    deny, but for 2 blocks
+  from outside to published ports    deny, except 2 blocks
   between containers on a network    allow (back deny)
   from containers to the outside     allow; 1 block
   to Docker's API over TCP           deny
-  blocked everywhere                 nobody
+  blocked everywhere                 no address
 
 policies                            let pass        refused
   published.web       agent.hcl:10  1 packet, 60 B  -

@@ -49,10 +49,10 @@ func matterName(name string) string {
 	return printable(name)
 }
 
-// matterText is "deny, but for 2 blocks", "allow (shop_back deny), 1 block".
+// matterText is "deny, except 2 blocks", "allow (shop_back deny), 1 block".
 func matterText(m overview.Matter) string {
 	if m.Name == "block" {
-		return map[bool]string{true: "nobody", false: "by " + count(m.Blocks, "block")}[m.Blocks == 0]
+		return map[bool]string{true: "no address", false: "by " + count(m.Blocks, "block")}[m.Blocks == 0]
 	}
 	text := m.Default
 	if len(m.Networks) > 0 {
@@ -62,7 +62,7 @@ func matterText(m overview.Matter) string {
 	case m.Blocks == 0:
 		return text
 	case m.Default == "deny":
-		return text + ", but for " + count(m.Blocks, "block")
+		return text + ", except " + count(m.Blocks, "block")
 	}
 	return text + "; " + count(m.Blocks, "block")
 }

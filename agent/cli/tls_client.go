@@ -28,7 +28,7 @@ docker command expects in DOCKER_CERT_PATH. dockerd accepts the client after its
 next start.
 
 Without -o they are written to the client's folder in --dir: bring them to the
-client's host over a channel that nobody else reads, such as scp, and remove
+client's host over a private channel, such as scp, and remove
 key.pem here. A renewal needs neither.`,
 		Args: cobra.ExactArgs(1),
 		RunE: v.verb(func(_ context.Context, args []string) (result, error) {

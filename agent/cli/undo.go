@@ -129,7 +129,7 @@ func (a *app) pendingUndo(ctx context.Context, path string) (*trial.Undo, error)
 		if err := a.goBack(ctx, path, u); err != nil {
 			return nil, err
 		}
-		a.note("the trial of %s was over and nobody had gone back: that is done now", u.File)
+		a.note("the trial of %s was over and the way back had not been taken: it is taken now", u.File)
 		return nil, nil
 	}
 	if u.Waiting.Alive() {

@@ -35,7 +35,7 @@ func (d *decoder) addresses(s *section) {
 		s.fail(attrs["min"].NameRange, &problem{"min is for a file", "A list that is written here has as many entries as it has."})
 	}
 	if len(a.Prefixes) == 0 && d.errors == before {
-		s.warn(s.hcl.DefRange(), &problem{s.title() + " holds no address", "A policy that allows only these allows nobody."})
+		s.warn(s.hcl.DefRange(), &problem{s.title() + " holds no address", "A policy that allows only these allows no source."})
 	}
 	if d.addressesBy[s.name] == nil {
 		d.addressesBy[s.name] = a

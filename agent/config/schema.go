@@ -68,7 +68,7 @@ const (
 	everyPort      = "For every port, leave it out."
 	anyNIC         = "For any NIC, leave it out."
 	noException    = "Where there is no exception, leave it out."
-	nobody         = `For everybody, write ["any"]; for nobody, leave the whole block out.`
+	fromNone       = `For every source, write ["any"]; for none, leave the whole block out.`
 	sayWho         = `Say from where: from = [addresses.NAME, "203.0.113.0/24"]. Everybody is from = ["any"].`
 )
 
@@ -77,7 +77,7 @@ func policyKinds() []kind {
 	via := attribute{name: "via", empty: anyNIC}
 	to := attribute{name: "to", empty: everyContainer}
 	ports := attribute{name: "ports", empty: everyPort}
-	from := attribute{name: "from", needed: sayWho, empty: nobody}
+	from := attribute{name: "from", needed: sayWho, empty: fromNone}
 	containers := func(name, needed string) attribute {
 		return attribute{name: name, needed: needed, empty: "Write for instance " + name + " = [containers.NAME], or leave the whole block out."}
 	}

@@ -35,7 +35,7 @@ type DockerSettings struct {
 // ControlSettings is the control block.
 type ControlSettings struct {
 	Socket  string `json:"socket"`  // absolute path
-	Metrics string `json:"metrics"` // host:port; empty: not served
+	Metrics string `json:"metrics"` // host:port; not served if empty
 }
 
 // FirewallSettings is the firewall block.

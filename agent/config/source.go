@@ -250,7 +250,7 @@ func cutLine(line string) string {
 var blockHead = regexp.MustCompile(`(?m)^[ \t]*([a-zA-Z_][a-zA-Z_0-9-]*)[ \t]*(?:"[^"\n]*"?[ \t]*)?\{`)
 
 // ours reports whether text looks like a file of this format: there is a block of a
-// kind that it has, or of a name that was probably meant for one. Whoever may run
+// kind that it has, or of a name that was probably meant for one. A user who may run
 // agentctl with --config, by sudo for one, must not read other files by its errors.
 func ours(text []byte) bool {
 	names := kindNames(kinds())

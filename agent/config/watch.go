@@ -107,7 +107,7 @@ func (w *watcher) wait(ctx context.Context) (told bool, err error) {
 			}
 			timer.Reset(settle)
 		case err := <-errs:
-			w.log.Warn("watching the configuration: watches are made anew", "error", err)
+			w.log.Warn("watching the configuration: watches are set up again", "error", err)
 			w.close()
 			return true, nil
 		}

@@ -47,7 +47,7 @@ type NotRunning struct {
 // Error says how to start it.
 func (e *NotRunning) Error() string {
 	if e.Stale {
-		return fmt.Sprintf("agentd is not running: nobody answers on %s; start it with systemctl start dockwall", e.Socket)
+		return fmt.Sprintf("agentd is not running: no process answers on %s; start it with systemctl start dockwall", e.Socket)
 	}
 	return fmt.Sprintf("agentd is not running: no socket at %s; start it with systemctl start dockwall", e.Socket)
 }

@@ -195,7 +195,7 @@ func TestClientErrors(t *testing.T) {
 	tests := []struct{ socket, want string }{
 		{filepath.Join(dir, "none.sock"), "agentd is not running: no socket at " + filepath.Join(dir, "none.sock") + "; start it with systemctl start dockwall"},
 		{filepath.Join(file, "agent.sock"), "agentd is not running: no socket at " + filepath.Join(file, "agent.sock") + "; start it with systemctl start dockwall"},
-		{stale, "agentd is not running: nobody answers on " + stale + "; start it with systemctl start dockwall"},
+		{stale, "agentd is not running: no process answers on " + stale + "; start it with systemctl start dockwall"},
 	}
 	for _, tt := range tests {
 		err := control.NewClient(tt.socket).Reload(t.Context())

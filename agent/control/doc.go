@@ -16,7 +16,7 @@
 //     and held until the agent ends. The lock file is never removed.
 //  2. The socket is never open to anybody but its owner and group (0660), not
 //     even for a moment.
-//  3. A path that is not a socket is never removed, nor one that somebody
+//  3. A path that is not a socket is never removed, nor one that a process
 //     still answers on.
 //  4. Every request is bounded: in time, in size, and in how many at once.
 //

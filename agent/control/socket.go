@@ -166,7 +166,7 @@ func clearStale(path string) error {
 		return fmt.Errorf("looking at the control socket: %w", err)
 	}
 	if err := os.Remove(path); err != nil {
-		return fmt.Errorf("removing a control socket that nobody answers on: %w", err)
+		return fmt.Errorf("removing a control socket that no process answers on: %w", err)
 	}
 	return nil
 }

@@ -29,7 +29,7 @@ type attempt struct {
 	rejudge bool
 }
 
-// attempt turns a flow the right way round. False: the flow is nobody's
+// attempt turns a flow the right way round. It returns false if the flow is not dockwall's
 // business here.
 func (p *places) attempt(f hostnet.Flow) (attempt, bool) {
 	if !p.concerns(f) {

@@ -169,7 +169,7 @@ func TestKilledWaiter(t *testing.T) {
 	if h.save() == before {
 		t.Fatal("somebody else went back: this shows nothing")
 	}
-	if _, stderr, code := h.ctl("status"); code != 2 || !strings.Contains(stderr, "nobody had gone back: that is done now") {
+	if _, stderr, code := h.ctl("status"); code != 2 || !strings.Contains(stderr, "the way back had not been taken: it is taken now") {
 		t.Errorf("status = %d: %s", code, stderr)
 	}
 	h.wantBack(before)

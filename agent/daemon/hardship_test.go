@@ -57,7 +57,7 @@ func TestSocketOfAnotherProgram(t *testing.T) {
 	// What it leaves behind when it ends is in nobody's way.
 	theirs.(*net.UnixListener).SetUnlinkOnClose(false)
 	theirs.Close()
-	if _, stderr, code := h.ctl("status"); code != 2 || !strings.Contains(stderr, "agentd is not running: nobody answers on "+h.socket()+"; start it with systemctl start dockwall") {
+	if _, stderr, code := h.ctl("status"); code != 2 || !strings.Contains(stderr, "agentd is not running: no process answers on "+h.socket()+"; start it with systemctl start dockwall") {
 		t.Errorf("status at a stale socket = %d: %s", code, stderr)
 	}
 	h.start().inForce()

@@ -22,7 +22,7 @@ func TestStatusOfABusyHost(t *testing.T) {
 	h.background(busy)
 
 	out, _, _ := h.ctl("status")
-	for _, want := range []string{"dockwall is degraded\n", "from outside to published ports    deny, but for 300 blocks\n", "\n  published.p0    agent.hcl:7   ", "\n  and 280 more: agentctl status --all\n"} {
+	for _, want := range []string{"dockwall is degraded\n", "from outside to published ports    deny, except 300 blocks\n", "\n  published.p0    agent.hcl:7   ", "\n  and 280 more: agentctl status --all\n"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("status does not say %q:\n%s", want, out)
 		}

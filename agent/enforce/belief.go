@@ -113,7 +113,7 @@ func (b *Belief) Check() error {
 	illegal(b.phase == InForce && b.ruleset == nil, "no ruleset is in force")
 	illegal(b.behind && b.ruleset == nil, "members moved, and no ruleset was ever in force")
 	illegal((b.phase == Contested) == b.contestedSince.IsZero(), "contested and since when disagree")
-	illegal(!b.known() && b.state != nil, "a state is kept that nobody vouches for")
+	illegal(!b.known() && b.state != nil, "a state is kept that no reading vouches for")
 	illegal(b.phase == InForce && !b.succeeded, "in force before any pass succeeded")
 	illegal(b.latch.shut != nil && lacks(rules.Stamp), "the latch is shut, and no packet can be stamped")
 	illegal(b.latch.shut != nil && b.ruleset == nil, "the latch is shut, and no ruleset was ever in force")

@@ -11,7 +11,7 @@ import (
 )
 
 // strangerTime is how long an address must have been in use on a Docker bridge
-// without the engine naming a container for it, to be taken for nobody's (an
+// without the engine naming a container for it, to be taken for no container's (an
 // image build's). A container is named when it is connected, some milliseconds
 // to some hundred before its process runs.
 const strangerTime = 500 * time.Millisecond
@@ -70,7 +70,7 @@ func (ns neighbors) keep(now []hostnet.Neighbor) {
 
 // into adds to the snapshot the addresses that were seen on the Docker bridges: those that
 // a known container uses besides its own, another's among them, and those that
-// are nobody's.
+// belong to no container.
 func (ns neighbors) into(s *netinfo.Snapshot, now time.Time) {
 	bridges := map[int]string{}
 	own := map[netinfo.Addr]bool{}
@@ -171,7 +171,7 @@ func (h *holders) change(p *place, f func(*netinfo.Endpoint)) {
 func (c *Collector) watchNeighbors(ctx context.Context, notify func(string)) {
 	stranger := coalesced(strangerTime, func() {
 		if ctx.Err() == nil {
-			notify("an address is nobody's")
+			notify("an address belongs to no container")
 		}
 	})
 	told := coalesced(toldEvery, func() {

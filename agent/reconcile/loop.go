@@ -213,7 +213,7 @@ func (l *Loop) waitForFacts(ctx context.Context) {
 }
 
 // resync looks at everything. What the kernel holds is read by processes only
-// where a look without any tells that it has changed, or can tell nothing.
+// if a look without any finds that it has changed, or finds nothing out.
 func (l *Loop) resync(ctx context.Context) {
 	due := DueFacts
 	if changed, err := l.o.Target.Probe(ctx, true); changed || err != nil || !l.o.Target.Known() {

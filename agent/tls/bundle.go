@@ -19,11 +19,11 @@ func (f Folder) bundle() ([]byte, error) {
 		return nil, err
 	}
 	if len(names) == 0 {
-		nobody, err := readCertificate(filepath.Join(f.Path, noClientFile))
+		placeholder, err := readCertificate(filepath.Join(f.Path, noClientFile))
 		if err != nil {
 			return nil, err
 		}
-		return encodeCertificates(nobody), nil
+		return encodeCertificates(placeholder), nil
 	}
 	var b bytes.Buffer
 	for _, name := range names {
@@ -55,11 +55,11 @@ func (f Folder) writeNoClient() error {
 	if there, err := exists(path); err != nil || there {
 		return err
 	}
-	nobody, err := newNoClient(time.Now())
+	placeholder, err := newNoClient(time.Now())
 	if err != nil {
 		return fmt.Errorf("making the bundle of clients: %w", err)
 	}
-	return file{path, encodeCertificates(nobody), certMode}.write(true)
+	return file{path, encodeCertificates(placeholder), certMode}.write(true)
 }
 
 // bundleIsRight reports whether clients.pem is what it has to be.

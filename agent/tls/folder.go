@@ -118,7 +118,7 @@ func private(path string) error {
 	case !fi.IsDir():
 		return fmt.Errorf("%s is not a folder", path)
 	case fi.Mode().Perm()&0o077 != 0:
-		return fmt.Errorf("%s has mode %04o, so others can read what is in it: run chmod 0700 %s, and make new keys if somebody may have read them",
+		return fmt.Errorf("%s has mode %04o, so others can read what is in it: run chmod 0700 %s, and make new keys if others may have read them",
 			path, fi.Mode().Perm(), path)
 	}
 	if st, ok := fi.Sys().(*syscall.Stat_t); ok && st.Uid != 0 && int(st.Uid) != os.Geteuid() {

@@ -173,7 +173,7 @@ func (f Folder) checkBundle(inv *Inventory) {
 		inv.Problems = append(inv.Problems, err.Error())
 	case !right:
 		inv.Problems = append(inv.Problems, "clients.pem is not the bundle of the clients in this list: "+
-			"a command was interrupted, or somebody changed the file; agentctl tls renew makes it again")
+			"a command was interrupted, or the file was changed by hand; agentctl tls renew makes it again")
 	}
 }
 

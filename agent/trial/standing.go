@@ -5,8 +5,8 @@ import (
 )
 
 // Standing is the policy that stands in for a file which was not confirmed, by
-// what a Keeper keeps at path; nil if none does. It changes nothing, for whoever
-// puts rules in force before agentd runs.
+// what a Keeper keeps at path; nil if none does. It changes nothing: it is for programs that
+// put rules in force before agentd runs.
 func Standing(path, file string, c Clock) (*config.Document, error) {
 	var r record
 	ok, err := load(path, &r)

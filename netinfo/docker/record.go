@@ -51,7 +51,7 @@ func byName(x, y *record) int {
 }
 
 // rename keeps the order by name, and resolves references to the new name. It
-// tells whether the name was another.
+// reports whether the name was another.
 func (b *book) rename(r *record, name string) bool {
 	if r.name == name && (name == "" || b.byName[name] == r.id) {
 		return false

@@ -210,7 +210,7 @@ func (b *book) left(holder string) uint64 {
 	return 0
 }
 
-// leave takes a container off one network; dead tells that its process has
+// leave takes a container off one network; dead means that its process has
 // ended, so that the endpoint is never believed again.
 func (b *book) leave(r *record, n *segment, dead bool) bool {
 	left := false

@@ -25,9 +25,9 @@ type Connection struct {
 }
 
 // DestroyTCPSockets destroys the connected TCP sockets of this network
-// namespace for which match is true, and tells how many. The process that
+// namespace for which match is true, and returns how many. The process that
 // holds one reads ECONNABORTED, the peer gets a RST. A connection that ends
-// meanwhile is no error. Needs CAP_NET_ADMIN; the error is ErrNoDestroy where
+// before is no error. Needs CAP_NET_ADMIN; the error is ErrNoDestroy where
 // the kernel cannot.
 func DestroyTCPSockets(match func(Connection) bool) (int, error) {
 	destroyed := 0
@@ -72,7 +72,7 @@ func destroyMatching(sockets []diagSocket, match func(Connection) bool) (int, er
 		switch {
 		case err == nil:
 			destroyed++
-		case errors.Is(err, unix.ENOENT): // it ended meanwhile
+		case errors.Is(err, unix.ENOENT): // it has ended
 		case errors.Is(err, unix.EOPNOTSUPP):
 			return destroyed, fmt.Errorf("%w (%v)", ErrNoDestroy, err)
 		default:

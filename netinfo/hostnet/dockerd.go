@@ -159,7 +159,7 @@ func isTrue(value string) bool {
 	return err != nil || b
 }
 
-// cutFlag splits one argument; joined tells that it holds its value itself.
+// cutFlag splits one argument; joined reports whether it holds its value itself.
 func cutFlag(arg string) (name, value string, joined bool) {
 	if long, ok := strings.CutPrefix(arg, "--"); ok {
 		return strings.Cut(long, "=")

@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ErrTableNotEmpty reports whether a table holds something of somebody's, and was
+// ErrTableNotEmpty means that a table holds something of another program, and was
 // left as it is.
 var ErrTableNotEmpty = errors.New("the table is not empty")
 
@@ -19,7 +19,7 @@ const (
 	policyAccept = 1 // NF_ACCEPT
 )
 
-// emptyTableTries is how often the table is looked at again because somebody
+// emptyTableTries is how often the table is looked at again because another program
 // committed a transaction between the look and the deletion.
 const emptyTableTries = 5
 
@@ -96,7 +96,7 @@ func deleteEmptyTable(af uint8, table string) error {
 func (c nftChain) builtinAndOpen() error {
 	builtin := []string{"PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTING"}
 	if !c.base || !slices.Contains(builtin, c.name) {
-		return fmt.Errorf("%w: chain %s is somebody's", ErrTableNotEmpty, c.name)
+		return fmt.Errorf("%w: chain %s belongs to another program", ErrTableNotEmpty, c.name)
 	}
 	if c.policy != policyAccept {
 		return fmt.Errorf("%w: the policy of %s is not accept", ErrTableNotEmpty, c.name)

@@ -16,5 +16,5 @@
 //     be a secret.
 //  3. Only the standard library is imported.
 //
-// Thread safety: values; nobody writes one after it was gathered.
+// Thread safety: values; none is changed after it was gathered.
 package inventory

@@ -62,7 +62,7 @@ type AuditRule struct {
 	Path string `json:"path,omitempty"`
 	Dir  bool   `json:"dir,omitempty"`
 	Exe  string `json:"exe,omitempty"`
-	// Perms are the kinds of access that are reported, of r, w, x and a; empty: all.
+	// Perms are the kinds of access that are reported, of r, w, x and a; all if empty.
 	Perms string `json:"perms,omitempty"`
 	// Never: the rule keeps accesses from being reported.
 	Never bool `json:"never,omitempty"`

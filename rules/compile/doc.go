@@ -12,7 +12,7 @@
 //	             in by a Docker bridge ─► DOCKWALL-INSIDE            in by a Docker bridge ─► DOCKWALL-HOST
 //	             else ─► DOCKWALL-OUTSIDE                            else ─► DOCKWALL-INPUT-OUTSIDE
 //	                       to a Docker bridge, or to                          Docker API ports ─► DOCKWALL-API
-//	                       nobody knows where:                                published ports ─► DOCKWALL-PROXY
+//	                       an unknown interface:                              published ports ─► DOCKWALL-PROXY
 //	                       ─► DOCKWALL-PUBLISHED                              host-network ports ─► DOCKWALL-HOSTNET
 //	                                                                          those of containers to come ─► DOCKWALL-HOSTNET-NEXT
 //

@@ -46,8 +46,8 @@ func (b *builder) hostNetworkDefault(c *chain) {
 	}
 }
 
-// hostNetworkNext closes the ports on which a block names containers that nobody
-// knows yet: one on the host's network may start while the agent is away. These
+// hostNetworkNext closes the ports on which a block names containers that are not
+// known yet: one on the host's network may start while the agent is away. These
 // rules come last, for ports that no container has or wants. What is for one of the
 // host's own services gets the verdict that spare gives.
 func (b *builder) hostNetworkNext(c *chain, name string, spare rules.Verdict) {

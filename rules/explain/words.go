@@ -135,7 +135,7 @@ func (w *Way) reason() string {
 func refused(by rules.Subject) string {
 	switch by.Kind {
 	case rules.KindDirect:
-		return ": a container's own address is closed to all but its network; its published ports are the way"
+		return ": a container's own address is closed except to its network; use its published ports"
 	case rules.KindHold:
 		return ": it is not known yet whose address this is, and a block may turn out to restrict it"
 	case rules.KindSpoofed:

@@ -77,7 +77,7 @@ func (c *checker) action(a Action) error {
 		c.tampered = true
 	case Repaired:
 		if !c.tampered {
-			return errors.New("nobody has tampered yet")
+			return errors.New("no tampering came before")
 		}
 	}
 	return nil

@@ -143,7 +143,7 @@ func TestErrors(t *testing.T) {
 		{"start agent", "there is no section agent.hcl"},
 		{"start engine", "want agent or dockerd"},
 		{"connection old lives", `there is no connection "old"`},
-		{"within 5s rules as before", "nobody has tampered yet"},
+		{"within 5s rules as before", "no tampering came before"},
 		{"flood wan tcp4 host:80 during {", "a { is not closed"},
 		{"host echo 'x", "a quote is not closed"},
 		{"stdout (", "missing closing"},

@@ -160,7 +160,7 @@ type Step struct {
 }
 
 // Exit gives the steps of a container's end, in the generation's order. stop
-// tells that it was asked to, with docker stop.
+// means that docker stop asks for it.
 func (e *Engine) Exit(id string, stop bool) []Step {
 	e.mu.Lock()
 	c := e.cont(id)

@@ -92,7 +92,7 @@ func (e *Engine) Up() error {
 
 // Down stops the daemon: the socket is gone and every stream is cut. The
 // containers go on, as with live-restore; nothing is told of what happens to
-// them meanwhile.
+// them at the same time.
 func (e *Engine) Down() {
 	e.mu.Lock()
 	s, done := e.server, e.served
