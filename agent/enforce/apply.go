@@ -2,6 +2,7 @@ package enforce
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"reflect"
 	"slices"
@@ -73,13 +74,17 @@ func (t *Target) observe(ctx context.Context, rs rules.Ruleset, r *Result) error
 }
 
 // blame says whether a plan failed because the kernel had changed after it was
-// read. Otherwise the plan was rolled back.
+// read. Otherwise, and unless the error says so, the plan was rolled back, and the kernel
+// was read to confirm it.
 func (t *Target) blame(ctx context.Context, rs rules.Ruleset, p plan.Plan, err error) error {
 	if _, lacks := plan.Lacks(err); lacks {
 		return err
 	}
 	st, lookErr := t.o.Kernel.Observe(ctx, t.backend.chosen)
 	if lookErr != nil {
+		return fmt.Errorf("%w; %w: %w", err, ErrNotRead, lookErr)
+	}
+	if errors.Is(err, plan.ErrNotUndone) {
 		return err
 	}
 	if now, _ := t.backend.chosen.Diff(rs, st); reflect.DeepEqual(now.Changes, p.Changes) {

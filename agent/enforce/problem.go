@@ -19,6 +19,10 @@ func (p *Problem) Error() string { return p.Err.Error() }
 // Unwrap returns the error without its code.
 func (p *Problem) Unwrap() error { return p.Err }
 
+// ErrNotRead is the error of a pass that failed, and after which the kernel could not be
+// read: whether it is as before is not known.
+var ErrNotRead = errors.New("what the kernel holds now could not be read")
+
 // CodeOf is the code of a pass's error; empty if there is none.
 func CodeOf(err error) finding.Code {
 	var p *Problem

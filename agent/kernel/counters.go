@@ -3,9 +3,11 @@ package kernel
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
+	"dockwall/netinfo/hostnet"
 	contract "dockwall/rules/backend"
 	backend "dockwall/rules/backend/iptables"
 )
@@ -17,7 +19,33 @@ func (k *Kernel) Counters(ctx context.Context, v backend.Variant, f backend.Fami
 	if err != nil {
 		return nil, err
 	}
+	if v == backend.NFT {
+		if text, native, err := k.nativeCounters(ctx, f, out.stdout); native || err != nil {
+			if err != nil {
+				return nil, err
+			}
+			return backend.ParseChainCounters(text)
+		}
+	}
 	return backend.ParseCounters(out.stdout)
+}
+
+// nativeCounters prints dockwall's chains of the filter table with their counters if
+// iptables-save did not print them, because the table has native rules of nftables.
+func (k *Kernel) nativeCounters(ctx context.Context, f backend.Family, saved string) (text string, native bool, err error) {
+	if strings.Contains(saved, "\n*filter\n") || strings.HasPrefix(saved, "*filter\n") {
+		return "", false, nil
+	}
+	names, err := hostnet.NFTChains(int(f), "filter")
+	if err != nil {
+		return "", false, err
+	}
+	names = slices.DeleteFunc(names, func(name string) bool { return !backend.Owned(name) })
+	if len(names) == 0 {
+		return "", false, nil
+	}
+	text, err = k.printChains(ctx, f, "filter", names, true)
+	return text, true, err
 }
 
 // SetSizes counts dockwall's own sets and what is in them. It starts a process,

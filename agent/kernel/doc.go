@@ -13,6 +13,9 @@
 //  5. The table of the bridges (bridge dockwall) outlives the process. A packet
 //     meets the old table or the new one.
 //  6. Every command has a deadline, and is started without a shell.
+//  7. A table with native rules of nftables, which iptables' tools do not print, is read
+//     through netlink, and dockwall's jumps in it are placed so. No rule of another program
+//     is written or deleted: rules are deleted by handle, after they were read.
 //
 // Thread safety: a Kernel, a Frames, a Latch and a Barrier may be used by one goroutine at a time; Own by
 // any.

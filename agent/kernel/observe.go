@@ -85,7 +85,11 @@ func (k *Kernel) beginTables(ctx context.Context, v backend.Variant, f backend.F
 		if err != nil {
 			return nil, err
 		}
-		return k.parseOwn(out.stdout, v, f)
+		ts, err := k.parseOwn(out.stdout, v, f)
+		if err != nil {
+			return nil, err
+		}
+		return k.withNative(ctx, f, out.stdout+out.stderr, ts)
 	}
 }
 

@@ -94,7 +94,7 @@ func transactions(p plan.Plan) uint32 {
 	n := uint32(0)
 	for _, s := range slices.Concat(p.Prepare, p.Steps, p.Cleanup) {
 		switch s.Action.(type) {
-		case plan.RestoreTable, plan.DeleteTable:
+		case plan.RestoreTable, plan.DeleteTable, plan.SetJumps:
 			n++
 		}
 	}
@@ -135,7 +135,7 @@ func (k *Kernel) run(ctx context.Context, p plan.Plan) error {
 		}
 		// Going back must not be given up because the caller was.
 		if back := k.all(context.WithoutCancel(ctx), p.Rollback); back != nil {
-			return errors.Join(err, fmt.Errorf("going back failed too: %w", back))
+			return errors.Join(err, fmt.Errorf("%w: %w", plan.ErrNotUndone, back))
 		}
 		var se *StepError
 		if errors.As(err, &se) {
@@ -183,6 +183,8 @@ func (k *Kernel) runner(s plan.Step) func(context.Context) error {
 		return func(ctx context.Context) error { return k.editSets(ctx, s, a) }
 	case plan.DeleteTable:
 		return func(context.Context) error { return hostnet.DeleteEmptyNFTTable(a.Family, a.Table) }
+	case plan.SetJumps:
+		return func(ctx context.Context) error { return k.setJumps(ctx, a) }
 	case plan.Settle:
 		return settle
 	}

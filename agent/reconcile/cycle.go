@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -42,6 +43,14 @@ type result struct {
 	event time.Time
 }
 
+// left says what the kernel holds after a pass that failed.
+func left(err error) string {
+	if errors.Is(err, plan.ErrNotUndone) || errors.Is(err, enforce.ErrNotRead) {
+		return "it may hold a part of the change, and is read again before the next try"
+	}
+	return "it is as it was"
+}
+
 func (c *cycle) resync() time.Duration {
 	if c.doc != nil {
 		return c.doc.Settings.Firewall.Resync
@@ -63,7 +72,7 @@ func (c *cycle) pass(ctx context.Context, due Due, cause string, since time.Time
 		case r.code == finding.ContestedRules:
 			c.o.Log.Warn("the kernel is not yet as the file says; looking again", "error", err, "cause", cause)
 		default:
-			c.o.Log.Error("the kernel could not be made as the file says; it is as it was", "error", err, "cause", cause)
+			c.o.Log.Error("the kernel could not be made as the file says; "+left(err), "error", err, "cause", cause)
 		}
 		return r
 	}

@@ -10,7 +10,7 @@ type Action interface {
 
 // Actions returns a value of each type of action.
 func Actions() []Action {
-	return []Action{RestoreTable{}, RestoreSets{}, EditSets{}, DeleteTable{}, Settle{}}
+	return []Action{RestoreTable{}, RestoreSets{}, EditSets{}, DeleteTable{}, SetJumps{}, Settle{}}
 }
 
 // RestoreTable changes one table of one family in one transaction, by a program such as
@@ -49,6 +49,23 @@ type DeleteTable struct {
 	Table  string
 }
 
+// SetJumps makes these the only jumps to dockwall's rules in another program's chain, through
+// netlink and in one transaction. It is for chains that hold native rules of nftables, among
+// which iptables' tools do not find a rule. All other rules stay. A jump without a comment
+// is Docker's own, and is only added.
+type SetJumps struct {
+	Family       int // 4 or 6
+	Table, Chain string
+	Jumps        []Jump
+}
+
+// Jump is a rule without conditions that leads to a chain.
+type Jump struct {
+	// At is its place, from 0, once the jumps before it are in theirs.
+	At              int
+	Comment, Target string
+}
+
 // Settle waits a moment. A program such as docker-proxy may have accepted a connection
 // just before the earlier steps closed a port: its dial to the container must have failed
 // before the later steps would let it pass.
@@ -58,6 +75,7 @@ func (RestoreTable) kind() string { return "restore_table" }
 func (RestoreSets) kind() string  { return "restore_sets" }
 func (EditSets) kind() string     { return "edit_sets" }
 func (DeleteTable) kind() string  { return "delete_table" }
+func (SetJumps) kind() string     { return "set_jumps" }
 func (Settle) kind() string       { return "settle" }
 
 // Argv returns the command, which reads Script.

@@ -71,6 +71,7 @@ func sample() []Step {
 		{Action: RestoreSets{Exist: true, Script: Script{Body: "create a hash:net\n"}}, Why: "make", MayFail: true},
 		{Action: EditSets{Exist: true, Ops: []SetOp{{Verb: AddMembers, Set: "a", Members: members}, {Verb: SwapSets, Set: "a", To: "b"}, {Verb: DestroySet, Set: "b"}}}, Why: "fill"},
 		{Action: DeleteTable{Family: 6, Table: "raw"}, Why: "delete"},
+		{Action: SetJumps{Family: 4, Table: "filter", Chain: "INPUT", Jumps: []Jump{{0, "", "DOCKER-USER"}, {1, "dockwall:jump", "DOCKWALL-INPUT"}}}, Why: "jump"},
 		{Action: Settle{}, Why: "wait"},
 	}
 }
@@ -107,7 +108,7 @@ func TestStepsOfOtherVersionsAreErrors(t *testing.T) {
 
 func TestPlanPrints(t *testing.T) {
 	steps := sample()
-	got := Plan{Prepare: steps[1:3], Steps: steps[:1], Cleanup: steps[3:4], Rollback: steps[4:]}.String()
+	got := Plan{Prepare: steps[1:3], Steps: steps[:1], Cleanup: steps[3:5], Rollback: steps[5:]}.String()
 	want := `# make (may fail)
 ipset restore -exist
 create a hash:net
@@ -123,6 +124,8 @@ ip6tables-legacy-restore --noflush -w --test
 COMMIT
 # delete
 netlink: delete the empty table raw of IPv6
+# jump
+netlink: jumps of chain INPUT, table filter of IPv4: DOCKER-USER at 1 DOCKWALL-INPUT at 2
 ROLLBACK
 # wait
 wait for connections that are being opened
@@ -139,14 +142,14 @@ func TestScriptOrigin(t *testing.T) {
 			t.Errorf("line %d comes from line %d, want %d", line, got.Line, want)
 		}
 	}
-	if len(sample()[4].Script().Body) > 0 {
+	if len(sample()[5].Script().Body) > 0 {
 		t.Error("waiting has a script")
 	}
 }
 
 func TestSettles(t *testing.T) {
 	steps := sample()
-	if (Plan{Steps: steps[:4]}).Settles() || !(Plan{Steps: steps}).Settles() {
+	if (Plan{Steps: steps[:5]}).Settles() || !(Plan{Steps: steps}).Settles() {
 		t.Error("Settles does not depend on a Settle among the steps")
 	}
 }

@@ -54,6 +54,10 @@ func (p Plan) Settles() bool {
 	return slices.ContainsFunc(p.Steps, func(s Step) bool { _, ok := s.Action.(Settle); return ok })
 }
 
+// ErrNotUndone is the error of a run that failed and could not be rolled back: the kernel
+// holds a part of the plan.
+var ErrNotUndone = errors.New("going back failed too")
+
 // Lacks reports whether running a plan failed only because this host lacks a kind of rule
 // that the ruleset can do without (rules.Ruleset.Without), and which.
 func Lacks(err error) (rules.VerdictKind, bool) {

@@ -33,10 +33,24 @@ func printed(a Action) (head string, script Script) {
 		return "netlink: " + strings.Join(a.Argv(), " "), a.Script()
 	case DeleteTable:
 		return fmt.Sprintf("netlink: delete the empty table %s of IPv%d", a.Table, a.Family), Script{}
+	case SetJumps:
+		return fmt.Sprintf("netlink: jumps of chain %s, table %s of IPv%d:%s", a.Chain, a.Table, a.Family, a.places()), Script{}
 	case Settle:
 		return "wait for connections that are being opened", Script{}
 	}
 	return "", Script{}
+}
+
+// places prints the jumps on one line.
+func (s SetJumps) places() string {
+	if len(s.Jumps) == 0 {
+		return " none"
+	}
+	var b strings.Builder
+	for _, j := range s.Jumps {
+		fmt.Fprintf(&b, " %s at %d", j.Target, j.At+1)
+	}
+	return b.String()
 }
 
 // String prints the plan's steps and its rollback.

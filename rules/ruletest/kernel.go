@@ -16,6 +16,8 @@ type Kernel struct {
 	variant iptables.Variant
 	tables  map[string]*table // "4 filter"
 	sets    map[string]*ipset
+	// native are the tables that hold native rules of nftables.
+	native map[string]bool
 }
 
 type table struct{ chains map[string]*chain }
@@ -30,7 +32,7 @@ type rule struct{ text, target string }
 
 // NewKernel is an empty kernel.
 func NewKernel(v iptables.Variant) *Kernel {
-	return &Kernel{variant: v, tables: map[string]*table{}, sets: map[string]*ipset{}}
+	return &Kernel{variant: v, tables: map[string]*table{}, sets: map[string]*ipset{}, native: map[string]bool{}}
 }
 
 // Clone copies everything.
@@ -39,6 +41,7 @@ func (k *Kernel) Clone() *Kernel {
 	for name, t := range k.tables {
 		out.tables[name] = t.clone()
 	}
+	maps.Copy(out.native, k.native)
 	for name, s := range k.sets {
 		out.sets[name] = s.clone()
 	}
@@ -76,6 +79,8 @@ func (k *Kernel) run(a plan.Action) error {
 		return k.restoreSets(a.Script().Body, a.Exist)
 	case plan.DeleteTable:
 		return k.deleteTable(fmt.Sprint(a.Family, " ", a.Table))
+	case plan.SetJumps:
+		return k.setJumps(a)
 	case plan.Settle:
 		return nil
 	}
@@ -165,5 +170,7 @@ func (k *Kernel) State() (iptables.State, error) {
 	s.V4, err4 = iptables.ParseSave(k.Save(4))
 	s.V6, err6 = iptables.ParseSave(k.Save(6))
 	s.Sets, errSets = iptables.ParseSets(k.SaveSets())
+	k.markNative(4, s.V4)
+	k.markNative(6, s.V6)
 	return s, errors.Join(err4, err6, errSets)
 }

@@ -137,6 +137,9 @@ func (k *Kernel) edit(t *table, c *chain, verb string, words []string) error {
 	}
 	r := rule{printed(words), target(words)}
 	if verb == "-D" {
+		if i := slices.IndexFunc(c.rules, isNative); i >= 0 && i <= slices.Index(c.rules, r) {
+			return errors.New("parsing nftables rule failed")
+		}
 		i := slices.Index(c.rules, r)
 		if i < 0 {
 			return errors.New("does a matching rule exist in that chain?")

@@ -18,6 +18,8 @@ type baseEdit struct {
 	plain bool
 	// twice is how many jumps of Docker's there are, if more than one.
 	twice int
+	// native: the chain is written through netlink, not by the table's script.
+	native bool
 }
 
 type placed struct {
@@ -49,7 +51,8 @@ func basesOf(t *Table, hooks []rules.Hook, filter bool) []baseEdit {
 		if slices.Contains(names[:i], name) {
 			continue
 		}
-		b := baseEdit{chain: name, old: ourJumps(t.chain(name))}
+		c := t.chain(name)
+		b := baseEdit{chain: name, old: ourJumps(c), native: c != nil && c.Native}
 		if want[name] != "" {
 			b.goal = []placed{{0, want[name]}}
 		}
@@ -97,7 +100,7 @@ func (b *baseEdit) forward(t *Table) {
 	guard := b.goal
 	b.goal = nil
 	switch {
-	case dockers > 1 && dockerChains(t):
+	case dockers > 1 && dockerChains(t) && !b.native:
 		b.plain, b.twice = true, dockers
 	case len(rest) > 0 && bareUserJump(rest[0]):
 	case !slices.ContainsFunc(rest, bareUserJump) && t != nil && dockerChains(t):
@@ -113,6 +116,9 @@ func (b *baseEdit) forward(t *Table) {
 func (b baseEdit) needed() bool { return b.plain || !slices.Equal(b.old, b.goal) }
 
 func (b baseEdit) write(s *script) {
+	if b.native {
+		return // jumpSteps
+	}
 	for _, o := range b.old {
 		s.frame("-D " + b.chain + " " + feedText(o.rule))
 	}
@@ -147,8 +153,11 @@ func (b baseEdit) apply(c *Chain) {
 // surplus are the rules that undoing has to delete before it puts the old ones
 // back: as many of each as there can be, before or after the edit. What is
 // there in either case is deleted by the undoing itself, so that a jump that
-// was only moved is never missing.
+// was only moved is never missing. Jumps of native chains are replaced together.
 func (b baseEdit) surplus() (may, sure []string) {
+	if b.native {
+		return nil, nil
+	}
 	seen := map[string]bool{}
 	for _, p := range slices.Concat(b.goal, b.old) {
 		text := p.rule
@@ -179,6 +188,9 @@ func count(ps []placed, rule string) int {
 }
 
 func (b baseEdit) undo(s *script) {
+	if b.native {
+		return // jumpSteps
+	}
 	_, sure := b.surplus()
 	for _, text := range sure {
 		s.frame("-D " + b.chain + " " + feedText(text))

@@ -23,7 +23,9 @@
 //     dockwall6-, and jumps whose comment begins with "dockwall:". The one
 //     exception is the bare FORWARD jump to DOCKER-USER that Docker makes: it
 //     is put back where it is missing, as Docker writes it, and then Docker's.
-//  4. One step changes one table of one family, whole.
+//  4. One step changes one table of one family, whole. Where other programs' native rules
+//     of nftables stand in the chains that dockwall hooks, the jumps there are a step of
+//     their own (plan.SetJumps): chains are written before it, and deleted after it.
 //  5. A set that is there under a content name is complete: it is filled under
 //     a temporary name and renamed last.
 //

@@ -194,6 +194,9 @@ func (e *tableEdit) step(s plan.Script, why string) plan.Step {
 // steps change the table, and delete it where it is ours and empty.
 func (e *tableEdit) steps() []plan.Step {
 	out := []plan.Step{e.step(e.script(), "write the rules")}
+	if e.native() {
+		out = e.nativeSteps()
+	}
 	if e.deleteTable {
 		out = append(out, e.deleteStep())
 	}

@@ -96,6 +96,20 @@ func drawHost(t *rapid.T) (*ruletest.Kernel, iptables.Options, string) {
 	return newHost(t, o.Variant, name), o, name
 }
 
+// addNative puts native rules of nftables into some chains of an nft host.
+func addNative(t *rapid.T, k *ruletest.Kernel, o iptables.Options) {
+	if o.Variant != iptables.NFT {
+		return
+	}
+	for range rapid.IntRange(0, 2).Draw(t, "native rules") {
+		r := iptables.NativeRule{Handle: rapid.Uint64Range(1, 99).Draw(t, "handle"), Conditions: []string{"ct", "bitwise", "cmp"},
+			Target: rapid.SampledFrom([]string{"ACCEPT", "DROP", ""}).Draw(t, "verdict")}
+		chain := rapid.SampledFrom([]string{"INPUT", "FORWARD", "DOCKER-USER"}).Draw(t, "chain")
+		// A host without the table or the chain has no rule in it either.
+		_ = k.AddNative(rapid.SampledFrom([]int{4, 6}).Draw(t, "family"), "filter", chain, r)
+	}
+}
+
 // Whatever others put before our jumps, ours are first again after the next
 // run, once, and theirs stay.
 func TestJumpsComeFirst(t *testing.T) {

@@ -36,7 +36,7 @@ func (e *tableEdit) rollback() []plan.Step {
 			may("take back a jump", "-D "+b.chain+" "+feedText(text))
 		}
 	}
-	out = append(out, e.step(e.restore(), "put the old rules back"))
+	out = append(out, e.restoreSteps()...)
 	if e.makeUser {
 		may("take back DOCKER-USER", "-X "+dockerUser, "-X "+markUser)
 	}
@@ -48,10 +48,35 @@ func (e *tableEdit) rollback() []plan.Step {
 	return out
 }
 
-// restore is the transaction that writes our chains and jumps as they were.
-func (e *tableEdit) restore() plan.Script {
+// restoreSteps write our chains and jumps as they were. Beside native rules it takes
+// several: chains are deleted after no jump leads to them.
+func (e *tableEdit) restoreSteps() []plan.Step {
+	const why = "put the old rules back"
+	if !e.native() {
+		return []plan.Step{e.step(e.restore(true, true), why)}
+	}
+	out := append([]plan.Step{e.step(e.restore(true, false), why)}, e.jumpSteps(true)...)
+	return append(out, e.step(e.restore(false, true), "delete the new rules"))
+}
+
+// restore is the transaction that writes our chains and jumps as they were, that deletes
+// the chains that were not there, or that does both.
+func (e *tableEdit) restore(write, remove bool) plan.Script {
 	var s script
 	s.frame("*" + e.table)
+	if write {
+		e.writeOld(&s)
+	}
+	for _, name := range e.touched() {
+		if remove && e.seen.chain(name) == nil {
+			s.frame("-X " + name)
+		}
+	}
+	s.frame("COMMIT")
+	return s.text()
+}
+
+func (e *tableEdit) writeOld(s *script) {
 	var old []*Chain
 	for _, name := range e.touched() {
 		s.frame(":" + name + " - [0:0]")
@@ -60,20 +85,13 @@ func (e *tableEdit) restore() plan.Script {
 		}
 	}
 	for _, b := range e.bases {
-		b.undo(&s)
+		b.undo(s)
 	}
 	for _, c := range old {
 		for _, r := range c.Rules {
 			s.frame("-A " + c.Name + " " + feedText(r))
 		}
 	}
-	for _, name := range e.touched() {
-		if e.seen.chain(name) == nil {
-			s.frame("-X " + name)
-		}
-	}
-	s.frame("COMMIT")
-	return s.text()
 }
 
 // touched are our chains that the plan writes, makes or drops in the table.

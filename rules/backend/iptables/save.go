@@ -20,6 +20,9 @@ type Chain struct {
 	// Policy is ACCEPT or DROP for a base chain, "-" for any other.
 	Policy string
 	Rules  []string
+	// Native: it was read through netlink, and jumps in it are placed so, because the table
+	// holds rules that iptables' tools cannot read.
+	Native bool
 }
 
 func (t *Table) chain(name string) *Chain {

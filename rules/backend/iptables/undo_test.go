@@ -20,6 +20,7 @@ func TestRemove(t *testing.T) {
 		if host == "tampered" {
 			t.Skip("what was ours before is not put back")
 		}
+		addNative(t, k, o)
 		before := k.Save(4) + k.Save(6) + k.SaveSets()
 		rs := ruletest.Rulesets().Draw(t, "ruleset")
 		for range rapid.IntRange(1, 3).Draw(t, "runs") {
@@ -67,6 +68,7 @@ func TestRollback(t *testing.T) {
 			apply(t, k, rs, o)
 			rs = ruletest.Edited(rs).Draw(t, "edited")
 		}
+		addNative(t, k, o)
 		before := k.Save(4) + k.Save(6) + k.SaveSets()
 		if rapid.IntRange(0, 3).Draw(t, "removing") == 0 {
 			p = iptables.Remove(state(t, k))
