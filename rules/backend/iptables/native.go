@@ -68,7 +68,8 @@ func (e *tableEdit) native() bool {
 }
 
 // jumpSteps are the steps that put jumps into the native chains: the wanted ones, or to
-// undo that the old ones.
+// undo that the old ones. A jump to dockwall's chains that has conditions, which another
+// program wrote, is not put back: netlink's reader knows of its conditions only the names.
 func (e *tableEdit) jumpSteps(undo bool) []plan.Step {
 	var out []plan.Step
 	for _, b := range e.bases {

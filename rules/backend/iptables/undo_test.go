@@ -68,7 +68,9 @@ func TestRollback(t *testing.T) {
 			apply(t, k, rs, o)
 			rs = ruletest.Edited(rs).Draw(t, "edited")
 		}
-		addNative(t, k, o)
+		if host != "tampered" { // a jump with conditions is not put back beside native rules
+			addNative(t, k, o)
+		}
 		before := k.Save(4) + k.Save(6) + k.SaveSets()
 		if rapid.IntRange(0, 3).Draw(t, "removing") == 0 {
 			p = iptables.Remove(state(t, k))
