@@ -7,11 +7,13 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 
+	"dockwall/agent/audit"
 	"dockwall/agent/config"
 	"dockwall/agent/enforce"
 	"dockwall/agent/trial"
 	"dockwall/netinfo"
 	"dockwall/netinfo/hostnet"
+	"dockwall/netinfo/inventory"
 	"dockwall/rules/backend"
 	"dockwall/rules/plan"
 )
@@ -37,6 +39,8 @@ type Host struct {
 	Latch enforce.Latch
 	// Cutter ends connections; nil if they live on.
 	Cutter Cutter
+	// Audit reads what an audit is decided by; see audit.Gather.
+	Audit func(ctx context.Context, o audit.Options) inventory.Inventory
 	// State is the folder where agentd keeps what outlives a reboot; empty if
 	// there is none.
 	State string

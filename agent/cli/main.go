@@ -86,6 +86,7 @@ func (a *app) verbs() []*cobra.Command {
 		a.statusCommand(),
 		a.deniedCommand(),
 		a.tlsCommand(),
+		a.auditCommand(),
 		a.snapshotCommand(),
 		a.versionCommand(),
 	}

@@ -5,6 +5,8 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -70,6 +72,23 @@ func (r Reader) file(name string, who accounts) (inventory.File, error) {
 			return f, nil
 		}
 	}
+}
+
+// maxBelow is how many files of a folder are looked at.
+const maxBelow = 4096
+
+// Below lists the files and folders below a folder, sorted; links are not followed. A
+// folder that cannot be read is in the list, and nothing below it.
+func (r Reader) Below(folder string) []string {
+	var all []string
+	root := r.at(folder)
+	_ = filepath.WalkDir(root, func(name string, _ fs.DirEntry, _ error) error {
+		if rel, _ := filepath.Rel(root, name); rel != "." && len(all) < maxBelow {
+			all = append(all, path.Join(folder, rel))
+		}
+		return nil // the audit says for each file why it cannot be read
+	})
+	return slices.Compact(all) // a folder that cannot be read was visited twice
 }
 
 func owner(st fs.FileInfo) (uid, gid uint32) {

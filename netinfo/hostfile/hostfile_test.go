@@ -135,7 +135,7 @@ func process() map[string]string {
 
 func TestProcess(t *testing.T) {
 	r := host(t, process())
-	c := inventory.Container{PID: 42}
+	c := inventory.Container{ID: "x", PID: 42}
 	r.Processes().Complete(&c)
 	want := inventory.Process{
 		Status: inventory.Known(inventory.Status{CapBnd: 0xa80425fb, Seccomp: 2, NoNewPrivs: true, UID: 1001}),
@@ -149,6 +149,28 @@ func TestProcess(t *testing.T) {
 	}
 	if d := cmp.Diff(want, c.Process); d != "" {
 		t.Errorf("-want +got:\n%s", d)
+	}
+}
+
+// A process whose cgroup does not name the container is another's.
+func TestForeignProcess(t *testing.T) {
+	r := host(t, process())
+	for id, pid := range map[string]int{"other": 42, "": 42, "x": 43} {
+		c := inventory.Container{ID: id, PID: pid}
+		r.Processes().Complete(&c)
+		if c.Process.Status.Read || c.Process.Status.Reason == "" || c.Process.PacketSockets.Read || c.Process.Members.Reason == "" {
+			t.Errorf("%q: %+v", id, c.Process)
+		}
+	}
+}
+
+func TestBelow(t *testing.T) {
+	r := host(t, map[string]string{"/certs/b/ca.crt": "", "/certs/a/ca.crt": "", "/certs/link": "-> /"})
+	if d := cmp.Diff([]string{"/certs/a", "/certs/a/ca.crt", "/certs/b", "/certs/b/ca.crt", "/certs/link"}, r.Below("/certs")); d != "" {
+		t.Error(d)
+	}
+	if got := r.Below("/none"); len(got) > 0 {
+		t.Errorf("got %v", got)
 	}
 }
 

@@ -47,8 +47,36 @@ func (p *Processes) Complete(c *inventory.Container) {
 		st, err := os.Lstat(p.at(m.Real))
 		m.Socket = err == nil && st.Mode()&fs.ModeSocket != 0
 	}
-	if c.Running() {
-		c.Process = p.process(c.PID)
+	if !c.Running() {
+		return
+	}
+	if err := p.belongs(c); err != nil {
+		c.Process = unread(err)
+		return
+	}
+	c.Process = p.process(c.PID)
+}
+
+// belongs is the error where the process is not the container's: the engine may run on
+// another host or in another PID namespace, and PIDs are reused. runc names a
+// container's cgroup by its ID.
+func (p *Processes) belongs(c *inventory.Container) error {
+	name := fmt.Sprintf("/proc/%d/cgroup", c.PID)
+	b, err := p.read(name)
+	if err == nil && (c.ID == "" || !strings.Contains(string(b), c.ID)) {
+		err = fmt.Errorf("%s does not name the container: the engine runs on another host, or the process has ended", name)
+	}
+	return err
+}
+
+// unread is a process of which nothing could be read.
+func unread(err error) inventory.Process {
+	why := err.Error()
+	return inventory.Process{
+		Status: inventory.Unread[inventory.Status](why), Label: inventory.Unread[string](why), HostRoot: inventory.Unread[bool](why),
+		Limits: inventory.Unread[map[string]int64](why), PidsMax: inventory.Unread[int64](why), MemoryMax: inventory.Unread[int64](why),
+		Namespaces: inventory.Unread[map[string]string](why), ReadonlyRoot: inventory.Unread[bool](why), SharedMounts: inventory.Unread[[]string](why),
+		Members: inventory.Unread[[]inventory.Member](why), Listening: inventory.Unread[[]uint16](why), PacketSockets: inventory.Unread[int](why),
 	}
 }
 

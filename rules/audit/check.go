@@ -84,6 +84,8 @@ type Check struct {
 	host      func(*facts) verdict
 	container func(*facts, *inventory.Container) verdict
 	image     func(*facts, *inventory.Image) verdict
+	// static: it is a note that says the same on every host.
+	static bool
 }
 
 // Checks returns every check, in the order of the report.

@@ -72,6 +72,8 @@ type Finding struct {
 	Detail string `json:"detail"`
 	// Fix is what to do, of one that failed or is unknown.
 	Fix string `json:"fix,omitempty"`
+	// Static: it is a note that says the same on every host.
+	Static bool `json:"-"`
 }
 
 // Report is the result of an audit.
@@ -113,7 +115,7 @@ func (c *Check) judgeContainers(f *facts) []Finding {
 	var all []Finding
 	for i := range f.Containers.Value {
 		k := &f.Containers.Value[i]
-		if f.Container != "" && !named(k, f.Container) {
+		if f.Container != "" && !Named(k, f.Container) {
 			continue
 		}
 		v := unknown("the container cannot be read: %s", k.Unread)
@@ -128,8 +130,8 @@ func (c *Check) judgeContainers(f *facts) []Finding {
 	return all
 }
 
-// named reports whether the container has this name or ID.
-func named(c *inventory.Container, name string) bool {
+// Named reports whether the container has this name or ID.
+func Named(c *inventory.Container, name string) bool {
 	return name == c.Name || name == c.ID || name == inventory.Short(c.ID)
 }
 
@@ -158,7 +160,7 @@ func (c *Check) judgeImages(f *facts) []Finding {
 }
 
 func (c *Check) finding(s Subject, v verdict) Finding {
-	f := Finding{ID: c.ID, Title: c.Title, Group: c.Group, Severity: c.Severity, CIS: c.CIS, State: v.state, Subject: s, Detail: v.detail}
+	f := Finding{ID: c.ID, Title: c.Title, Group: c.Group, Severity: c.Severity, CIS: c.CIS, State: v.state, Subject: s, Detail: v.detail, Static: c.static}
 	if v.state == Fail || v.state == Unknown {
 		f.Fix = c.Fix
 	}

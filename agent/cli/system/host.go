@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/term"
 
+	"dockwall/agent/audit"
 	"dockwall/agent/cli"
 	"dockwall/agent/cutter"
 	"dockwall/agent/facts"
@@ -29,7 +30,7 @@ func Env(version string) cli.Env {
 		Now:        time.Now,
 		Version:    version,
 		Meaning:    cli.Mean,
-		Host: cli.Host{Facts: facts.Once, Saved: facts.Saved, Kernel: runner.Backends(), Translations: runner.Translations, Peers: hostnet.Peers,
+		Host: cli.Host{Facts: facts.Once, Saved: facts.Saved, Kernel: runner.Backends(), Translations: runner.Translations, Peers: hostnet.Peers, Audit: audit.Gather,
 			Bridges: func(socket string) cli.Bridges { return runner.Bridges(kernel.SwitchedPath(socket)) },
 			Frames:  runner.Frames(), Latch: &kernel.Latch{},
 			Cutter: cutting{cutter.New(log).With(&kernel.Barrier{})},

@@ -1,0 +1,198 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"dockwall/agent/audit"
+	"dockwall/agent/config"
+	"dockwall/netinfo/inventory"
+	checks "dockwall/rules/audit"
+	"dockwall/rules/finding"
+	"dockwall/rules/policy"
+)
+
+// auditFlags are audit's own.
+type auditFlags struct {
+	only      []string
+	container string
+	format    string
+	failOn    string
+	explain   string
+	docker    string
+}
+
+func (a *app) auditCommand() *cobra.Command {
+	var f auditFlags
+	cmd := &cobra.Command{
+		Use:   "audit",
+		Short: "Judge the host and its containers by a baseline of settings",
+		Long: `audit judges this host by a baseline: kernel, host, network, images, containers
+and the engine's settings. What the kernel says of a running container decides
+before what Docker's API promises. It changes nothing, and needs neither the
+daemon nor agent.hcl; without root, much is unknown.
+
+Each line names the severity, the check, what decided and what to do. A check
+whose facts cannot be read is unknown, never passed. A note is for a person: no
+program can decide it. --explain ID says more about a check. No value of a secret
+is printed.
+
+Checks have IDs of their own. The numbers of the CIS Docker Benchmark, 1.6 and
+1.8, are with --explain and in the JSON; this is no CIS benchmark.
+
+Exit code: 0 nothing failed at or above --fail-on, 1 something did, 2 something
+could not be decided, or trouble.`,
+		Args: cobra.NoArgs,
+	}
+	cmd.Flags().StringSliceVar(&f.only, "only", nil, "judge these checks alone, by their `ID`s")
+	cmd.Flags().StringVar(&f.container, "container", "", "judge the container with this `name` alone")
+	cmd.Flags().StringVar(&f.format, "format", "text", "text, json, sarif (2.1.0) or junit")
+	cmd.Flags().StringVar(&f.failOn, "fail-on", "medium", "the `severity` from which a failure counts: low, medium or high")
+	cmd.Flags().StringVar(&f.explain, "explain", "", "say what the check with this `ID` is about")
+	cmd.Flags().StringVar(&f.docker, "docker", "", "where Docker listens (default: what the file says, or unix:///var/run/docker.sock)")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if err := f.check(); err != nil {
+			return err
+		}
+		// Trouble is JSON as well where JSON was asked for.
+		a.json = a.json || f.format == "json"
+		if f.explain != "" {
+			return a.run(func(context.Context) (result, error) { return explainCheck(f.explain) })(cmd, args)
+		}
+		return a.run(func(ctx context.Context) (result, error) { return a.audit(ctx, f) })(cmd, args)
+	}
+	return cmd
+}
+
+// check is the error of flags that make no sense.
+func (f *auditFlags) check() error {
+	if !slices.Contains([]string{"text", "json", "sarif", "junit"}, f.format) {
+		return fmt.Errorf("--format is %q; it has to be text, json, sarif or junit", f.format)
+	}
+	if !slices.Contains([]string{"low", "medium", "high"}, f.failOn) {
+		return fmt.Errorf("--fail-on is %q; it has to be low, medium or high", f.failOn)
+	}
+	for _, id := range f.only {
+		if _, ok := checks.Find(id); !ok {
+			return fmt.Errorf("--only: %w", unknownCheck(id))
+		}
+	}
+	return nil
+}
+
+// unknownCheck is the error for an ID of no check, with those that are like it.
+func unknownCheck(id string) error {
+	var like []string
+	_, word, _ := strings.Cut(id, ".")
+	for _, known := range checks.IDs() {
+		if group, rest, _ := strings.Cut(known, "."); word != "" && strings.Contains(rest, word) || group == id {
+			like = append(like, known)
+		}
+	}
+	if len(like) == 0 {
+		return fmt.Errorf("there is no check %q; agentctl audit --json lists all", id)
+	}
+	return fmt.Errorf("there is no check %q; there are %s", id, strings.Join(like, ", "))
+}
+
+func (a *app) audit(ctx context.Context, f auditFlags) (result, error) {
+	settings := a.settings(initFlags{docker: f.docker})
+	in := a.env.Host.Audit(ctx, audit.Options{Docker: settings.Docker.Host, Container: f.container, Now: a.env.Now()})
+	if f.container != "" && in.Containers.Read && !has(in.Containers.Value, f.container) {
+		return nil, fmt.Errorf("there is no container %s; docker ps -a lists them", f.container)
+	}
+	if a.env.EUID != 0 {
+		a.note("without root, much cannot be read")
+	}
+	r := checks.Judge(&in, checks.Settings{Only: f.only, Container: f.container, Isolated: a.isolation()})
+	return &auditResult{Findings: r.Findings, report: r, flags: f, version: a.env.Version}, nil
+}
+
+// has reports whether one of the containers has this name or ID.
+func has(all []inventory.Container, name string) bool {
+	return slices.ContainsFunc(all, func(c inventory.Container) bool { return checks.Named(&c, name) })
+}
+
+// isolation reports, by the operator's file, whether connections between containers of
+// a network are denied; nil if there is no file without errors.
+func (a *app) isolation() func(network string) bool {
+	doc, _ := config.Load(a.config)
+	if doc == nil {
+		return nil
+	}
+	p := doc.Policy
+	return func(network string) bool {
+		action := p.Defaults.Between
+		for _, n := range p.Networks {
+			if n.Name == network && n.Between != "" {
+				action = n.Between
+			}
+		}
+		return action == policy.Deny
+	}
+}
+
+// auditResult is an audit's report.
+type auditResult struct {
+	header
+	Findings []checks.Finding `json:"findings"`
+	report   checks.Report
+	flags    auditFlags
+	version  string
+}
+
+func (r *auditResult) code() int { return r.report.Code(finding.Severity(r.flags.failOn)) }
+
+func (r *auditResult) text(p *printer) {
+	var b bytes.Buffer
+	var err error
+	switch r.flags.format {
+	case "sarif":
+		err = audit.SARIF(&b, r.report, r.version)
+	case "junit":
+		err = audit.JUnit(&b, r.report)
+	default:
+		err = audit.Text(&b, r.report, p.color, r.flags.container != "")
+	}
+	if p.err == nil {
+		p.err = err
+	}
+	p.printf("%s", b.String())
+}
+
+// explainedCheck is what is known of a check.
+type explainedCheck struct {
+	header
+	ID       string           `json:"id"`
+	Group    checks.Group     `json:"group"`
+	Severity finding.Severity `json:"severity"`
+	Title    string           `json:"title"`
+	Why      string           `json:"why"`
+	Decides  string           `json:"decided_by"`
+	Fix      string           `json:"fix"`
+	CIS      checks.CIS       `json:"cis,omitzero"`
+	check    checks.Check
+}
+
+func explainCheck(id string) (result, error) {
+	c, ok := checks.Find(id)
+	if !ok {
+		return nil, unknownCheck(id)
+	}
+	return &explainedCheck{ID: c.ID, Group: c.Group, Severity: c.Severity, Title: c.Title, Why: c.Why, Decides: c.Decides, Fix: c.Fix, CIS: c.CIS, check: c}, nil
+}
+
+func (*explainedCheck) code() int { return exitSame }
+
+func (r *explainedCheck) text(p *printer) {
+	var b bytes.Buffer
+	if err := audit.Explain(&b, r.check, p.color); p.err == nil {
+		p.err = err
+	}
+	p.printf("%s", b.String())
+}

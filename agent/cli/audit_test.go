@@ -1,0 +1,90 @@
+package cli_test
+
+import (
+	"context"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"dockwall/agent/audit"
+	"dockwall/netinfo/inventory"
+)
+
+// audited is a host with two containers, of which one is privileged and keeps a secret
+// in a variable.
+func audited(c *command) *audit.Options {
+	asked := new(audit.Options)
+	c.env.Host.Audit = func(_ context.Context, o audit.Options) inventory.Inventory {
+		*asked = o
+		bad := inventory.Container{ID: "c1", Name: "bad"}
+		bad.Privileged, bad.Variables = true, []inventory.Variable{inventory.NewSecrets().Variable("DB_PASSWORD=hunter2")}
+		return inventory.Inventory{Now: o.Now.Unix(), Containers: inventory.Known([]inventory.Container{bad, {ID: "c2", Name: "good"}})}
+	}
+	return asked
+}
+
+func TestAuditExitCodes(t *testing.T) {
+	c := newCommand(newMachine())
+	audited(c)
+	for _, tc := range []struct {
+		code int
+		args string
+	}{
+		{1, "--only container.privileged"},
+		{0, "--only container.privileged --container good"},
+		{1, "--only container.restart,container.privileged --container bad"},
+		{0, "--only container.secret --fail-on high"},
+		{1, "--only container.secret --fail-on medium"},
+		{2, "--only kernel.seccomp"},
+		{0, "--only kernel.rootless --fail-on medium"},
+		{2, "--container nobody"},
+		{2, "--only container.privilege"},
+		{2, "--format yaml"},
+		{2, "--fail-on never"},
+		{0, "--explain container.privileged"},
+		{2, "--explain container.privilegd"},
+	} {
+		c.mustRun(t, tc.code, append([]string{"audit", "--config", "/nowhere/agent.hcl"}, strings.Fields(tc.args)...)...)
+	}
+}
+
+func TestAuditFormats(t *testing.T) {
+	c := newCommand(newMachine())
+	asked := audited(c)
+	for format, want := range map[string]string{"text": "container.privileged  bad: HostConfig.Privileged is true", "json": `"format_version": 1`, "sarif": `"version": "2.1.0"`, "junit": "<testsuites"} {
+		c.mustRun(t, 1, "audit", "--config", "/nowhere/agent.hcl", "--docker", "unix:///x.sock", "--format", format)
+		if out := c.stdout.String(); !strings.Contains(out, want) || strings.Contains(out, "hunter2") {
+			t.Errorf("%s is\n%s", format, out)
+		}
+	}
+	if asked.Docker != "unix:///x.sock" || asked.Now.IsZero() {
+		t.Errorf("asked for %+v", asked)
+	}
+	c.mustRun(t, 1, "audit", "--config", "/nowhere/agent.hcl", "--json")
+	var r struct {
+		Findings []struct{ ID, State, Severity string }
+	}
+	if err := json.Unmarshal(c.stdout.Bytes(), &r); err != nil || len(r.Findings) < 100 {
+		t.Errorf("%d findings, %v", len(r.Findings), err)
+	}
+}
+
+// between = "deny" of the operator's file counts, also for one network.
+func TestAuditReadsThePolicy(t *testing.T) {
+	c := newCommand(newMachine())
+	c.env.Host.Audit = func(context.Context, audit.Options) inventory.Inventory {
+		return inventory.Inventory{Networks: inventory.Known([]inventory.Network{{Name: "bridge", Driver: "bridge"}, {Name: "db", Driver: "bridge"}})}
+	}
+	file := filepath.Join(t.TempDir(), "agent.hcl")
+	for text, code := range map[string]int{
+		"": 1, "defaults {\n  between = \"deny\"\n}\n": 0, "network \"db\" {\n  between = \"deny\"\n}\n": 1,
+		"defaults {\n  between = \"deny\"\n}\nnetwork \"db\" {\n  between = \"allow\"\n}\n": 1, "oops": 1,
+	} {
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		c.mustRun(t, code, "audit", "--config", file, "--only", "network.between-containers")
+	}
+}
