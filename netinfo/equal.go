@@ -14,7 +14,7 @@ func (s *Snapshot) Equal(o *Snapshot) bool {
 		slices.Equal(s.Listeners, o.Listeners) && slices.Equal(s.Proxies, o.Proxies) &&
 		slices.Equal(s.Strangers, o.Strangers) && slices.Equal(s.Sightings, o.Sightings) &&
 		slices.Equal(s.Routes, o.Routes) && slices.Equal(s.OtherRoutes, o.OtherRoutes) &&
-		slices.Equal(s.Translations, o.Translations)
+		slices.Equal(s.Translations, o.Translations) && slices.EqualFunc(s.Proofs, o.Proofs, Proof.Equal)
 }
 
 // Compare orders containers as a snapshot does: by name, then ID.

@@ -40,6 +40,10 @@ type Snapshot struct {
 	// Docker bridge: packets from these addresses may also come in there. Their
 	// prefixes are cut to those of Routes, and they have no gateway.
 	OtherRoutes []Route `json:"other_routes,omitempty"`
+	// Proofs are what probes showed of the sockets on which dockerd listens for its
+	// API and which other hosts may reach. A socket that was not asked yet is among
+	// them.
+	Proofs []Proof `json:"proofs,omitempty"`
 }
 
 // Engine is what is known of the Docker engine behind the snapshot.
@@ -105,6 +109,7 @@ func (s *Snapshot) Normalize() {
 	})
 	s.Listeners = slices.Compact(s.Listeners)
 	sortPorts(&s.Proxies)
+	slices.SortFunc(s.Proofs, Proof.Compare)
 	slices.SortFunc(s.Strangers, Addr.Compare)
 	s.Strangers = slices.Compact(s.Strangers)
 	slices.SortFunc(s.Sightings, Place.Compare)

@@ -87,8 +87,9 @@ defaults {
 
 # A client that may use Docker's API over TCP is root here.
 #docker_api {
-#  from = [addresses.office]
-#  via  = [interfaces.lan]
+#  from        = [addresses.office]
+#  via         = [interfaces.lan]
+#  require_tls = true    # only while dockerd is proven to ask for certificates
 #}
 
 # Before everything else: nothing from these, and nothing to them.

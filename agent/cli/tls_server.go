@@ -12,7 +12,6 @@ import (
 
 	"dockwall/agent/config"
 	certs "dockwall/agent/tls"
-	"dockwall/netinfo"
 	"dockwall/rules/policy"
 )
 
@@ -95,38 +94,12 @@ func (v *tlsVerbs) hostNames(ctx context.Context, sans []string) (certs.Names, e
 	if err != nil {
 		return certs.Names{}, err
 	}
-	for _, a := range apiAddrs(snap, api) {
+	for _, a := range policy.APIAddrs(api, snap, netip.Addr{}) {
 		if err := n.Add(a.String()); err != nil {
 			return certs.Names{}, err
 		}
 	}
 	return n, nil
-}
-
-// apiAddrs are the addresses of the NICs by which the API is reached: those that
-// docker_api names, or else all that are no Docker bridge, container's link or
-// loopback.
-func apiAddrs(s netinfo.Snapshot, api *policy.DockerAPI) []netip.Addr {
-	var all []netip.Addr
-	for _, l := range s.Links {
-		named := api != nil && len(api.Via) > 0
-		switch {
-		case named && !slices.ContainsFunc(api.Via, func(i *policy.Interfaces) bool { return i.Matches(l) }):
-			continue
-		case !named && (l.Name == "lo" || l.Kind == "veth" && l.Peer != "" || isDockers(s, l)):
-			continue
-		}
-		for _, p := range l.Addrs {
-			if a := p.Addr(); a.IsGlobalUnicast() {
-				all = append(all, a)
-			}
-		}
-	}
-	return all
-}
-
-func isDockers(s netinfo.Snapshot, l netinfo.Link) bool {
-	return slices.ContainsFunc(s.Networks, func(n netinfo.Network) bool { return n.Bridge == l.Name && n.Bridge != "" })
 }
 
 func (r *tlsServerResult) code() int { return exitSame }

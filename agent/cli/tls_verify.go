@@ -137,14 +137,9 @@ func reached(l netinfo.Listener) netip.AddrPort {
 
 // dialledNames are the addresses by which clients reach a listener.
 func dialledNames(l netinfo.Listener, s netinfo.Snapshot, api *policy.DockerAPI) []string {
-	if !l.Addr.IsUnspecified() {
-		return []string{l.Addr.String()}
-	}
 	var names []string
-	for _, a := range apiAddrs(s, api) {
-		if a.Is4() || l.Addr.Is6() {
-			names = append(names, a.String())
-		}
+	for _, a := range policy.APIAddrs(api, s, l.Addr) {
+		names = append(names, a.String())
 	}
 	return names
 }

@@ -96,7 +96,7 @@ func policyKinds() []kind {
 			except, ports, via,
 		}, (*decoder).egress},
 		{"host", named, []attribute{containers("from", "Say which containers may reach the host: from = [containers.NAME]."), ports}, (*decoder).host},
-		{"docker_api", unlabelled, []attribute{from, except, via}, (*decoder).dockerAPI},
+		{"docker_api", unlabelled, []attribute{from, except, via, {name: "require_tls"}}, (*decoder).dockerAPI},
 		{"block", named, []attribute{{name: "from", empty: "Leave it out."}, {name: "to", empty: "Leave it out."}}, (*decoder).block},
 	}
 }

@@ -6,13 +6,15 @@ import (
 
 	"dockwall/agent/metrics"
 	"dockwall/agent/reconcile"
+	"dockwall/netinfo"
 )
 
 // newMetrics makes the agent's metrics.
 func (a *agent) newMetrics() *metrics.Metrics {
 	return metrics.New(metrics.Options{Log: a.log.Named("metrics"), Version: a.options.Version, Now: time.Now,
 		// The loop is made after its observer.
-		Status: func() reconcile.Status { return a.loop.Status() }, Read: a.readKernel})
+		Status: func() reconcile.Status { return a.loop.Status() }, Read: a.readKernel,
+		Proofs: func() []netinfo.Proof { return a.loop.Snapshot().Proofs }})
 }
 
 // readKernel is what a scrape looks at in the kernel.

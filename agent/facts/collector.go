@@ -3,6 +3,7 @@ package facts
 import (
 	"context"
 	"fmt"
+	"net"
 	"sync"
 	"time"
 
@@ -37,6 +38,12 @@ type Collector struct {
 	sightings    *sightings
 	portsInForce func() bool
 	routes       routes
+	// proofs are what probes showed of the API's sockets; clock is when their
+	// certificates were last compared with the time.
+	proofs proofs
+	clock  time.Time
+	// requireTLS says that the policy opens the API's ports only if they are proven.
+	requireTLS bool
 	// masters are the bridges of the ports.
 	masters map[int]int
 	// told is called when an address comes into use; nil before Run.
@@ -55,6 +62,10 @@ type Collector struct {
 	first sync.Once
 	// look asks for another.
 	look chan struct{}
+	// unproven tells that a socket of the API is to be asked.
+	unproven chan struct{}
+	// dial connects to a socket of the API; nil: as usual.
+	dial func(ctx context.Context, network, addr string) (net.Conn, error)
 	// asking: the engine will be asked for its networks in a moment.
 	asking bool
 }
@@ -68,7 +79,8 @@ func New(host string, last netinfo.Snapshot, log hclog.Logger) (*Collector, erro
 	}
 	return &Collector{log: log, engine: engine, stale: true, memory: remember(last), ports: rememberPorts(last), sockets: recall(last),
 		neighbors: neighbors{}, sightings: recallSightings(last), routes: newRoutes(),
-		scanner: hostnet.NewScanner("/proc").WithEngine(host), look: make(chan struct{}, 1)}, nil
+		scanner: hostnet.NewScanner("/proc").WithEngine(host), look: make(chan struct{}, 1),
+		unproven: make(chan struct{}, 1), clock: time.Now()}, nil
 }
 
 // UsePorts has addresses that the engine did not give told by bridge port while
@@ -100,6 +112,7 @@ func (c *Collector) Run(ctx context.Context, notify func(cause string)) {
 	wg.Go(func() { c.watchSockets(ctx, notify) })
 	wg.Go(func() { c.watchNeighbors(ctx, notify) })
 	wg.Go(func() { c.watchRoutes(ctx, notify) })
+	wg.Go(func() { c.watchProofs(ctx, notify) })
 	wg.Wait()
 }
 
@@ -119,10 +132,10 @@ func (c *Collector) poke() {
 // are sorted, shared, and many.
 func normalizeAdded(s *netinfo.Snapshot) {
 	added := netinfo.Snapshot{Listeners: s.Listeners, Proxies: s.Proxies, Strangers: s.Strangers, Sightings: s.Sightings,
-		Routes: s.Routes, OtherRoutes: s.OtherRoutes}
+		Routes: s.Routes, OtherRoutes: s.OtherRoutes, Proofs: s.Proofs}
 	added.Normalize()
 	s.Listeners, s.Proxies, s.Strangers, s.Sightings = added.Listeners, added.Proxies, added.Strangers, added.Sightings
-	s.Routes, s.OtherRoutes = added.Routes, added.OtherRoutes
+	s.Routes, s.OtherRoutes, s.Proofs = added.Routes, added.OtherRoutes, added.Proofs
 }
 
 // askLater has the engine asked which networks there are, once for all who want
@@ -152,6 +165,7 @@ func (c *Collector) firstLook() {
 	_, _, err := c.lookAtSockets()
 	c.warn(err)
 	c.readNeighbors()
+	c.proveAll()
 }
 
 // warn logs trouble with a look at the sockets once, until it changes.
@@ -183,6 +197,7 @@ func (c *Collector) Mind(p policy.Policy) {
 	c.mu.Lock()
 	same := c.minded != nil && *c.minded == *minded
 	c.minded = minded
+	c.requireTLS = p.DockerAPI != nil && p.DockerAPI.RequireTLS
 	c.mu.Unlock()
 	if same {
 		return
@@ -241,6 +256,7 @@ func (c *Collector) Snapshot() (netinfo.Snapshot, time.Time, error) {
 	s, ask := c.memory.assemble(f, c.links, time.Now())
 	c.askLater(ask)
 	c.want(c.sockets.into(&s, c.minded))
+	c.proofs.into(&s, time.Now())
 	if c.byPort() {
 		c.sightings.into(&s, time.Now())
 	} else {

@@ -148,12 +148,12 @@ func (c *Collector) waitForListeners(ctx context.Context, tick, again <-chan tim
 	}
 }
 
-// anyWanted reports whether a container that does not run would publish ports, or a
-// policy names some.
+// anyWanted reports whether a container that does not run would publish ports, a
+// policy names some, or it depends on who listens on the API's.
 func (c *Collector) anyWanted() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.wanted.any() || c.minded.any()
+	return c.wanted.any() || c.minded.any() || c.requireTLS
 }
 
 // listenersChanged reports whether a listener came or went on a port that a
@@ -165,7 +165,7 @@ func (c *Collector) listenersChanged() bool {
 	defer c.mu.Unlock()
 	of := func(all []hostnet.Socket) []hostnet.Socket {
 		return slices.DeleteFunc(slices.Clone(all), func(s hostnet.Socket) bool {
-			return !c.wanted.has(s.Proto, s.Port) && !c.minded.has(s.Proto, s.Port)
+			return !c.wanted.has(s.Proto, s.Port) && !c.minded.has(s.Proto, s.Port) && !(c.requireTLS && c.sockets.isAPI(s))
 		})
 	}
 	return err != nil || !slices.Equal(of(open), of(c.sockets.open))
@@ -209,6 +209,10 @@ func (c *Collector) lookAtSockets() (changed, settling bool, err error) {
 		return a == b
 	})
 	c.sockets = next
+	if c.followProofs(now) {
+		changed = true
+		c.askProofs()
+	}
 	after := next.settled(now)
 	changed = changed || len(next.listeners) != len(after) && !slices.EqualFunc(next.listeners, old.listeners, func(a, b sighting) bool { return a.l == b.l })
 	settling = len(after) < len(next.listeners) || next.returning(now)

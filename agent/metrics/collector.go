@@ -1,12 +1,14 @@
 package metrics
 
 import (
+	"net/netip"
 	"runtime"
 	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"dockwall/agent/reconcile"
+	"dockwall/netinfo"
 	"dockwall/rules/finding"
 )
 
@@ -21,6 +23,9 @@ func (collector) Describe(chan<- *prometheus.Desc) {}
 func (c collector) Collect(out chan<- prometheus.Metric) {
 	e := emitter{out}
 	e.status(c.m.o.Status(), c.m.o.Version)
+	if c.m.o.Proofs != nil {
+		e.proofs(c.m.o.Proofs())
+	}
 	r, decided, ok := c.m.read()
 	e.gauge("dockwall_kernel_read", "Whether the kernel's rules and counters could be read for this scrape: 1, or 0.", flag(ok))
 	if ok {
@@ -66,6 +71,17 @@ func (e emitter) status(s reconcile.Status, version string) {
 	e.gauge("dockwall_docker_connected", "1 where Docker answers.", flag(s.Docker.Connected))
 	if !s.AppliedAt.IsZero() {
 		e.gauge("dockwall_applied_timestamp_seconds", "When the kernel was last made or found to be as wanted.", float64(s.AppliedAt.UnixMilli())/1000)
+	}
+}
+
+func (e emitter) proofs(all []netinfo.Proof) {
+	for _, p := range all {
+		listener := netip.AddrPortFrom(p.Addr, p.Port).String()
+		e.gauge("dockwall_docker_api_protected", "1 where a port of Docker's API is proven to answer only clients with a certificate, or 0.",
+			flag(p.State == netinfo.ProofProtected), "listener", listener)
+		if !p.NotAfter.IsZero() {
+			e.gauge("dockwall_tls_expires_timestamp_seconds", "When the certificate that dockerd shows ends.", float64(p.NotAfter.Unix()), "listener", listener)
+		}
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"dockwall/agent/reconcile"
+	"dockwall/netinfo"
 	"dockwall/rules/plan"
 )
 
@@ -23,6 +24,8 @@ type Options struct {
 	Status func() reconcile.Status
 	// Read looks at the kernel. It is called at scrapes, one at a time.
 	Read func(context.Context) (Reading, error)
+	// Proofs returns what probes showed of Docker's API; nil: there are none.
+	Proofs func() []netinfo.Proof
 	// Version is the build's.
 	Version string
 	Now     func() time.Time

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"regexp"
 	"slices"
 	"strings"
@@ -22,6 +23,7 @@ import (
 	"go.uber.org/goleak"
 
 	"dockwall/agent/reconcile"
+	"dockwall/netinfo"
 	"dockwall/rules"
 	"dockwall/rules/backend"
 	"dockwall/rules/plan"
@@ -49,6 +51,10 @@ func newWorld() (*world, *Metrics) {
 	}}
 	return w, New(Options{Log: hclog.NewNullLogger(), Version: "v1.2.3", Now: func() time.Time { return w.now },
 		Read: func(context.Context) (Reading, error) { w.reads++; return w.reading, w.err },
+		Proofs: func() []netinfo.Proof {
+			return []netinfo.Proof{{Addr: netip.IPv6Unspecified(), Port: 2376, State: netinfo.ProofProtected, NotAfter: w.now.AddDate(1, 0, 0)},
+				{Addr: netip.IPv6Unspecified(), Port: 2375, State: netinfo.ProofPlain}}
+		},
 		Status: func() reconcile.Status {
 			return reconcile.Status{State: reconcile.Degraded, Generation: 7, Containers: 5, AppliedAt: w.now,
 				Reasons: []reconcile.Reason{{Code: "docker_away"}, {Code: "config"}, {Code: "config"}}, Config: reconcile.ConfigStatus{Error: "bad"}}
@@ -95,6 +101,7 @@ func TestNamesStay(t *testing.T) {
 		"dockwall_containers gauge",
 		"dockwall_degraded_reason gauge",
 		"dockwall_denied_total counter",
+		"dockwall_docker_api_protected gauge",
 		"dockwall_docker_connected gauge",
 		"dockwall_event_latency_seconds histogram",
 		"dockwall_generation gauge",
@@ -107,6 +114,7 @@ func TestNamesStay(t *testing.T) {
 		"dockwall_set_entries gauge",
 		"dockwall_sets gauge",
 		"dockwall_state gauge",
+		"dockwall_tls_expires_timestamp_seconds gauge",
 	}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("-want +got:\n%s", d)

@@ -37,8 +37,13 @@ func (w *writer) dockerAPI(api API) {
 		for _, a := range clients {
 			w.line("    %s,%s", quote(a.String()), comment(w.holder(a)))
 		}
-		w.line("  ]\n}\n")
+		w.line("  ]\n  # Only ports that are proven to ask for a client's certificate.\n  require_tls = true\n}\n")
 		w.draft.API = clients
+		for _, port := range ports {
+			if !w.s.Proven(port) {
+				w.note("%d/tcp of Docker's API stays closed to these clients until dockerd asks for their certificates: agentctl tls makes them; require_tls = false opens the port without", port)
+			}
+		}
 		w.note("docker_api allows the clients that are connected now (%d); a client that connects only from time to time is missing", len(clients))
 		return
 	case api.Known:
@@ -48,7 +53,7 @@ func (w *writer) dockerAPI(api API) {
 		w.line("# dockerd listens on %s; a snapshot does not list its clients.", portList(ports))
 		w.note("Docker's API on %s is closed to every client except this host: a snapshot does not list its clients", portList(ports))
 	}
-	w.line("#\n# docker_api {\n#   from = [\"198.51.100.7\"]\n# }\n")
+	w.line("#\n# docker_api {\n#   from = [\"198.51.100.7\"]\n#   require_tls = true\n# }\n")
 }
 
 // apiClients are the clients that need the block. This host does not: it may always connect.

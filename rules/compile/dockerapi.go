@@ -51,11 +51,39 @@ func (b *builder) apiRanges() []policy.Ports {
 func (b *builder) api() {
 	c := b.chain(chainAPI)
 	if a := b.p.DockerAPI; a != nil {
-		for _, src := range b.sources(a.From, a.Except, a.Via, a.Origin) {
-			c.add(b.ret(a.Origin, src...))
+		for _, port := range b.apiOpen(a) {
+			for _, src := range b.sources(a.From, a.Except, a.Via, a.Origin) {
+				c.add(b.ret(a.Origin, concat(port, src)...))
+			}
 		}
 	}
 	c.deny(b.apiOrigin())
+}
+
+// apiOpen returns the ports that the block opens, each as the matches of a rule; none
+// of these match every port.
+func (b *builder) apiOpen(a *policy.DockerAPI) [][]rules.Match {
+	if !a.RequireTLS {
+		return [][]rules.Match{{}}
+	}
+	var open [][]rules.Match
+	for _, port := range provenPorts(b.s, b.apiRanges()) {
+		open = append(open, []rules.Match{rules.Proto{Proto: netinfo.TCP}, rules.DestPort{Lo: port, Hi: port}})
+	}
+	return open
+}
+
+// provenPorts returns the ports in the ranges that are proven to ask for a client's
+// certificate, sorted.
+func provenPorts(s netinfo.Snapshot, in []policy.Ports) []uint16 {
+	var ports []uint16
+	for _, p := range s.Proofs {
+		if within(in, netinfo.TCP, p.Port) && s.Proven(p.Port) {
+			ports = append(ports, p.Port)
+		}
+	}
+	slices.Sort(ports)
+	return slices.Compact(ports)
 }
 
 func (b *builder) apiOrigin() rules.Origin {

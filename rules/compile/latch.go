@@ -23,7 +23,9 @@ func Latch(p policy.Policy, s netinfo.Snapshot) rules.Latch {
 		for _, r := range b.apiRanges() {
 			l.Ports = append(l.Ports, rules.PortRange{Lo: r.Lo, Hi: r.Hi})
 		}
-		l.From = from
+		if a := p.DockerAPI; a == nil || !a.RequireTLS || len(provenPorts(s, b.apiRanges())) > 0 {
+			l.From = from
+		}
 	}
 	return l
 }

@@ -17,7 +17,7 @@ type Problem = finding.Finding
 // findProblems compares the policy with the host. What the engine would have
 // to tell is not asked while it has told nothing.
 func findProblems(p policy.Policy, s netinfo.Snapshot, t topology) []Problem {
-	ps := nicProblems(p, s)
+	ps := append(nicProblems(p, s), proofProblems(p, s)...)
 	for _, l := range s.Links {
 		if p, odd := unmatchable(l); odd {
 			ps = append(ps, p)

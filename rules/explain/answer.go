@@ -3,6 +3,7 @@ package explain
 import (
 	"dockwall/netinfo"
 	"dockwall/rules"
+	"dockwall/rules/policy"
 )
 
 // The verdicts: what happens to the packet, not how it is refused.
@@ -20,6 +21,9 @@ type Answer struct {
 	// judge it.
 	Policy   rules.Subject `json:"policy"`
 	Position string        `json:"position"`
+	// Code names the reason where there is one besides the policy:
+	// docker_api_no_tls, or empty.
+	Code string `json:"code,omitempty"`
 	// Meaning is the answer in a sentence.
 	Meaning string `json:"meaning"`
 	// Agreed reports whether every way has the same verdict; if not, the verdict is
@@ -48,6 +52,9 @@ func (r *Answer) conclude(s netinfo.Snapshot) {
 		}
 	}
 	r.Verdict, r.Policy, r.Position = by.Verdict, by.Policy, by.Position
+	if by.Verdict == Deny && by.class == policy.ClassNoTLS {
+		r.Code = string(by.class)
+	}
 	r.Meaning = by.sentence(s, r.places(by))
 }
 

@@ -41,7 +41,7 @@ func (r *Answer) places(by *Way) string {
 // sentence is the answer in words.
 func (w *Way) sentence(s netinfo.Snapshot, places string) string {
 	may := map[string]string{Allow: "may reach", Deny: "may not reach", Unknown: "may or may not reach"}[w.Verdict]
-	return fmt.Sprintf("%s%s %s %s%s.", w.subject(s), places, may, w.object(s), w.reason())
+	return fmt.Sprintf("%s%s %s %s%s.", w.subject(s), places, may, w.object(s), w.reason(s))
 }
 
 func (w *Way) subject(s netinfo.Snapshot) string {
@@ -105,7 +105,7 @@ func publishers(s netinfo.Snapshot, q policy.Question) []string {
 }
 
 // reason is why, as a clause; empty where the block's name says it.
-func (w *Way) reason() string {
+func (w *Way) reason(s netinfo.Snapshot) string {
 	kind := w.Policy.Kind
 	deny := w.Verdict == Deny
 	switch {
@@ -115,6 +115,8 @@ func (w *Way) reason() string {
 		return unjudged(w.class)
 	case kind == rules.KindBlock:
 		return ": " + w.Policy.String() + " stops it before everything else"
+	case deny && w.class == policy.ClassNoTLS:
+		return ": docker_api allows it, but require_tls is set and the port is not proven to ask for a client's certificate" + unprovenBecause(s, w.Question.Port)
 	case kind == rules.KindDockerAPI && deny:
 		return ": it is a port of the Docker API, which is closed to all whom docker_api does not let in"
 	case kind == rules.KindDockerAPI:
@@ -129,6 +131,16 @@ func (w *Way) reason() string {
 		return ": " + w.Policy.String() + " allows it"
 	}
 	return refused(w.Policy)
+}
+
+// unprovenBecause is what the probes of a port of Docker's API showed, as a clause.
+func unprovenBecause(s netinfo.Snapshot, port uint16) string {
+	for _, p := range s.Proofs {
+		if p.Port == port && p.State != netinfo.ProofProtected && !p.Addr.IsLoopback() {
+			return ": " + p.Reason
+		}
+	}
+	return ": dockerd does not listen there"
 }
 
 // refused says what a framing rule is for.

@@ -32,6 +32,12 @@ const (
 	NotReported          Code = "not_reported"
 	NoFrames             Code = "no_frames"
 	NoLatch              Code = "no_latch"
+	NoTLS                Code = "docker_api_no_tls"
+	APIOpen              Code = "docker_api_open"
+	APIPlain             Code = "docker_api_plain"
+	TLSExpiry            Code = "tls_expiry"
+	TLSName              Code = "tls_name"
+	TLSWeakKey           Code = "tls_weak_key"
 )
 
 // Kinds returns the table: first the reasons, then the warnings.
@@ -116,5 +122,23 @@ func warnings() []Kind {
 		{Code: NoLatch, Severity: Medium, Effect: Warns,
 			Means: "if another program flushes every table, published ports are open until the rules are restored",
 			Fix:   "use Linux 5.12 or later with nf_tables and the module xt_CLASSIFY"},
+		{Code: NoTLS, Severity: Medium, Effect: Warns,
+			Means: "docker_api has require_tls, and a port of Docker's API is not proven to ask for a client's certificate; it is closed to every client except this host",
+			Fix:   "agentctl tls verify says what the port answers; start dockerd with --tlsverify (agentctl tls server)"},
+		{Code: APIOpen, Severity: Medium, Effect: Warns,
+			Means: "clients that docker_api allows need no certificate to reach Docker's API, and whoever reaches it is root on this host",
+			Fix:   "start dockerd with --tlsverify and write require_tls = true in docker_api"},
+		{Code: APIPlain, Severity: Medium, Effect: Warns,
+			Means: "dockerd answers on a TCP port without TLS; docker_api does not open the port, but every process of this host is root there",
+			Fix:   "remove dockerd's -H tcp option, or start dockerd with --tlsverify"},
+		{Code: TLSExpiry, Severity: Medium, Effect: Warns,
+			Means: "the certificate of Docker's API ends within 30 days, or has ended; with require_tls the port is closed from then on",
+			Fix:   "agentctl tls renew, then restart docker"},
+		{Code: TLSName, Severity: Low, Effect: Warns,
+			Means: "the certificate of Docker's API is not valid for an address of this host; clients that dial the address refuse it",
+			Fix:   "agentctl tls server --force, then restart docker"},
+		{Code: TLSWeakKey, Severity: Medium, Effect: Warns,
+			Means: "the key or the signature of the certificate of Docker's API is weak",
+			Fix:   "agentctl tls server --force makes a new key; then restart docker"},
 	}
 }

@@ -245,5 +245,24 @@ func (e eval) dockerAPI() Answer {
 		return framed(false, rules.KindDockerAPI, ClassDockerAPI)
 	}
 	allow := within(b.From, b.Except, e.q.Source) && byNIC(e.s, b.Via, e.q.NIC)
+	if allow && b.RequireTLS && !asksForCertificate(e.s, e.q.Port) {
+		return answer(false, rules.KindDockerAPI, "", b.Origin, ClassNoTLS)
+	}
 	return answer(allow, rules.KindDockerAPI, "", b.Origin, ClassDockerAPI)
+}
+
+// asksForCertificate reports whether the probes of all sockets on the port, of which
+// there has to be one, showed that only clients with a certificate are answered.
+func asksForCertificate(s netinfo.Snapshot, port uint16) bool {
+	asks, others := 0, 0
+	for _, p := range s.Proofs {
+		switch {
+		case p.Port != port || p.Addr.IsLoopback():
+		case p.State == netinfo.ProofProtected:
+			asks++
+		default:
+			others++
+		}
+	}
+	return asks > 0 && others == 0
 }

@@ -139,6 +139,9 @@ const (
 	ClassDirect    Class = "direct"    // to a container's address, past its ports
 	ClassHostNet   Class = "host_network"
 	ClassDockerAPI Class = "docker_api"
+	// ClassNoTLS: docker_api allows it, but the port is not proven to ask for a
+	// client's certificate.
+	ClassNoTLS     Class = "docker_api_no_tls"
 	ClassBetween   Class = "between"
 	ClassEgress    Class = "egress"
 	ClassHost      Class = "host"     // container to the host's own services

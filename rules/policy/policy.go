@@ -175,7 +175,9 @@ type DockerAPI struct {
 	From   AddressList
 	Except AddressList
 	Via    []*Interfaces
-	Origin rules.Origin
+	// RequireTLS: only ports that are proven to ask for a client's certificate.
+	RequireTLS bool
+	Origin     rules.Origin
 }
 
 // Block is a block block.

@@ -33,7 +33,7 @@ func newAPIHost(t *testing.T, engine string) apiHost {
 	}
 	h := apiHost{lab.New(t, lab.Options{Engine: engine, NoDocker: true}), t, ""}
 	h.dir = filepath.Join(h.Dir(), "tls")
-	h.WriteConfig("")
+	h.WriteConfig("# no policy\n")
 	h.tls(0, "init", "--no-passphrase")
 	h.tls(0, "server")
 	for _, name := range []string{"alice", "bob"} {

@@ -151,7 +151,7 @@ func (c *census) check(t *testing.T) {
 	if c.total < 250 || c.passed < c.total/10 || c.total-c.passed < c.total/10 || c.inlined == 0 || c.unguarded == 0 {
 		t.Error("too little of one kind to mean anything")
 	}
-	for _, k := range []policy.Class{policy.ClassPublished, policy.ClassDirect, policy.ClassDockerAPI, policy.ClassBetween,
+	for _, k := range []policy.Class{policy.ClassPublished, policy.ClassDirect, policy.ClassDockerAPI, policy.ClassNoTLS, policy.ClassBetween,
 		policy.ClassEgress, policy.ClassHost, policy.ClassService, policy.ClassTransit} {
 		if c.classes[k] == 0 {
 			t.Errorf("nothing was judged as %q", k)

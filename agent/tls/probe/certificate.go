@@ -10,6 +10,7 @@ import (
 	"time"
 
 	certs "dockwall/agent/tls"
+	"dockwall/rules/finding"
 )
 
 // Certificate is the one that the server showed.
@@ -28,10 +29,10 @@ type Code string
 // The codes.
 const (
 	CodeExpired  Code = "tls_expired"
-	CodeExpiring Code = "tls_expiry"
-	CodeName     Code = "tls_name"
+	CodeExpiring      = Code(finding.TLSExpiry)
+	CodeName          = Code(finding.TLSName)
 	CodeChain    Code = "tls_chain"
-	CodeWeak     Code = "tls_weak_key"
+	CodeWeak          = Code(finding.TLSWeakKey)
 )
 
 // Problem is what is wrong with the server's certificate.

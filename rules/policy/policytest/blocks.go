@@ -33,6 +33,7 @@ func (d *document) policies() {
 	}
 	if rapid.Bool().Draw(d.t, "docker_api") {
 		api := &policy.DockerAPI{From: d.addresses(), Except: d.except(), Via: d.via(), Origin: d.origin("docker_api", "")}
+		api.RequireTLS = rapid.Bool().Draw(d.t, "require_tls")
 		d.p.DockerAPI = api
 	}
 	d.blocks()

@@ -25,6 +25,7 @@ func Snapshot(t *rapid.T) netinfo.Snapshot {
 		netinfo.Network{ID: "vlan", Name: "vlan", Driver: "macvlan", Subnets: prefixes("198.18.0.0/24")})
 	s.Containers = containers(t, &s)
 	s.Listeners = listeners(t)
+	s.Proofs = proofs(t)
 	addRoutes(t, &s)
 	s.Normalize()
 	return s
@@ -171,6 +172,21 @@ func listeners(t *rapid.T) []netinfo.Listener {
 			Container: seldom(t, "in a container")})
 	}
 	return ls
+}
+
+// proofs of dockerd's port and the two well-known ones, where it may also listen
+// twice; some are of ports on which nothing listens any more.
+func proofs(t *rapid.T) []netinfo.Proof {
+	var ps []netinfo.Proof
+	for _, port := range []uint16{2375, 2376, 4243} {
+		for _, addr := range []netip.Addr{netip.IPv6Unspecified(), netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("127.0.0.1")} {
+			if rapid.Bool().Draw(t, "asked") {
+				ps = append(ps, netinfo.Proof{Addr: addr, Port: port, State: pick(t, "proof", []netinfo.ProofState{
+					netinfo.ProofProtected, netinfo.ProofProtected, netinfo.ProofPlain, netinfo.ProofOpen, netinfo.ProofNone})})
+			}
+		}
+	}
+	return ps
 }
 
 func prefixes(list ...string) []netip.Prefix {

@@ -72,6 +72,7 @@ docker_api {
   from   = [addresses.ops]
   except = ["198.51.100.8"]
   via    = [interfaces.lan]
+  require_tls = true
 }
 block "abusers" {
   from = [addresses.blocklist]
