@@ -52,13 +52,14 @@ type (
 		Text string `json:"text"`
 	}
 	sarifResult struct {
-		RuleID       string            `json:"ruleId"`
-		RuleIndex    int               `json:"ruleIndex"`
-		Kind         string            `json:"kind"`
-		Level        string            `json:"level"`
-		Message      sarifText         `json:"message"`
-		Locations    []sarifLocation   `json:"locations"`
-		Fingerprints map[string]string `json:"partialFingerprints"`
+		RuleID       string             `json:"ruleId"`
+		RuleIndex    int                `json:"ruleIndex"`
+		Kind         string             `json:"kind"`
+		Level        string             `json:"level"`
+		Message      sarifText          `json:"message"`
+		Locations    []sarifLocation    `json:"locations"`
+		Suppressions []sarifSuppression `json:"suppressions,omitempty"`
+		Fingerprints map[string]string  `json:"partialFingerprints"`
 	}
 	sarifLocation struct {
 		LogicalLocations []sarifLogical `json:"logicalLocations"`
@@ -66,6 +67,10 @@ type (
 	sarifLogical struct {
 		FullyQualifiedName string `json:"fullyQualifiedName"`
 		Kind               string `json:"kind"`
+	}
+	sarifSuppression struct {
+		Kind          string `json:"kind"`
+		Justification string `json:"justification"`
 	}
 )
 
@@ -115,6 +120,9 @@ func sarifResultOf(f rules.Finding, index int) sarifResult {
 		Fingerprints: map[string]string{"checkAndSubject/v1": f.ID + " " + f.Subject.String()}}
 	if r.Kind == "fail" { // the standard allows a level for failures only
 		r.Level = sarifLevel(f.Severity)
+	}
+	if f.Waiver != nil {
+		r.Suppressions = []sarifSuppression{{"external", f.Waiver.Reason}}
 	}
 	return r
 }

@@ -139,6 +139,9 @@ func (t *page) line(l line) {
 		word = t.paint("33", fmt.Sprintf("%-7s", word))
 	}
 	t.printf("  %s %s  %s%s", word, l.ID, l.subject(), clean(l.Detail))
+	if l.Waiver != nil {
+		t.printf(" %s accepted by %s: %s", t.paint("2", "=>"), clean(l.Waiver.Position), clean(l.Waiver.Reason))
+	}
 	if l.Fix != "" && l.State == rules.Fail {
 		t.printf(" %s %s", t.paint("2", "=>"), clean(l.Fix))
 	}

@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"dockwall/agent/audit"
 	"dockwall/agent/config"
+	"dockwall/netinfo"
 	"dockwall/netinfo/inventory"
 	checks "dockwall/rules/audit"
 	"dockwall/rules/finding"
@@ -39,7 +41,8 @@ daemon nor agent.hcl; without root, much is unknown.
 
 Each line names the severity, the check, what decided and what to do. A check
 whose facts cannot be read is unknown, never passed. A note is for a person: no
-program can decide it. --explain ID says more about a check. No value of a secret
+program can decide it. A skip block of agent.hcl accepts a failure, with a reason:
+it is waived then. --explain ID says more about a check. No value of a secret
 is printed.
 
 Checks have IDs of their own. The numbers of the CIS Docker Benchmark, 1.6 and
@@ -52,7 +55,7 @@ could not be decided, or trouble.`,
 	cmd.Flags().StringSliceVar(&f.only, "only", nil, "judge these checks alone, by their `ID`s")
 	cmd.Flags().StringVar(&f.container, "container", "", "judge the container with this `name` alone")
 	cmd.Flags().StringVar(&f.format, "format", "text", "text, json, sarif (2.1.0) or junit")
-	cmd.Flags().StringVar(&f.failOn, "fail-on", "medium", "the `severity` from which a failure counts: low, medium or high")
+	cmd.Flags().StringVar(&f.failOn, "fail-on", "", "the `severity` from which a failure counts: low, medium or high (default: what the file says, or medium)")
 	cmd.Flags().StringVar(&f.explain, "explain", "", "say what the check with this `ID` is about")
 	cmd.Flags().StringVar(&f.docker, "docker", "", "where Docker listens (default: what the file says, or unix:///var/run/docker.sock)")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -74,7 +77,7 @@ func (f *auditFlags) check() error {
 	if !slices.Contains([]string{"text", "json", "sarif", "junit"}, f.format) {
 		return fmt.Errorf("--format is %q; it has to be text, json, sarif or junit", f.format)
 	}
-	if !slices.Contains([]string{"low", "medium", "high"}, f.failOn) {
+	if f.failOn != "" && !slices.Contains([]string{"low", "medium", "high"}, f.failOn) {
 		return fmt.Errorf("--fail-on is %q; it has to be low, medium or high", f.failOn)
 	}
 	for _, id := range f.only {
@@ -109,8 +112,47 @@ func (a *app) audit(ctx context.Context, f auditFlags) (result, error) {
 	if a.env.EUID != 0 {
 		a.note("without root, much cannot be read")
 	}
-	r := checks.Judge(&in, checks.Settings{Only: f.only, Container: f.container, Isolated: a.isolation()})
+	doc, _ := config.Load(a.config)
+	if f.failOn == "" {
+		f.failOn = failOn(doc)
+	}
+	r := checks.Judge(&in, a.auditSettings(doc, f))
 	return &auditResult{Findings: r.Findings, report: r, flags: f, version: a.env.Version}, nil
+}
+
+// failOn is what the file says; a file with errors, or none, says the default.
+func failOn(doc *config.Document) string {
+	if doc == nil {
+		return string(finding.Medium)
+	}
+	return doc.Audit.FailOn
+}
+
+// auditSettings are what the operator's file says to the audit, if there is a file
+// without errors.
+func (a *app) auditSettings(doc *config.Document, f auditFlags) checks.Settings {
+	s := checks.Settings{Only: f.only, Container: f.container, Today: a.env.Now().Format(time.DateOnly)}
+	if doc == nil {
+		return s
+	}
+	s.Isolated, s.Registries = isolation(doc.Policy), doc.Audit.Registries
+	for _, k := range doc.Audit.Skips {
+		skip := checks.Skip{ID: k.ID, Reason: k.Reason, Until: k.Until, Position: fmt.Sprintf("%s:%d", k.Origin.File, k.Origin.Line)}
+		if len(k.Of) > 0 {
+			skip.Of = func(c *inventory.Container) bool { return selected(k.Of, c) }
+		}
+		s.Skips = append(s.Skips, skip)
+	}
+	return s
+}
+
+// selected reports whether a containers block selects the container. One that names
+// networks selects those on one of them.
+func selected(selectors []*policy.Selector, c *inventory.Container) bool {
+	return slices.ContainsFunc(selectors, func(s *policy.Selector) bool {
+		return s.Match(netinfo.Container{ID: c.ID, Name: c.Name, Image: c.Image, Labels: c.Labels}) &&
+			(len(s.Networks) == 0 || slices.ContainsFunc(c.Networks, s.OnNetwork))
+	})
 }
 
 // has reports whether one of the containers has this name or ID.
@@ -118,14 +160,9 @@ func has(all []inventory.Container, name string) bool {
 	return slices.ContainsFunc(all, func(c inventory.Container) bool { return checks.Named(&c, name) })
 }
 
-// isolation reports, by the operator's file, whether connections between containers of
-// a network are denied; nil if there is no file without errors.
-func (a *app) isolation() func(network string) bool {
-	doc, _ := config.Load(a.config)
-	if doc == nil {
-		return nil
-	}
-	p := doc.Policy
+// isolation reports whether the policy denies connections between containers of a
+// network.
+func isolation(p policy.Policy) func(network string) bool {
 	return func(network string) bool {
 		action := p.Defaults.Between
 		for _, n := range p.Networks {

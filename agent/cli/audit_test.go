@@ -88,3 +88,41 @@ func TestAuditReadsThePolicy(t *testing.T) {
 		c.mustRun(t, code, "audit", "--config", file, "--only", "network.between-containers")
 	}
 }
+
+// The audit block of the operator's file counts, and a flag beats it.
+func TestAuditBlock(t *testing.T) {
+	c := newCommand(newMachine())
+	audited(c)
+	file := filepath.Join(t.TempDir(), "agent.hcl")
+	text := `containers "bad" {
+  names = ["b*"]
+}
+audit {
+  fail_on    = "high"
+  registries = ["registry.example.com"]
+  skip "container.privileged" {
+    of     = [containers.bad]
+    reason = "it builds images"
+  }
+  skip "container.secret" {
+    reason = "of yesterday"
+    until  = "2020-01-01"
+  }
+}
+`
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c.mustRun(t, 0, "audit", "--config", file, "--only", "container.privileged")
+	if out := c.stdout.String(); !strings.Contains(out, "waived") || !strings.Contains(out, "it builds images") || !strings.Contains(out, "agent.hcl:7") {
+		t.Errorf("audit says\n%s", out)
+	}
+	c.mustRun(t, 0, "audit", "--config", file, "--only", "container.secret,audit.waiver-expired")
+	c.mustRun(t, 1, "audit", "--config", file, "--only", "container.secret", "--fail-on", "medium")
+	c.mustRun(t, 1, "audit", "--config", file, "--only", "audit.waiver-expired", "--fail-on", "medium")
+	c.mustRun(t, 1, "audit", "--config", file, "--only", "container.registry", "--fail-on", "medium")
+	c.mustRun(t, 0, "audit", "--config", file, "--only", "container.privileged", "--format", "sarif")
+	if out := c.stdout.String(); !strings.Contains(out, `"justification": "it builds images"`) {
+		t.Errorf("SARIF is\n%s", out)
+	}
+}

@@ -22,6 +22,7 @@ const dropIns = "agent.d"
 type Document struct {
 	Settings Settings
 	Policy   policy.Policy
+	Audit    Audit
 	// Files is every file and folder that was read or looked for, for Watch:
 	// agent.hcl, agent.d, the files in it, and the addresses files.
 	Files []string
@@ -49,7 +50,7 @@ func load(path string, r *Reader) (*Document, []string, Diagnostics) {
 	d := &decoder{
 		reader:       r,
 		dir:          filepath.Dir(path),
-		doc:          &Document{Settings: defaultSettings(path), Policy: policy.Policy{Defaults: defaultDefaults()}},
+		doc:          &Document{Settings: defaultSettings(path), Audit: Audit{FailOn: "medium"}, Policy: policy.Policy{Defaults: defaultDefaults()}},
 		sources:      map[string]*source{},
 		addressesBy:  map[string]*policy.Addresses{},
 		interfacesBy: map[string]*policy.Interfaces{},

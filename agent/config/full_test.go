@@ -87,6 +87,8 @@ func TestFull(t *testing.T) {
 			Control: ControlSettings{Socket: "/run/other.sock", Metrics: "[::1]:9323"},
 			Firewall: FirewallSettings{Backend: "iptables-legacy", Sets: "inline", DenyWith: "reject", Resync: 5 * time.Minute,
 				OnStop: "remove"}},
+		Audit: Audit{FailOn: "high", Registries: []string{"registry.example.com:5000"}, Skips: []Skip{{ID: "container.host-network",
+			Of: []*policy.Selector{fullPolicy().Containers[1]}, Reason: "VRRP on the NIC", Until: "2027-06-30", Origin: rules.Origin{File: "agent.hcl", Line: 83}}}},
 		Policy: fullPolicy(),
 		Files: []string{"testdata/full/agent.hcl", "testdata/full/agent.d", "testdata/full/agent.d/db.hcl",
 			"testdata/full/office.cidr"},
@@ -113,6 +115,9 @@ func TestDefaults(t *testing.T) {
 		Firewall: FirewallSettings{"auto", "auto", "drop", true, 30 * time.Second, "keep"}}
 	if diff := cmp.Diff(wantSettings, doc.Settings); diff != "" {
 		t.Errorf("settings: -want +got:\n%s", diff)
+	}
+	if diff := cmp.Diff(Audit{FailOn: "medium"}, doc.Audit); diff != "" {
+		t.Errorf("audit: -want +got:\n%s", diff)
 	}
 	wantPolicy := policy.Policy{DenyWith: policy.DenyDrop, LogDenied: true, Defaults: policy.Defaults{
 		Published: policy.Deny, Between: policy.Allow, Egress: policy.Allow, Host: policy.Allow, Origin: rules.Origin{Subject: rules.Subject{Kind: "defaults"}}}}

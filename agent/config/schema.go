@@ -13,6 +13,7 @@ const (
 	unlabelled labelling = iota // docker_api { }
 	named                       // published "shop" { }, an identifier
 	networked                   // network "shop_back" { }, a Docker network's name
+	checkID                     // skip "container.privileged" { }, a check of the audit
 )
 
 // kind is one type of top-level block.
@@ -59,6 +60,7 @@ func settingKinds() []kind {
 		{"docker", unlabelled, plain("host"), (*decoder).docker},
 		{"control", unlabelled, plain("socket", "metrics"), (*decoder).control},
 		{"firewall", unlabelled, plain("backend", "sets", "deny_with", "log_denied", "resync", "on_stop"), (*decoder).firewall},
+		{"audit", unlabelled, []attribute{{name: "fail_on"}, {name: "registries", empty: "For any registry, leave it out."}}, (*decoder).audit},
 	}
 }
 

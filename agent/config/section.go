@@ -109,8 +109,11 @@ func (s *section) checkLabels() {
 }
 
 func checkName(name string, l labelling) *problem {
-	if l == networked {
+	switch l {
+	case networked:
 		return checkNetworkName(name)
+	case checkID:
+		return checkCheckID(name)
 	}
 	switch {
 	case len(name) > maxName:
@@ -162,7 +165,9 @@ func (s *section) checkAttributes() {
 		}
 	}
 	for _, b := range s.hcl.Body.Blocks {
-		s.fail(b.TypeRange, s.nestedBlock(b.Type))
+		if !s.kind.nested(b.Type) {
+			s.fail(b.TypeRange, s.nestedBlock(b.Type))
+		}
 	}
 	for _, a := range s.kind.attrs {
 		if a.needed != "" && s.hcl.Body.Attributes[a.name] == nil {

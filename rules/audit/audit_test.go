@@ -57,7 +57,7 @@ func TestBasePasses(t *testing.T) {
 // Nothing that was read is never a pass, nor a failure.
 func TestNothingRead(t *testing.T) {
 	for _, f := range Judge(&inventory.Inventory{}, Settings{}).Findings {
-		if f.State != Unknown && f.State != Note {
+		if f.State != Unknown && f.State != Note && !strings.HasPrefix(f.ID, "audit.") { // without a skip block, there is nothing to read
 			t.Errorf("%s: %s, %s", f.ID, f.State, f.Detail)
 		}
 	}

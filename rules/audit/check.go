@@ -91,7 +91,7 @@ type Check struct {
 // Checks returns every check, in the order of the report.
 func Checks() []Check {
 	return slices.Concat(kernelChecks(), hostChecks(), fileChecks(), ruleChecks(), networkChecks(), imageChecks(),
-		rightsChecks(), namespaceChecks(), mountChecks(), limitChecks(), portChecks(), originChecks(), processChecks(), daemonChecks(), swarmChecks(), notes())
+		rightsChecks(), namespaceChecks(), mountChecks(), limitChecks(), portChecks(), originChecks(), processChecks(), daemonChecks(), swarmChecks(), waiverChecks(), notes())
 }
 
 // Find returns the check with the ID.

@@ -20,6 +20,9 @@ type Settings struct {
 	// Isolated reports whether the policy denies connections between containers of the
 	// network; nil: there is no policy.
 	Isolated func(network string) bool
+	// Skips are the failures that are accepted. Today is the day, 2026-11-30.
+	Skips []Skip
+	Today string
 }
 
 // facts are what checks judge.
@@ -30,6 +33,8 @@ type facts struct {
 	byID map[string]*inventory.Container
 	// inUse are the IDs of images that a container uses.
 	inUse map[string]bool
+	// unused are the skips that no finding matched, after all others were judged.
+	unused []Skip
 }
 
 func newFacts(in *inventory.Inventory, s Settings) *facts {
@@ -72,6 +77,8 @@ type Finding struct {
 	Detail string `json:"detail"`
 	// Fix is what to do, of one that failed or is unknown.
 	Fix string `json:"fix,omitempty"`
+	// Waiver is the skip block that accepts it, of one that is waived.
+	Waiver *Skip `json:"waiver,omitempty"`
 	// Static: it is a note that says the same on every host.
 	Static bool `json:"-"`
 }
@@ -87,14 +94,21 @@ func Judge(in *inventory.Inventory, s Settings) Report {
 	f := newFacts(in, s)
 	var r Report
 	for _, c := range Checks() {
-		if len(s.Only) > 0 && !slices.Contains(s.Only, c.ID) {
-			continue
+		// Which skips matched is known when all others were judged.
+		if f.wanted(c.ID) && c.ID != unusedWaiver {
+			r.Findings = append(r.Findings, c.judge(f)...)
 		}
+	}
+	f.unused = f.waive(r.Findings)
+	if c, ok := Find(unusedWaiver); ok && f.wanted(c.ID) {
 		r.Findings = append(r.Findings, c.judge(f)...)
 	}
 	r.sort()
 	return r
 }
+
+// wanted reports whether the check is to be judged.
+func (f *facts) wanted(id string) bool { return len(f.Only) == 0 || slices.Contains(f.Only, id) }
 
 func (c *Check) judge(f *facts) []Finding {
 	switch {

@@ -67,7 +67,7 @@ func newHost(t *testing.T) *host {
 	h.Docker("network", "connect", "shop_back", "app")
 	h.RunContainer(lab.Spec{Name: "db", Network: "shop_back", Publish: []string{"5432:5432"}, Listen: "tcp:5432", Args: service("db")})
 	h.RunContainer(lab.Spec{Name: "admin", Network: "shop_back", Publish: []string{"9000:9000"}, Listen: "tcp:9000"})
-	h.WriteConfig("")
+	h.WriteConfig("# no policy\n")
 	h.Agentctl("version") // builds it
 	tool := fmt.Sprintf("#!/bin/sh\nexec %q \"$@\" --config %q\n", repository(t, ".cache/lab/agentctl"), h.ConfigPath())
 	if err := os.WriteFile(filepath.Join(h.Dir(), "bin", "agentctl"), []byte(tool), 0o755); err != nil {
@@ -91,7 +91,7 @@ func TestManual(t *testing.T) {
 	for _, page := range pages(t) {
 		h.stop()
 		h.run(command{text: "agentctl remove"})
-		h.WriteConfig("")
+		h.WriteConfig("# no policy\n")
 		if filepath.Base(page) != "install.md" { // which comes to starting it
 			h.start()
 		}

@@ -78,3 +78,12 @@ block "abusers" {
   from = [addresses.blocklist]
   to   = [addresses.blocklist]
 }
+audit {
+  fail_on    = "high"
+  registries = ["registry.example.com:5000"]
+  skip "container.host-network" {
+    of     = [containers.web]
+    reason = "VRRP on the NIC"
+    until  = "2027-06-30"
+  }
+}
