@@ -22,7 +22,7 @@ func watchKernel(ctx context.Context, l *reconcile.Loop, k *kernel.Kernel, c *fa
 		if p.Table == "nat" {
 			c.Look()
 		}
-		return kernel.Watched(p)
+		return k.Watched(p)
 	}
 	err := hostnet.Generations(ctx, relevant, func(g hostnet.Generation) {
 		switch {

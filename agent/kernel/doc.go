@@ -17,6 +17,6 @@
 //     through netlink, and dockwall's jumps in it are placed so. No rule of another program
 //     is written or deleted: rules are deleted by handle, after they were read.
 //
-// Thread safety: a Kernel, a Frames, a Latch and a Barrier may be used by one goroutine at a time; Own by
+// Thread safety: a Kernel, a Frames, a Latch and a Barrier may be used by one goroutine at a time; Own and Watched by
 // any.
 package kernel

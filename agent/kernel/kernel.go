@@ -25,6 +25,8 @@ type Kernel struct {
 	log      hclog.Logger
 	timeout  time.Duration
 	children children
+	// leading are the chains that stand before dockwall's rules.
+	leading leading
 	// sockets are the netlink sockets that transactions are sent by.
 	sockets children
 	// proc is where /proc is mounted; tests put a tree of their own there.

@@ -68,6 +68,7 @@ func (k *Kernel) observe(ctx context.Context, v backend.Variant, sets func() ([]
 	if err := errors.Join(errs[:]...); err != nil {
 		return backend.State{}, err
 	}
+	k.leading.note(st)
 	return st, nil
 }
 

@@ -178,7 +178,7 @@ func (k *Kernel) check(t *table, words []string) error {
 }
 
 func targets() []string {
-	return []string{"ACCEPT", "DROP", "RETURN", "REJECT", "NFLOG", "CLASSIFY", "LOG", "MARK", "MASQUERADE"}
+	return []string{"ACCEPT", "DROP", "RETURN", "REJECT", "NFLOG", "NFQUEUE", "CLASSIFY", "LOG", "MARK", "MASQUERADE"}
 }
 
 func target(words []string) string {

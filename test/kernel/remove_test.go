@@ -84,13 +84,15 @@ func TestForwardJump(t *testing.T) {
 			o := iptables.Options{Variant: v}
 			const own = `-m comment --comment "dockwall:jump" -j DOCKER-USER`
 			for i, c := range []struct{ do, want string }{
-				{"-F FORWARD", own},                                                       // no Docker here
-				{"-N DOCKER", "-j DOCKER-USER"},                                           // Docker looks for its own
-				{"-D FORWARD -j DOCKER-USER", "-j DOCKER-USER"},                           // and had lost it
-				{"-I FORWARD 1 -i eth7 -j DROP", own + "|-i eth7 -j DROP|-j DOCKER-USER"}, // pushed down
-				{"-A FORWARD -o eth7 -j DROP", own + "|-i eth7 -j DROP|-j DOCKER-USER|-o eth7 -j DROP"},
-				{"-D FORWARD -i eth7 -j DROP", "-j DOCKER-USER|-o eth7 -j DROP"}, // ours is not needed any more
+				{"-F FORWARD", own},                             // no Docker here
+				{"-N DOCKER", "-j DOCKER-USER"},                 // Docker looks for its own
+				{"-D FORWARD -j DOCKER-USER", "-j DOCKER-USER"}, // and had lost it
+				{"-I FORWARD 1 -i eth7 -j ACCEPT", own + "|-i eth7 -j ACCEPT|-j DOCKER-USER"}, // pushed down
+				{"-A FORWARD -o eth7 -j DROP", own + "|-i eth7 -j ACCEPT|-j DOCKER-USER|-o eth7 -j DROP"},
+				{"-D FORWARD -i eth7 -j ACCEPT", "-j DOCKER-USER|-o eth7 -j DROP"}, // ours is not needed any more
 				{"-D FORWARD -o eth7 -j DROP", "-j DOCKER-USER"},
+				{"-I FORWARD 1 -i eth7 -j DROP", "-i eth7 -j DROP|-j DOCKER-USER"}, // harmless
+				{"-D FORWARD -i eth7 -j DROP", "-j DOCKER-USER"},
 			} {
 				script(t, []string{tool(v, 4, "restore"), "--noflush"}, "*filter\n"+c.do+"\nCOMMIT\n")
 				if err := runAll(all(iptables.Diff(rs, observe(t, v), o))); err != nil {

@@ -28,7 +28,8 @@ type placed struct {
 }
 
 // basesOf finds what is to be done in the chains of others: every jump of ours
-// that is not where it should be goes, and the wanted ones come first.
+// that is not where it should be goes, and the wanted ones come first, or after rules that
+// are harmless.
 func basesOf(t *Table, hooks []rules.Hook, filter bool) []baseEdit {
 	want := map[string]string{}
 	names := []string{}
@@ -59,6 +60,7 @@ func basesOf(t *Table, hooks []rules.Hook, filter bool) []baseEdit {
 		if filter && user && name == string(rules.BaseForward) {
 			b.forward(t)
 		}
+		b.stay(t, filter)
 		if b.needed() {
 			out = append(out, b)
 		}
@@ -80,7 +82,7 @@ func ourJumps(c *Chain) []placed {
 }
 
 // forward decides how FORWARD gets to DOCKER-USER. Without our own jumps: where
-// a jump of Docker's stands first, ours is not needed. Where there is none and
+// a jump of Docker's stands first (harmless rules aside), ours is not needed. Where there is none and
 // Docker has its chains here, Docker's is put back, as Docker writes it, so
 // that Docker finds it. Otherwise our own goes first. Docker takes its jump away
 // and puts it back, and adds a second one to the one that was put back in
@@ -102,7 +104,7 @@ func (b *baseEdit) forward(t *Table) {
 	switch {
 	case dockers > 1 && dockerChains(t) && !b.native:
 		b.plain, b.twice = true, dockers
-	case len(rest) > 0 && bareUserJump(rest[0]):
+	case leadsToUser(t, rest):
 	case !slices.ContainsFunc(rest, bareUserJump) && t != nil && dockerChains(t):
 		b.plain = true
 	default:
@@ -111,6 +113,20 @@ func (b *baseEdit) forward(t *Table) {
 	for _, g := range guard {
 		b.goal = append(b.goal, placed{1, g.rule})
 	}
+}
+
+// leadsToUser reports whether a jump to DOCKER-USER comes first, or after rules that are
+// harmless.
+func leadsToUser(t *Table, rules []string) bool {
+	for _, r := range rules {
+		if bareUserJump(r) {
+			return true
+		}
+		if !harmless(t, r, nil) {
+			return false
+		}
+	}
+	return false
 }
 
 func (b baseEdit) needed() bool { return b.plain || !slices.Equal(b.old, b.goal) }

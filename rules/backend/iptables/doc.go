@@ -23,6 +23,7 @@
 //     dockwall6-, and jumps whose comment begins with "dockwall:". The one
 //     exception is the bare FORWARD jump to DOCKER-USER that Docker makes: it
 //     is put back where it is missing, as Docker writes it, and then Docker's.
+//     What comes before our jumps stays there if it can only refuse, return or log.
 //  4. One step changes one table of one family, whole. Where other programs' native rules
 //     of nftables stand in the chains that dockwall hooks, the jumps there are a step of
 //     their own (plan.SetJumps): chains are written before it, and deleted after it.

@@ -23,13 +23,16 @@ type NativeRule struct {
 	Goto   bool
 }
 
+// nativeMark begins the text of a rule that iptables cannot print.
+const nativeMark = "[nft handle "
+
 // Text is the rule as State holds it. A rule that only has a comment and a target looks as
 // iptables-save prints it. Of another rule the text says where it goes to and by which
 // handle `nft -a list chain` shows it.
 func (r NativeRule) Text() string {
 	var words []string
 	if len(r.Conditions) > 0 {
-		words = append(words, fmt.Sprintf("[nft handle %d: %s]", r.Handle, strings.Join(r.Conditions, " ")))
+		words = append(words, fmt.Sprintf(nativeMark+"%d: %s]", r.Handle, strings.Join(r.Conditions, " ")))
 	}
 	if r.Comment != "" {
 		words = append(words, "-m comment --comment", quote(r.Comment))
