@@ -71,8 +71,8 @@ type Listener struct {
 	Addr  Addr     `json:"addr"`
 	Proto Protocol `json:"proto"`
 	Port  uint16   `json:"port"`
-	// Dockerd reports whether the engine itself holds the socket, and that it is
-	// not a container's published port.
+	// Dockerd reports that the engine serves its API on the socket. Its other sockets
+	// (Swarm's, those of metrics, reserved ports of containers) do not have it.
 	Dockerd bool `json:"dockerd,omitempty"`
 	// TLS and TLSVerify are dockerd's settings for its API on this socket: tls
 	// encrypts, and only tlsverify asks for a client's certificate. They are what is

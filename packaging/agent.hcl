@@ -89,6 +89,7 @@ defaults {
 #docker_api {
 #  from        = [addresses.office]
 #  via         = [interfaces.lan]
+#  ports       = ["2376/tcp"]   # left out: every port of the API
 #  require_tls = true    # only while dockerd is proven to ask for certificates
 #}
 

@@ -14,7 +14,12 @@ import (
 )
 
 // ports is a list of ports, sorted and without duplicates.
-func (s *section) ports(name string) []policy.Ports {
+func (s *section) ports(name string) []policy.Ports { return s.portList(name, parsePorts) }
+
+// tcpPorts is a list of TCP ports: what has no protocol is TCP.
+func (s *section) tcpPorts(name string) []policy.Ports { return s.portList(name, parseTCPPorts) }
+
+func (s *section) portList(name string, parse func(string) ([]policy.Ports, *problem)) []policy.Ports {
 	var all []policy.Ports
 	seen := map[policy.Ports]bool{}
 	for _, e := range s.elements(name) {
@@ -22,7 +27,7 @@ func (s *section) ports(name string) []policy.Ports {
 		if !ok {
 			continue
 		}
-		ps, p := parsePorts(v)
+		ps, p := parse(v)
 		if p != nil {
 			s.fail(e.Range(), p)
 			continue
@@ -69,6 +74,20 @@ func parsePorts(v string) ([]policy.Ports, *problem) {
 	var all []policy.Ports
 	for _, proto := range protos {
 		all = append(all, policy.Ports{Proto: proto, Lo: lo, Hi: hi})
+	}
+	return all, nil
+}
+
+// parseTCPPorts reads "2376/tcp" or "2376": dockerd serves nothing else.
+func parseTCPPorts(v string) ([]policy.Ports, *problem) {
+	all, p := parsePorts(v)
+	if p != nil {
+		return nil, p
+	}
+	all = slices.DeleteFunc(all, func(p policy.Ports) bool { return p.Proto != netinfo.TCP })
+	if len(all) == 0 {
+		numbers, _, _ := strings.Cut(v, "/")
+		return nil, &problem{fmt.Sprintf("%q is not a TCP port", v), fmt.Sprintf("dockerd serves its ports over TCP only: write %q.", numbers+"/tcp")}
 	}
 	return all, nil
 }

@@ -98,7 +98,7 @@ func policyKinds() []kind {
 			except, ports, via,
 		}, (*decoder).egress},
 		{"host", named, []attribute{containers("from", "Say which containers may reach the host: from = [containers.NAME]."), ports}, (*decoder).host},
-		{"docker_api", unlabelled, []attribute{from, except, via, {name: "require_tls"}}, (*decoder).dockerAPI},
+		{"docker_api", unlabelled, []attribute{{name: "ports", empty: "For every port of the API, leave it out."}, from, except, via, {name: "require_tls"}}, (*decoder).dockerAPI},
 		{"block", named, []attribute{{name: "from", empty: "Leave it out."}, {name: "to", empty: "Leave it out."}}, (*decoder).block},
 	}
 }

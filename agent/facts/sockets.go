@@ -49,10 +49,11 @@ type sockets struct {
 	engineSince time.Time
 }
 
-// recall starts from what an earlier run knew of dockerd's own ports.
+// recall starts from what an earlier run knew of dockerd's API ports. Versions before
+// 1.1 took Swarm's ports for them.
 func recall(last netinfo.Snapshot) (s sockets) {
 	for _, l := range last.Listeners {
-		if l.Dockerd {
+		if l.Dockerd && !hostnet.IsSwarmPort(l.Port) {
 			s.listeners = append(s.listeners, sighting{l: l})
 		}
 	}

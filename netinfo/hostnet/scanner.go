@@ -35,6 +35,7 @@ type Scanner struct {
 	root       string
 	configFile string // dockerd's, where its arguments name none
 	files      *configFiles
+	units      socketUnits
 	engine     engine
 	now        func() time.Time
 	known      map[int]*process
@@ -73,7 +74,8 @@ const maxProxyDepth = 3
 
 // NewScanner scans the processes below root, which is /proc except in tests.
 func NewScanner(root string) *Scanner {
-	return &Scanner{root: root, configFile: "/etc/docker/daemon.json", files: newConfigFiles(), now: time.Now, known: map[int]*process{}}
+	return &Scanner{root: root, configFile: "/etc/docker/daemon.json", files: newConfigFiles(),
+		units: socketUnits{dirs: unitDirs()}, now: time.Now, known: map[int]*process{}}
 }
 
 // refresh brings what is known of the processes up to date.

@@ -1,6 +1,7 @@
 package compile
 
 import (
+	"cmp"
 	"slices"
 
 	"dockwall/netinfo"
@@ -9,8 +10,8 @@ import (
 )
 
 // apiPorts sends the engine's TCP ports to the chain that judges them: the two
-// well-known ones always, so that they are closed before dockerd listens, and
-// whatever else it is seen listening on. A container that publishes one of the
+// well-known ones always, so that they are closed before dockerd listens, whatever
+// else it is seen serving its API on, and what docker_api lists. A container that publishes one of the
 // well-known ports (a proxy for the API) is judged as what it is, unless
 // dockerd has the port.
 func (b *builder) apiPorts(c *chain) {
@@ -25,14 +26,16 @@ func (b *builder) apiPorts(c *chain) {
 	}
 	o := b.apiOrigin()
 	for _, r := range b.apiRanges() {
-		c.add(b.goTo(chainAPI, o, rules.Proto{Proto: netinfo.TCP}, rules.DestPort{Lo: r.Lo, Hi: r.Hi}))
+		c.add(b.goTo(chainAPI, o, rules.Proto{Proto: r.Proto}, rules.DestPort{Lo: r.Lo, Hi: r.Hi}))
 	}
 }
 
 func (b *builder) publishedAPI() portion {
+	ranges := b.apiRanges()
 	return b.proxied(func(_ netinfo.Container, p netinfo.PublishedPort) bool {
-		return p.Proto == netinfo.TCP && within(b.apiRanges(), netinfo.TCP, p.HostPort) &&
-			!slices.ContainsFunc(b.s.Listeners, func(l netinfo.Listener) bool { return l.Dockerd && l.Port == p.HostPort })
+		return within(ranges, p.Proto, p.HostPort) && !slices.ContainsFunc(b.s.Listeners, func(l netinfo.Listener) bool {
+			return l.Dockerd && l.Proto == p.Proto && l.Port == p.HostPort
+		})
 	})
 }
 
@@ -44,7 +47,12 @@ func (b *builder) apiRanges() []policy.Ports {
 			rs = append(rs, policy.Ports{Proto: netinfo.TCP, Lo: l.Port, Hi: l.Port})
 		}
 	}
-	slices.SortFunc(rs, func(a, b policy.Ports) int { return int(a.Lo) - int(b.Lo) })
+	if a := b.p.DockerAPI; a != nil {
+		rs = append(rs, a.Ports...)
+	}
+	slices.SortFunc(rs, func(a, b policy.Ports) int {
+		return cmp.Or(cmp.Compare(a.Lo, b.Lo), cmp.Compare(a.Hi, b.Hi), cmp.Compare(a.Proto, b.Proto))
+	})
 	return rs
 }
 
@@ -63,12 +71,20 @@ func (b *builder) api() {
 // apiOpen returns the ports that the block opens, each as the matches of a rule; none
 // of these match every port.
 func (b *builder) apiOpen(a *policy.DockerAPI) [][]rules.Match {
-	if !a.RequireTLS {
+	ports := a.Ports
+	if a.RequireTLS {
+		ports = nil
+		for _, port := range provenPorts(b.s, b.apiRanges()) {
+			if within(a.Ports, netinfo.TCP, port) {
+				ports = append(ports, policy.Ports{Proto: netinfo.TCP, Lo: port, Hi: port})
+			}
+		}
+	} else if len(ports) == 0 {
 		return [][]rules.Match{{}}
 	}
 	var open [][]rules.Match
-	for _, port := range provenPorts(b.s, b.apiRanges()) {
-		open = append(open, []rules.Match{rules.Proto{Proto: netinfo.TCP}, rules.DestPort{Lo: port, Hi: port}})
+	for _, r := range ports {
+		open = append(open, []rules.Match{rules.Proto{Proto: r.Proto}, rules.DestPort{Lo: r.Lo, Hi: r.Hi}})
 	}
 	return open
 }

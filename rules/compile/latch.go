@@ -21,7 +21,9 @@ func Latch(p policy.Policy, s netinfo.Snapshot) rules.Latch {
 	ms := b.publishedAPI()
 	if few && !b.anyContainer(func(c netinfo.Container) bool { return len(ms(c)) > 0 }) {
 		for _, r := range b.apiRanges() {
-			l.Ports = append(l.Ports, rules.PortRange{Lo: r.Lo, Hi: r.Hi})
+			if r.Proto == netinfo.TCP {
+				l.Ports = append(l.Ports, rules.PortRange{Lo: r.Lo, Hi: r.Hi})
+			}
 		}
 		if a := p.DockerAPI; a == nil || !a.RequireTLS || len(provenPorts(s, b.apiRanges())) > 0 {
 			l.From = from

@@ -45,7 +45,7 @@ func unproven(a *policy.DockerAPI, p netinfo.Proof, add func(finding.Code, strin
 	switch {
 	case a == nil && p.State == netinfo.ProofPlain:
 		add(finding.APIPlain, "Docker's API on %s/tcp answers every process of this host without TLS", netip.AddrPortFrom(p.Addr, p.Port))
-	case a == nil:
+	case a == nil || !within(a.Ports, netinfo.TCP, p.Port):
 	case a.RequireTLS:
 		add(finding.NoTLS, "docker_api: port %d/tcp is closed to every client except this host, because require_tls is set and the port is not proven to ask for a client's certificate: on %s, %s",
 			p.Port, p.Addr, p.Reason)

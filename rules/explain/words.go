@@ -118,9 +118,9 @@ func (w *Way) reason(s netinfo.Snapshot) string {
 	case deny && w.class == policy.ClassNoTLS:
 		return ": docker_api allows it, but require_tls is set and the port is not proven to ask for a client's certificate" + unprovenBecause(s, w.Question.Port)
 	case kind == rules.KindDockerAPI && deny:
-		return ": it is a port of the Docker API, which is closed to all whom docker_api does not let in"
+		return ": it is a port of the Docker API, or docker_api lists it: it is closed to all whom docker_api does not let in"
 	case kind == rules.KindDockerAPI:
-		return ": it is a port of the Docker API, and docker_api lets it in"
+		return ": docker_api lets it in"
 	case kind == rules.KindDefaults:
 		return fmt.Sprintf(": no %s block allows it, and the default is %s", w.Policy.Name, w.Verdict)
 	case kind == rules.KindNetwork:

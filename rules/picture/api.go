@@ -21,13 +21,20 @@ func (x *prober) api() []Port {
 	return out
 }
 
-// apiPorts are Docker's usual ones and those that dockerd is seen to listen on,
-// loopback aside.
+// apiPorts are Docker's usual ones, those on which dockerd is seen to serve its API,
+// loopback aside, and the single ports that docker_api lists.
 func (x *prober) apiPorts() []uint16 {
 	ports := []uint16{2375, 2376}
 	for _, l := range x.s.Listeners {
 		if l.Dockerd && l.Proto == netinfo.TCP && !l.Addr.IsLoopback() {
 			ports = append(ports, l.Port)
+		}
+	}
+	if a := x.p.DockerAPI; a != nil {
+		for _, r := range a.Ports {
+			if r.Lo == r.Hi {
+				ports = append(ports, r.Lo)
+			}
 		}
 	}
 	slices.Sort(ports)

@@ -160,7 +160,8 @@ func (b *Host) entry() Entry {
 }
 
 func (b *DockerAPI) entry() Entry {
-	return Entry{Kind: rules.KindDockerAPI, Origin: b.Origin, From: Side{Addresses: &b.From}, Except: &b.Except, Via: &b.Via}
+	return Entry{Kind: rules.KindDockerAPI, Origin: b.Origin, From: Side{Addresses: &b.From}, Except: &b.Except,
+		Ports: &b.Ports, Via: &b.Via}
 }
 
 func (b *Block) entry() Entry {

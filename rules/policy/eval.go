@@ -104,7 +104,7 @@ func (e eval) outsideToHost() Answer {
 		return e.dockerAPI()
 	case len(running) > 0:
 		return e.published(e.behind(running), e.q.Port)
-	case isDockerAPI(e.q):
+	case e.isDockerAPI():
 		return e.dockerAPI()
 	case len(named) > 0:
 		return e.hostNetwork(named)
@@ -244,7 +244,7 @@ func (e eval) dockerAPI() Answer {
 	if b == nil {
 		return framed(false, rules.KindDockerAPI, ClassDockerAPI)
 	}
-	allow := within(b.From, b.Except, e.q.Source) && byNIC(e.s, b.Via, e.q.NIC)
+	allow := anyPort(b.Ports, e.q.Proto, e.q.Port) && within(b.From, b.Except, e.q.Source) && byNIC(e.s, b.Via, e.q.NIC)
 	if allow && b.RequireTLS && !asksForCertificate(e.s, e.q.Port) {
 		return answer(false, rules.KindDockerAPI, "", b.Origin, ClassNoTLS)
 	}

@@ -31,7 +31,7 @@ func (e eval) containerToHost(from Place) Answer {
 		return e.dockerAPI()
 	case len(running) > 0:
 		return e.between(from, e.behind(running)...)
-	case isDockerAPI(e.q):
+	case e.isDockerAPI():
 		return e.dockerAPI()
 	case len(stopped) > 0:
 		if a := e.p.byDefault(kindBetween, "", ClassBetween); !a.Allow {

@@ -133,6 +133,23 @@ func TestDockerAPI(t *testing.T) {
 	})
 }
 
+// ports are what the block opens, and what it judges beside the API: other ports of
+// dockerd's, Swarm's among them, are host services unless they are listed.
+func TestDockerAPIPorts(t *testing.T) {
+	p := usual()
+	p.DockerAPI = &DockerAPI{From: list("198.51.100.0/24"), Ports: []Ports{{Proto: netinfo.TCP, Lo: 4243, Hi: 4243}, {Proto: netinfo.TCP, Lo: 9323, Hi: 9324}}}
+	run(t, p, []evalCase{
+		{"listed", "eth0 198.51.100.7 > 192.0.2.1:4243", true, "docker_api"},
+		{"listed, from elsewhere", "eth0 203.0.113.7 > 192.0.2.1:4243", false, "docker_api"},
+		{"the API's, not listed", "eth0 198.51.100.7 > 192.0.2.1:2375", false, "docker_api"},
+		{"metrics", "eth0 198.51.100.7 > 192.0.2.1:9323", true, "docker_api"},
+		{"metrics, from elsewhere", "eth0 203.0.113.7 > 192.0.2.1:9324", false, "docker_api"},
+		{"metrics, from a container", "br-back 172.19.0.3 > 172.19.0.1:9323", false, "docker_api"},
+		{"another protocol", "eth0 203.0.113.7 > 192.0.2.1:9323/udp", true, string(ByNobody)},
+		{"Swarm's", "eth0 203.0.113.7 > 192.0.2.1:2377", true, string(ByNobody)},
+	})
+}
+
 // A container may publish 2375 (a socket proxy); then it is that container's.
 func TestDockerAPIPortOfAContainer(t *testing.T) {
 	s := lab()

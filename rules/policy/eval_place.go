@@ -197,9 +197,11 @@ func dockerdListens(s netinfo.Snapshot, q Question) bool {
 	return false
 }
 
-// isDockerAPI reports whether the port is the engine's, whether it listens or not.
-func isDockerAPI(q Question) bool {
-	return q.Proto == netinfo.TCP && (q.Port == 2375 || q.Port == 2376)
+// isDockerAPI reports whether the port is judged as the engine's, whether it listens
+// or not.
+func (e eval) isDockerAPI() bool {
+	wellKnown := e.q.Proto == netinfo.TCP && (e.q.Port == 2375 || e.q.Port == 2376)
+	return wellKnown || e.p.DockerAPI.Lists(e.q.Proto, e.q.Port)
 }
 
 // publishes reports whether the container publishes its own port.

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"net/netip"
+	"slices"
 
 	"dockwall/rules"
 )
@@ -172,12 +173,21 @@ type Host struct {
 
 // DockerAPI is the docker_api block.
 type DockerAPI struct {
+	// Ports are the TCP ports that the block opens; empty: every port of the API.
+	// Ports that are not the API's, such as those of metrics-addr, are judged as
+	// it is because they are listed.
+	Ports  []Ports
 	From   AddressList
 	Except AddressList
 	Via    []*Interfaces
 	// RequireTLS: only ports that are proven to ask for a client's certificate.
 	RequireTLS bool
 	Origin     rules.Origin
+}
+
+// Lists reports whether the block names the port.
+func (a *DockerAPI) Lists(proto rules.Protocol, port uint16) bool {
+	return a != nil && slices.ContainsFunc(a.Ports, func(p Ports) bool { return p.Contains(proto, port) })
 }
 
 // Block is a block block.

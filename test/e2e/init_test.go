@@ -11,20 +11,19 @@ import (
 	"dockwall/test/lab"
 )
 
-// metricsPort is one that dockerd itself listens on: what agentctl calls the
-// engine's API.
-const metricsPort = 9323
+// apiPort is where dockerd serves its API.
+const apiPort = 4243
 
 // TestInit lets agentctl init describe a host that publishes ports in every
 // way, puts that in force, and asks every question again: what outside reached
 // by published ports it reaches still, and nothing straight.
 func TestInit(t *testing.T) {
-	l := lab.New(t, lab.Options{Engine: "20.10", Args: []string{"--experimental", "--metrics-addr", fmt.Sprintf("0.0.0.0:%d", metricsPort)}})
+	l := lab.New(t, lab.Options{Engine: "20.10", Args: []string{"-H", "unix:///var/run/docker.sock", "-H", fmt.Sprintf("tcp://0.0.0.0:%d", apiPort), "--tls=false"}})
 	direct := publishAll(l)
 	asks := publishedAsks(l)
 	before := l.DialAll(asks)
 	openBefore(t, l, asks, before, direct)
-	api := lab.Ask{From: l.Client("wan"), Proto: "tcp", Addr: l.HostAddr("eth0", 4), Port: metricsPort}
+	api := lab.Ask{From: l.Client("wan"), Proto: "tcp", Addr: l.HostAddr("eth0", 4), Port: apiPort}
 	if r := api.From.Dial(api.Proto, api.Addr, api.Port); !connects(r) {
 		t.Fatalf("%s before: %s", api, r)
 	}

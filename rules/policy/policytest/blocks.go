@@ -7,6 +7,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"dockwall/netinfo"
 	"dockwall/rules/policy"
 )
 
@@ -32,7 +33,8 @@ func (d *document) policies() {
 		d.p.Host = append(d.p.Host, &policy.Host{Name: n, From: d.maybeSelectors(), Ports: d.ports(hostPorts()), Origin: d.origin("host", n)})
 	}
 	if rapid.Bool().Draw(d.t, "docker_api") {
-		api := &policy.DockerAPI{From: d.addresses(), Except: d.except(), Via: d.via(), Origin: d.origin("docker_api", "")}
+		ports := slices.DeleteFunc(d.ports([]uint16{2375, 4243, 8080}), func(p policy.Ports) bool { return p.Proto != netinfo.TCP })
+		api := &policy.DockerAPI{Ports: ports, From: d.addresses(), Except: d.except(), Via: d.via(), Origin: d.origin("docker_api", "")}
 		api.RequireTLS = rapid.Bool().Draw(d.t, "require_tls")
 		d.p.DockerAPI = api
 	}

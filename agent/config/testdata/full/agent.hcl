@@ -69,6 +69,7 @@ host "dns" {
   ports = ["53"]
 }
 docker_api {
+  ports  = ["9323", "2376/tcp"]
   from   = [addresses.ops]
   except = ["198.51.100.8"]
   via    = [interfaces.lan]
