@@ -70,21 +70,38 @@ func (p *process) signal(s syscall.Signal, wait bool) error {
 	if err := syscall.Kill(pid, s); err != nil {
 		return fmt.Errorf("sending %v: %w", s, err)
 	}
-	if s == syscall.SIGCONT {
-		// nsenter stops with its child, and does not go on with it.
-		if err := p.cmd.Process.Signal(s); err != nil {
-			return fmt.Errorf("sending %v to its parent: %w", s, err)
+	if s == syscall.SIGCONT || s == syscall.SIGKILL {
+		// nsenter stops with its child, and does not go on with it: it would not even
+		// see that a stopped child was killed.
+		if err := p.continueParent(); err != nil {
+			return err
 		}
 	}
 	if !wait {
 		return nil
 	}
-	select {
-	case <-p.done:
-		return nil
-	case <-time.After(endTime):
-		return fmt.Errorf("still running %v after %v", endTime, s)
+	for deadline := time.Now().Add(endTime); time.Now().Before(deadline); {
+		select {
+		case <-p.done:
+			return nil
+		case <-time.After(100 * time.Millisecond):
+		}
+		if s == syscall.SIGKILL {
+			// It may have stopped only after it was continued.
+			if err := p.continueParent(); err != nil {
+				return err
+			}
+		}
 	}
+	return fmt.Errorf("still running %v after %v", endTime, s)
+}
+
+// continueParent continues nsenter.
+func (p *process) continueParent() error {
+	if err := p.cmd.Process.Signal(syscall.SIGCONT); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return fmt.Errorf("continuing its parent: %w", err)
+	}
+	return nil
 }
 
 // end closes the input of a process that ends by that, and makes sure.
