@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"slices"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -48,9 +49,10 @@ func TestContainerChangeTouchesOnlySets(t *testing.T) {
 	})
 }
 
-type asked struct{ n int }
+// asked counts how often a cutter is asked.
+type asked struct{ n atomic.Int64 }
 
-func (a *asked) Ask(rules.Ruleset, netinfo.Snapshot) { a.n++ }
+func (a *asked) Ask(rules.Ruleset, netinfo.Snapshot) { a.n.Add(1) }
 
 // A policy change may leave connections that it no longer allows; a container
 // that comes or goes leaves none.
@@ -64,7 +66,7 @@ func TestCutterIsAskedWhenSomethingMayHaveTightened(t *testing.T) {
 			what   string
 			change func()
 			due    Due
-			want   int
+			want   int64
 		}{
 			{"the first rules", func() {}, DueFacts, 1},
 			{"another container", func() { m.snapshot = hostWithContainer("172.17.0.9") }, DueFacts, 1},
@@ -80,8 +82,8 @@ func TestCutterIsAskedWhenSomethingMayHaveTightened(t *testing.T) {
 			l.Poke(s.due, s.what)
 			time.Sleep(time.Second)
 			synctest.Wait()
-			if m.cutter.n != s.want {
-				t.Errorf("after %s the cutter was asked %d times, want %d", s.what, m.cutter.n, s.want)
+			if n := m.cutter.n.Load(); n != s.want {
+				t.Errorf("after %s the cutter was asked %d times, want %d", s.what, n, s.want)
 			}
 		}
 	})

@@ -203,7 +203,7 @@ func TestContested(t *testing.T) {
 		time.Sleep(finding.KindOf(finding.ContestedRules).After / 2)
 		synctest.Wait()
 		wantEnforcing(t, l, "beside another program", false)
-		if m.cutter.n < 2 {
+		if m.cutter.n.Load() < 2 {
 			t.Error("nobody was asked to cut what the new policy does not allow")
 		}
 		time.Sleep(5 * time.Second)
