@@ -2,6 +2,7 @@ package cutter
 
 import (
 	"context"
+	"net/netip"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -45,12 +46,14 @@ type Cutter struct {
 	gate *gate
 }
 
-// ask is a cut to do. first: no ruleset was in force before this one. reopen: only
-// what was cut is judged, since the ruleset cannot have become tighter.
+// ask is a cut to do. seeds are the sources that no rule kept from outside until this
+// ruleset. reopen: only what was cut is judged, since the ruleset cannot have become
+// tighter.
 type ask struct {
-	rs            rules.Ruleset
-	s             netinfo.Snapshot
-	first, reopen bool
+	rs     rules.Ruleset
+	s      netinfo.Snapshot
+	seeds  claimed
+	reopen bool
 }
 
 // New returns a Cutter. Run has it do what Ask asks for.
@@ -71,7 +74,14 @@ func (c *Cutter) Ask(rs rules.Ruleset, s netinfo.Snapshot) { c.ask(ask{rs: rs, s
 // AskFirst is Ask for the first ruleset after a time without one. It also ends
 // connections that a packet with a false source may have made until then.
 func (c *Cutter) AskFirst(rs rules.Ruleset, s netinfo.Snapshot) {
-	c.ask(ask{rs: rs, s: s, first: true})
+	c.ask(ask{rs: rs, s: s, seeds: claimed{all: true}})
+}
+
+// AskClaimed is Ask for the first ruleset that refuses packets from these prefixes
+// where they cannot come from: a network was made, or a route behind a container. It
+// also ends connections that a packet with such a source may have made before.
+func (c *Cutter) AskClaimed(rs rules.Ruleset, s netinfo.Snapshot, ps []netip.Prefix) {
+	c.ask(ask{rs: rs, s: s, seeds: claimed{prefixes: ps}})
 }
 
 // AskReopen is for a ruleset that allows at least what the last one did:
@@ -93,7 +103,7 @@ func (c *Cutter) ask(a ask) {
 		}
 		select {
 		case old := <-c.asks:
-			a.first = a.first || old.first
+			a.seeds = a.seeds.with(old.seeds)
 			a.reopen = a.reopen && old.reopen
 		default:
 		}
@@ -103,7 +113,7 @@ func (c *Cutter) ask(a ask) {
 // Run does what is asked for until ctx ends.
 func (c *Cutter) Run(ctx context.Context) {
 	var left trail
-	first := false
+	var seeds claimed
 	for {
 		var a ask
 		select {
@@ -112,8 +122,11 @@ func (c *Cutter) Run(ctx context.Context) {
 		case a = <-c.asks:
 		}
 		// Until the engine's containers are known nothing is cut.
-		a.first = a.first || first
-		first = a.first && !a.s.Engine.Known
+		a.seeds = a.seeds.with(seeds)
+		seeds = claimed{}
+		if !a.s.Engine.Known {
+			seeds = a.seeds
+		}
 		var looked time.Duration
 		left, looked = c.serve(ctx, a, left)
 		select {

@@ -42,9 +42,9 @@
 //  4. Nothing is cut before the engine's containers are known: they would all be
 //     taken for strangers.
 //  5. Connections that a packet with a false source may have made are ended only by
-//     the first cut after a time without rules (AskFirst).
+//     the first cut after a time without rules for that source (AskFirst, AskClaimed).
 //
-// Thread safety: Judge is a function of values. Ask, AskFirst, AskReopen and Closed
+// Thread safety: Judge is a function of values. Ask, AskFirst, AskClaimed, AskReopen and Closed
 // may be called from any goroutine; Run belongs to one. Cut works in the network
 // namespace of the calling thread and starts no goroutine.
 package cutter

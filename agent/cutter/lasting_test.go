@@ -325,4 +325,16 @@ func TestFirstCutEndsSeeds(t *testing.T) {
 	if left() != 1 {
 		t.Error("a later cut ended what may be a container's own")
 	}
+	// Only the seeds of what is claimed for the first time end.
+	c.AskClaimed(rs, s, []netip.Prefix{netip.MustParsePrefix("10.8.0.0/24")})
+	time.Sleep(5 * calm)
+	if left() != 1 {
+		t.Error("a claim of other addresses ended what may be a container's own")
+	}
+	c.AskClaimed(rs, s, []netip.Prefix{netip.MustParsePrefix("172.17.0.0/16")})
+	for deadline := time.Now().Add(5 * time.Second); left() > 0; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("the seed of a network that was just made stays")
+		}
+	}
 }

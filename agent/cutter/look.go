@@ -57,8 +57,8 @@ type knife struct {
 	flows int
 	// noDestroy: the kernel cannot destroy sockets, as was said once.
 	noDestroy bool
-	// first: the table may hold entries of packets with a false source.
-	first bool
+	// seeds are the sources of packets that may have made entries with a false source.
+	seeds claimed
 	// loose: the kernel picks up TCP connections midstream.
 	loose bool
 	// rejudged are the directions whose next packet the kernel was made to judge:
@@ -92,7 +92,7 @@ func (c *Cutter) cut(ctx context.Context, a ask, left trail, asks chan ask) (Res
 	}
 	defer table.Close()
 	k := &knife{c: c, judge: newJudge(trace.New(a.rs), a.s, router.nic), table: table, trail: trail{},
-		first: a.first, loose: hostnet.TCPLoose(), rejudged: map[direction]bool{}}
+		seeds: a.seeds, loose: hostnet.TCPLoose(), rejudged: map[direction]bool{}}
 	maps.Copy(k.trail, left)
 	begun := time.Now()
 	if err := k.tend(); err != nil {
@@ -156,7 +156,7 @@ func (k *knife) look(i int) error {
 			k.flows++
 			if a, yes := k.condemned(f, full); yes {
 				victims = append(victims, victim{f, a})
-			} else if i == 0 && k.first && k.seeded(f) {
+			} else if i == 0 && k.seeds.any() && k.seeds.holds(f.Original.Src) && k.seeded(f) {
 				seeds = append(seeds, f)
 			}
 		})

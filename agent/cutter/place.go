@@ -19,6 +19,8 @@ type places struct {
 	addrs map[string][]netip.Addr
 	// bridges leads from the subnets of Docker's bridges to the bridge.
 	bridges *bart.Table[string]
+	// routed are the prefixes behind containers, with the bridge.
+	routed *bart.Table[string]
 	// links are those that packets may come in by, nics those of them that are
 	// no Docker bridge.
 	links, nics []string
@@ -35,7 +37,7 @@ type endpoint struct {
 
 func newPlaces(s netinfo.Snapshot) *places {
 	p := &places{host: map[netip.Addr][]string{}, addrs: map[string][]netip.Addr{}, bridges: new(bart.Table[string]),
-		ports: map[endpoint]bool{}, answers: published.New(&s)}
+		routed: new(bart.Table[string]), ports: map[endpoint]bool{}, answers: published.New(&s)}
 	p.addLinks(s)
 	for _, n := range s.Networks {
 		for _, sub := range n.Subnets {
@@ -43,6 +45,9 @@ func newPlaces(s netinfo.Snapshot) *places {
 				p.bridges.Insert(sub.Masked(), n.Bridge)
 			}
 		}
+	}
+	for _, r := range s.Routes {
+		p.routed.Insert(r.Prefix.Masked(), r.Link)
 	}
 	for _, c := range s.Containers {
 		p.addContainer(s, c)

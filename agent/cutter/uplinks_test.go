@@ -3,12 +3,14 @@ package cutter
 import (
 	"fmt"
 	"net"
+	"net/netip"
 	"os"
 	"testing"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
 
+	"dockwall/netinfo"
 	"dockwall/netinfo/hostnet"
 	"dockwall/rules/policy"
 )
@@ -219,7 +221,9 @@ func TestEnded(t *testing.T) {
 
 // Flows that a packet with a false source may have made.
 func TestSeeded(t *testing.T) {
-	p := newPlaces(town())
+	s := town()
+	s.Routes = []netinfo.Route{{Prefix: netip.MustParsePrefix("10.8.0.0/24"), Link: "docker0"}}
+	p := newPlaces(s)
 	unreplied := func(text string) string { return text + " unreplied" }
 	for text, want := range map[string]bool{
 		"udp 172.17.0.2:53 > 192.0.2.10:5000":                                    true,
@@ -231,17 +235,33 @@ func TestSeeded(t *testing.T) {
 		"udp 172.17.0.2:53 > 172.18.0.2:5000":                                    false,
 		"udp 172.17.0.2:53 > 192.0.2.1:53":                                       false,
 		"udp 192.0.2.10:5000 > 192.0.2.1:8080 < 172.17.0.2:80 > 192.0.2.10:5000": false,
-		outgoing:                           false,
-		unreplied(outgoing):                true,
-		answerDNAT:                         false,
-		unreplied(answerDNAT):              true,
-		unreplied(answerTCP):               true,
-		ssh:                                false,
-		"udp 127.0.0.1:8080 > 127.0.0.1:1": false,
+		"udp 10.8.0.5:53 > 192.0.2.10:5000":                                      true, // behind a container
+		"udp 10.8.1.5:53 > 192.0.2.10:5000":                                      false,
+		outgoing:                                                                 false,
+		unreplied(outgoing):                                                      true,
+		answerDNAT:                                                               false,
+		unreplied(answerDNAT):                                                    true,
+		unreplied(answerTCP):                                                     true,
+		ssh:                                                                      false,
+		"udp 127.0.0.1:8080 > 127.0.0.1:1":                                       false,
 	} {
 		f := flow(t, text)
 		if got := p.seeded(f); got != want {
 			t.Errorf("%s: %v, want %v", text, got, want)
+		}
+	}
+}
+
+// A later ask adds to what an earlier one, which was not begun, had to look for.
+func TestClaimedTogether(t *testing.T) {
+	prefix, a := netip.MustParsePrefix, netip.MustParseAddr("10.8.0.5")
+	vpn, other := claimed{prefixes: []netip.Prefix{prefix("10.8.0.0/24")}}, claimed{prefixes: []netip.Prefix{prefix("10.9.0.0/24")}}
+	for _, c := range []struct {
+		claimed claimed
+		want    bool
+	}{{claimed{}, false}, {vpn, true}, {other, false}, {other.with(vpn), true}, {vpn.with(other), true}, {other.with(claimed{all: true}), true}, {claimed{all: true}.with(other), true}} {
+		if got := c.claimed.holds(a); got != c.want {
+			t.Errorf("%+v: %v, want %v", c.claimed, got, c.want)
 		}
 	}
 }

@@ -2,6 +2,7 @@ package enforce
 
 import (
 	"context"
+	"net/netip"
 
 	"github.com/hashicorp/go-hclog"
 
@@ -73,6 +74,12 @@ type Cutter interface {
 // source may have opened while no rules were in force.
 type FirstCutter interface {
 	AskFirst(rs rules.Ruleset, s netinfo.Snapshot)
+}
+
+// ClaimCutter is a Cutter that also ends connections which a packet with a source in
+// these prefixes may have opened before the rules refused such packets.
+type ClaimCutter interface {
+	AskClaimed(rs rules.Ruleset, s netinfo.Snapshot, ps []netip.Prefix)
 }
 
 // Reopener is a Cutter that keeps cut connections closed until a ruleset allows

@@ -126,10 +126,19 @@ func byLink(all []at) iter.Seq2[link, []netip.Prefix] {
 	}
 }
 
+// ClaimedSet is the name of the set of the sources that are refused where they cannot
+// come from. ClaimingChain looks packets up in it.
+func ClaimedSet() string { return rules.PurposeName("m", claimedWord) }
+
+// ClaimingChain is the chain that PREROUTING calls.
+const ClaimingChain = chainEarly
+
+const claimedWord = "claimed"
+
 // claimedSet is the set of all sources that belong to one place on this host, except
 // loopback addresses.
 func (b *builder) claimedSet() rules.InSet {
-	return b.sourcesSet("claimed", rules.Src, slices.Concat(b.own.addrs, addrsOf(b.own.places), addrsOf(b.own.shared), addrsOf(b.own.behind)))
+	return b.sourcesSet(claimedWord, rules.Src, slices.Concat(b.own.addrs, addrsOf(b.own.places), addrsOf(b.own.shared), addrsOf(b.own.behind)))
 }
 
 // containersSet is the set of the sources that only containers have.
