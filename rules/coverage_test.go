@@ -10,8 +10,9 @@ import (
 	"dockwall/rules/ruletest"
 )
 
-// Every match and verdict of the model is generated, rendered and parsed. (That
-// trace knows them all is tested in rules/trace.)
+// Every match and verdict of a compiled policy is generated, rendered and parsed. (That
+// trace knows them all is tested in rules/trace, and those of the latch are rendered in
+// rules/backend/nftables.)
 func TestEverybodyKnowsTheSum(t *testing.T) {
 	generated, parsed := map[string]bool{}, map[string]bool{}
 	for seed := range 200 {
@@ -21,13 +22,13 @@ func TestEverybodyKnowsTheSum(t *testing.T) {
 			collect(readBack(t, iptables.Render(rs, f, iptables.Options{}).Body), parsed)
 		}
 	}
-	for _, m := range rules.Matches() {
+	for _, m := range rules.PolicyMatches() {
 		name := fmt.Sprintf("%T", m)
 		if !generated[name] || !parsed[name] {
 			t.Errorf("%s: generated %v, rendered and parsed %v", name, generated[name], parsed[name])
 		}
 	}
-	for _, v := range rules.VerdictKinds() {
+	for _, v := range rules.PolicyVerdicts() {
 		if !generated[string(v)] || !parsed[string(v)] {
 			t.Errorf("%s: generated %v, rendered and parsed %v", v, generated[string(v)], parsed[string(v)])
 		}

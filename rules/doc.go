@@ -10,7 +10,7 @@
 //	packet ────┤ filter  INPUT ──────────────────► DOCKWALL-INPUT  ──┼─► Return: Docker's and the host's
 //	           ├ filter  OUTPUT ─────────────────► DOCKWALL-OUTPUT ──┤
 //	           ├ security FORWARD, INPUT ────────► the guard: the same denials again     own rules go on
-//	           └ the latch (Latch) ──────────────► what no rule stamped on the way is dropped
+//	           └ the latch (Latch.Ruleset) ──────► a packet that no rule stamped on the way is dropped
 //
 // Invariants, checked by Ruleset.Validate:
 //
@@ -20,6 +20,9 @@
 //  3. Every set that is looked up exists and has the dimensions asked for.
 //  4. Family belongs to rendering: a rule is written for both families unless
 //     a match in it names an address of one.
+//
+// The latch is a ruleset of its own: it shares matches, verdicts, Validate and the walk
+// with the policy's, and no chain. Its further matches (LatchMatches) stand nowhere else.
 //
 // Identity: a rule's ID and a set's name are made from content only. Origin
 // (file, line) is carried along and never hashed.

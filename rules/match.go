@@ -142,6 +142,17 @@ type InBridgePort struct {
 	Not  bool   `json:"not,omitempty"`
 }
 
+// Confirmed holds for packets of a connection that has left the host or reached a
+// socket before, and so not for its first packet. Only the latch has it.
+type Confirmed struct{}
+
+// Stamped holds for packets that bear the mark of Stamp. Only the latch has it.
+type Stamped struct{}
+
+// OutBridge holds for packets that leave by a bridge, whatever its name. Only the
+// latch has it.
+type OutBridge struct{}
+
 func (InInterface) match()  {}
 func (OutInterface) match() {}
 func (Source) match()       {}
@@ -155,10 +166,20 @@ func (Syn) match()          {}
 func (ICMPType) match()     {}
 func (SourceMAC) match()    {}
 func (InBridgePort) match() {}
+func (Confirmed) match()    {}
+func (Stamped) match()      {}
+func (OutBridge) match()    {}
 
 // Matches lists one value of every type of the sum, for the tests that check
 // that none is forgotten.
-func Matches() []Match {
+func Matches() []Match { return append(PolicyMatches(), LatchMatches()...) }
+
+// PolicyMatches are those that every backend renders, for a compiled policy.
+func PolicyMatches() []Match {
 	return []Match{InInterface{}, OutInterface{}, Source{}, Destination{}, Proto{}, DestPort{}, Conn{},
 		InSet{}, Limit{}, Syn{}, ICMPType{}, SourceMAC{}, InBridgePort{}}
 }
+
+// LatchMatches are those that stand in chains of the latch alone, because iptables
+// has no match for a packet's priority or for the kind of an interface.
+func LatchMatches() []Match { return []Match{Confirmed{}, Stamped{}, OutBridge{}} }

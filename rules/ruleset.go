@@ -47,13 +47,16 @@ const (
 	StageEarly  Stage = "early"  // before connection tracking
 	StageFilter Stage = "filter" // where the policy is decided
 	StageGuard  Stage = "guard"  // after filter, where denials are repeated
+	StageLatch  Stage = "latch"  // last, in a table that no flush of the rules reaches
 )
 
 // Hook is one jump from a base chain into a chain of the ruleset.
 type Hook struct {
 	// Guard: the jump stands in the guard table (security), where the chain
 	// only repeats denials.
-	Guard bool   `json:"guard,omitempty"`
+	Guard bool `json:"guard,omitempty"`
+	// Latch: the chain is one of the latch's (Latch.Ruleset).
+	Latch bool   `json:"latch,omitempty"`
 	Base  Base   `json:"base"`
 	Chain string `json:"chain"`
 }
@@ -61,6 +64,8 @@ type Hook struct {
 // Stage returns when packets meet the hook.
 func (h Hook) Stage() Stage {
 	switch {
+	case h.Latch:
+		return StageLatch
 	case h.Guard:
 		return StageGuard
 	case h.Base == BasePrerouting:

@@ -13,8 +13,7 @@ import (
 // Set is a collection that rules look addresses up in. It holds members of
 // both families; rendering makes one kernel set of each.
 type Set struct {
-	// Name without its family prefix (dockwall4-, dockwall6-); at most 21
-	// characters, so that the kernel's 31 hold for both.
+	// Name is without what a backend puts before it (iptables: the family's prefix).
 	Name string  `json:"name"`
 	Type SetType `json:"type"`
 	// Members are sorted and without duplicates (SortMembers).

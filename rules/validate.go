@@ -7,15 +7,10 @@ import (
 	"net/netip"
 	"regexp"
 	"slices"
-	"strings"
 )
 
 // What the kernel and its tools can hold.
 const (
-	// MaxChainName is iptables' limit, in bytes.
-	MaxChainName = 28
-	// MaxSetName leaves room for dockwall4- in ipset's 31.
-	MaxSetName = 21
 	// MaxDepth is how many chains of ours one packet may be in, one called by
 	// the other, Goto included: nftables allows 16 with the base chain and
 	// DOCKER-USER.
@@ -26,14 +21,8 @@ const (
 	MaxLogPrefix = 63
 )
 
-// ReservedChains begins the names of marker chains that backends make.
-const ReservedChains = "DOCKWALL-MADE-"
-
-// TempSets begins the names of sets that are being filled.
-const TempSets = "t-"
-
-// Validate returns what a backend could not write or the kernel would refuse or
-// misread: all of it, joined into one error.
+// Validate returns an error that joins everything that the kernel would refuse or
+// misread, whatever the backend. What one backend cannot write, its Check finds.
 func (rs *Ruleset) Validate() error {
 	v := newValidator(rs)
 	v.chains()
@@ -51,21 +40,21 @@ type validator struct {
 	placed map[string]bool // reached from any hook
 	// from are the chains that are reached from INPUT, OUTPUT and PREROUTING.
 	from map[Base]map[string]bool
+	// policy are the chains that are reached from a hook other than the latch's.
+	policy map[string]bool
 }
 
 func newValidator(rs *Ruleset) *validator {
 	return &validator{rs: rs, chain: map[string]*Chain{}, set: map[string]*Set{},
-		placed: map[string]bool{}, from: map[Base]map[string]bool{BaseInput: {}, BaseOutput: {}, BasePrerouting: {}}}
+		placed: map[string]bool{}, policy: map[string]bool{}, from: map[Base]map[string]bool{BaseInput: {}, BaseOutput: {}, BasePrerouting: {}}}
 }
 
 func (v *validator) errorf(format string, args ...any) {
 	v.errs = append(v.errs, fmt.Errorf(format, args...))
 }
 
-var (
-	chainName = regexp.MustCompile(`^DOCKWALL-[A-Za-z0-9._-]+$`)
-	setName   = regexp.MustCompile(`^[A-Za-z0-9._-]+$`)
-)
+// plainName is a name that no tool reads as anything else.
+var plainName = regexp.MustCompile(`^[A-Za-z0-9._-]+$`)
 
 func (v *validator) chains() {
 	for i := range v.rs.Sets {
@@ -76,10 +65,8 @@ func (v *validator) chains() {
 		switch {
 		case v.chain[c.Name] != nil:
 			v.errorf("chain %q: there are two of this name", c.Name)
-		case !chainName.MatchString(c.Name) || strings.HasPrefix(c.Name, ReservedChains):
-			v.errorf("chain %q: not a name for a chain of ours", c.Name)
-		case len(c.Name) > MaxChainName:
-			v.errorf("chain %q: longer than %d bytes", c.Name, MaxChainName)
+		case !plainName.MatchString(c.Name):
+			v.errorf("chain %q: not a name for a chain", c.Name)
 		}
 		v.chain[c.Name] = c
 	}
@@ -94,16 +81,18 @@ func (v *validator) chains() {
 
 func (v *validator) hooks() {
 	type place struct {
-		guard bool
-		base  Base
+		guard, latch bool
+		base         Base
 	}
 	seen := map[place]bool{}
 	for _, h := range v.rs.Hooks {
-		p := place{h.Guard, h.Base}
+		p := place{h.Guard, h.Latch, h.Base}
 		switch {
 		case seen[p]:
 			v.errorf("hook %s: there are two", h.Base)
-		case h.Base != BaseInput && h.Guard != (h.Base == BaseForward):
+		case h.Latch && (h.Guard || h.Base == BaseDockerUser || h.Base == BasePrerouting):
+			v.errorf("hook %s: the latch has none there", h.Base)
+		case !h.Latch && h.Base != BaseInput && h.Guard != (h.Base == BaseForward):
 			v.errorf("hook %s: not in this table", h.Base)
 		case !slices.Contains([]Base{BaseInput, BaseForward, BaseDockerUser, BaseOutput, BasePrerouting}, h.Base):
 			v.errorf("hook %q: not a base chain", h.Base)
@@ -119,6 +108,9 @@ func (v *validator) hooks() {
 func (v *validator) graph() {
 	for _, h := range v.rs.Hooks {
 		v.reach(h.Chain, v.placed)
+		if !h.Latch {
+			v.reach(h.Chain, v.policy)
+		}
 		if from := v.from[h.Base]; from != nil {
 			v.reach(h.Chain, from)
 		}
@@ -132,7 +124,10 @@ func (v *validator) graph() {
 			v.errorf("chain %s: %d chains deep, %d are possible", c.Name, d, MaxDepth)
 		}
 		for i, r := range c.Rules {
-			if v.from[BaseInput][c.Name] && hasMatch[OutInterface](r) {
+			if v.policy[c.Name] && onlyLatch(r) {
+				v.errorf("chain %s, rule %d: only the latch has such a rule", c.Name, i+1)
+			}
+			if v.from[BaseInput][c.Name] && (hasMatch[OutInterface](r) || hasMatch[OutBridge](r)) {
 				v.errorf("chain %s, rule %d: an outgoing interface, but INPUT reaches the chain", c.Name, i+1)
 			}
 			if v.from[BaseInput][c.Name] && r.Verdict.Kind == Stamp {
@@ -148,6 +143,11 @@ func (v *validator) graph() {
 			}
 		}
 	}
+}
+
+// onlyLatch reports whether a match or the verdict is one of the latch's.
+func onlyLatch(r Rule) bool {
+	return hasMatch[Confirmed](r) || hasMatch[Stamped](r) || hasMatch[OutBridge](r) || r.Verdict.Kind == Unstamp
 }
 
 // early is an error where the rule asks for what does not exist yet when a packet
@@ -211,8 +211,8 @@ func (v *validator) sets() {
 		if v.set[s.Name] != s && len(v.rs.Sets) != len(v.set) {
 			v.errorf("set %q: there are two of this name", s.Name)
 		}
-		if !setName.MatchString(s.Name) || len(s.Name) > MaxSetName || strings.HasPrefix(s.Name, TempSets) {
-			v.errorf("set %q: not a name for a set (at most %d bytes, not beginning with %q)", s.Name, MaxSetName, TempSets)
+		if !plainName.MatchString(s.Name) {
+			v.errorf("set %q: not a name for a set", s.Name)
 		}
 		if s.After != "" && (v.set[s.After] == nil || !s.InPlace) {
 			v.errorf("set %s: it comes after %q, which is no set, or is never edited itself", s.Name, s.After)

@@ -79,9 +79,7 @@ func TestValidateMatches(t *testing.T) {
 
 func TestValidateRuleset(t *testing.T) {
 	for want, change := range map[string]func(*rules.Ruleset){
-		"not a name for a chain": func(rs *rules.Ruleset) { rs.Chains[0].Name = "DOCKER" },
-		"of ours":                func(rs *rules.Ruleset) { rs.Chains[0].Name = "DOCKWALL-MADE-X" },
-		"longer than 28":         func(rs *rules.Ruleset) { rs.Chains[0].Name = "DOCKWALL-" + strings.Repeat("x", 20) },
+		"not a name for a chain": func(rs *rules.Ruleset) { rs.Chains[0].Name = "A B" },
 		"two of this name": func(rs *rules.Ruleset) {
 			rs.Chains = append(rs.Chains, rs.Chains[0])
 		},
@@ -107,14 +105,19 @@ func TestValidateRuleset(t *testing.T) {
 			rs.Hooks[0] = rules.Hook{Base: rules.BasePrerouting, Chain: "DOCKWALL-A"}
 			rs.Chains[0].Rules[0] = rules.Rule{Verdict: rules.Verdict{Kind: rules.Reject}}
 		},
-		"there are two":      func(rs *rules.Ruleset) { rs.Hooks = append(rs.Hooks, rs.Hooks[0]) },
-		"outgoing interface": func(rs *rules.Ruleset) { rs.Hooks[0].Base = rules.BaseInput },
+		"only the latch has such a rule": func(rs *rules.Ruleset) {
+			rs.Chains[0].Rules[0].Match = []rules.Match{rules.Stamped{}}
+		},
+		"rule 1: only the latch":   func(rs *rules.Ruleset) { rs.Chains[0].Rules[0].Verdict.Kind = rules.Unstamp },
+		"the latch has none there": func(rs *rules.Ruleset) { rs.Hooks[0].Latch = true },
+		"there are two":            func(rs *rules.Ruleset) { rs.Hooks = append(rs.Hooks, rs.Hooks[0]) },
+		"outgoing interface":       func(rs *rules.Ruleset) { rs.Hooks[0].Base = rules.BaseInput },
 		"incoming interface": func(rs *rules.Ruleset) {
 			rs.Hooks[0].Base = rules.BaseOutput
 			rs.Chains[0].Rules[0].Match = []rules.Match{rules.InInterface{Name: "eth0"}}
 		},
 		"not a name for a set": func(rs *rules.Ruleset) {
-			rs.Sets[0].Name = "t-x"
+			rs.Sets[0].Name = "s x"
 		},
 		"unknown type": func(rs *rules.Ruleset) { rs.Sets[0].Type = "hash:ip" },
 		"out of order": func(rs *rules.Ruleset) {

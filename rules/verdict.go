@@ -34,13 +34,17 @@ const (
 	// Stamp marks the packet as one that was judged, for the Latch, and goes on
 	// with the next rule.
 	Stamp VerdictKind = "stamp"
+	// Unstamp takes the mark of Stamp off the packet and is Return. Only the latch has it.
+	Unstamp VerdictKind = "unstamp"
 )
 
 // GoesOn reports whether the next rule comes next, whatever the packet.
 func (k VerdictKind) GoesOn() bool { return k == Log || k == Stamp }
 
-// VerdictKinds lists every verdict, for the tests that check that no package
-// forgot one.
-func VerdictKinds() []VerdictKind {
+// VerdictKinds lists every verdict, for the tests that check that none is forgotten.
+func VerdictKinds() []VerdictKind { return append(PolicyVerdicts(), Unstamp) }
+
+// PolicyVerdicts are those that every backend renders, for a compiled policy.
+func PolicyVerdicts() []VerdictKind {
 	return []VerdictKind{Return, Drop, Reject, Jump, Goto, Log, Stamp}
 }

@@ -37,6 +37,8 @@ var keepers = []keeper{
 		"programs are run by agent/kernel, which knows how to retry and to report"},
 	{[]string{"github.com/coreos/go-iptables"}, []string{"agent/kernel"}, false,
 		"only agent/kernel runs iptables"},
+	{[]string{"dockwall/rules/backend/nftables"}, []string{"agent/kernel"}, true,
+		"only the code that writes nftables' tables knows how they are rendered"},
 	{[]string{"dockwall/rules/backend/iptables"}, []string{"agent/kernel", "rules/ruletest", "test"}, true,
 		"only the code that runs plans knows a backend; all other packages work with the contract, rules/backend"},
 	{[]string{"github.com/spf13/cobra"}, []string{"agent/cli", "packaging"}, false,

@@ -2,6 +2,7 @@ package enforce
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -141,7 +142,7 @@ func (t *Target) compile() (rules.Ruleset, error) {
 	rs, problems := t.compiler.Compile(t.policy, t.snapshot)
 	t.fresh = false
 	t.compiled = compiled{problems: problems, since: true}
-	if err := rs.Validate(); err != nil {
+	if err := errors.Join(rs.Validate(), t.backend.chosen.Check(rs)); err != nil {
 		return rs, &Problem{finding.Apply, fmt.Errorf("the compiled ruleset is not valid, and was not applied: %w", err)}
 	}
 	return rs, nil

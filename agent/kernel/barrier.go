@@ -256,7 +256,7 @@ func writeBarrier(conn *nftables.Conn) ([]closedSet, error) {
 	}
 	ends, nics := conn.AddChain(&nftables.Chain{Name: "ends", Table: t}), conn.AddChain(&nftables.Chain{Name: "nics", Table: t})
 	in, out := base("prerouting", nftables.ChainHookPrerouting), base("output", nftables.ChainHookOutput)
-	l := Latch{conn: conn, table: t}
+	l := writer{conn, t}
 	for _, c := range []*nftables.Chain{ends, in, out} {
 		conn.FlushChain(c)
 	}
@@ -277,7 +277,7 @@ func writeBarrier(conn *nftables.Conn) ([]closedSet, error) {
 // writeNICs writes the chain nics. Each packet of each connection goes through it, so
 // it stays empty until a NIC is closed.
 func writeNICs(conn *nftables.Conn, sets []closedSet, ids bool) error {
-	l := Latch{conn: conn, table: barrierTable()}
+	l := writer{conn, barrierTable()}
 	nics := &nftables.Chain{Name: "nics", Table: l.table}
 	conn.FlushChain(nics)
 	var remember []expr.Any
@@ -373,9 +373,7 @@ func (s closedSet) key(d hostnet.Direction) []byte {
 		key = append(binary.BigEndian.AppendUint16(key, end.Port()), 0, 0)
 	}
 	if s.nics {
-		padded := make([]byte, unix.IFNAMSIZ)
-		copy(padded, d.NIC)
-		key = append(key, padded...)
+		key = append(key, ifname(d.NIC)...)
 	}
 	return key
 }

@@ -4,18 +4,16 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"net/netip"
 	"os"
 	"reflect"
-	"slices"
 	"time"
 
 	"github.com/google/nftables"
-	"github.com/google/nftables/expr"
 	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
 
 	"dockwall/rules"
+	backend "dockwall/rules/backend/nftables"
 )
 
 // LatchTable is the nftables table, of family inet, that the latch is.
@@ -32,12 +30,7 @@ const (
 	// persistentTable is NFT_TABLE_F_PERSIST (Linux 6.9): the table stays when the
 	// socket goes, and then has no owner.
 	persistentTable = 0x4
-	// outKind is NFT_META_OIFKIND (Linux 5.1), the kernel's name of the sort of link
-	// that the packet leaves by, padded like the name of one.
-	outKind     = expr.MetaKey(27)
-	latchAnswer = 5 * time.Second
-	// confirmed is IPS_CONFIRMED: not the first packet of its connection.
-	confirmed = 1 << 3
+	latchAnswer     = 5 * time.Second
 )
 
 // Latch is the kernel's side of rules.Latch. It is shut until it is lifted. When the
@@ -78,7 +71,9 @@ func (l *Latch) shut(want rules.Latch) error {
 	if err := l.sock.SetDeadline(time.Now().Add(latchAnswer)); err != nil {
 		return err
 	}
-	l.write(want)
+	if err := l.write(want); err != nil {
+		return err
+	}
 	return l.conn.Flush()
 }
 
@@ -178,145 +173,27 @@ func (l *Latch) makeTableWith(flags uint32) error {
 	return err
 }
 
-// write puts the latch's rules together, in place of those that are there.
-//
-//	forward ─► in, judged? ─► by NIC ─► to ─► a bridge, or unknown? drop
-//	output  ─► judged? ──────────────► to
-//	input   ─► a closed port ─► ports ─► drop
-func (l *Latch) write(want rules.Latch) {
+// write puts the latch's rules in place of those that are there.
+func (l *Latch) write(want rules.Latch) error {
+	chains, err := backend.Chains(want.Ruleset())
+	if err != nil {
+		return err
+	}
+	hooks := map[rules.Base]*nftables.ChainHook{rules.BaseForward: nftables.ChainHookForward,
+		rules.BaseOutput: nftables.ChainHookOutput, rules.BaseInput: nftables.ChainHookInput}
 	accept := nftables.ChainPolicyAccept
-	base := func(name string, hook *nftables.ChainHook) *nftables.Chain {
-		return l.conn.AddChain(&nftables.Chain{Name: name, Table: l.table, Type: nftables.ChainTypeFilter, Hooknum: hook,
-			Priority: nftables.ChainPriorityRef(afterGuard), Policy: &accept})
+	for _, c := range chains {
+		made := &nftables.Chain{Name: c.Name, Table: l.table}
+		if c.Base != "" {
+			made.Type, made.Hooknum, made.Priority, made.Policy = nftables.ChainTypeFilter, hooks[c.Base], nftables.ChainPriorityRef(afterGuard), &accept
+		}
+		l.conn.AddChain(made)
 	}
-	to, ports := l.conn.AddChain(&nftables.Chain{Name: "to", Table: l.table}), l.conn.AddChain(&nftables.Chain{Name: "ports", Table: l.table})
-	forward, output, input := base("forward", nftables.ChainHookForward), base("output", nftables.ChainHookOutput), base("input", nftables.ChainHookInput)
 	l.conn.FlushTable(l.table)
-
-	for _, c := range []*nftables.Chain{forward, output, input} {
-		l.first(c)
+	for _, c := range chains {
+		for _, r := range c.Rules {
+			l.conn.AddRule(&nftables.Rule{Table: l.table, Chain: &nftables.Chain{Name: c.Name, Table: l.table}, Exprs: exprs(r)})
+		}
 	}
-	l.add(output, []expr.Any{&expr.Meta{Key: expr.MetaKeyOIFNAME, Register: 1}, equal(name(rules.Interface{Name: "lo"}))}, ret())
-	l.judged(forward)
-	if !want.Tight {
-		l.judged(output)
-	}
-	for _, i := range slices.Concat(want.NotDocker, want.Uplinks) {
-		l.add(forward, from(i), goTo(to))
-	}
-	for _, i := range want.Docker {
-		l.add(forward, from(i), drop())
-	}
-	l.add(forward, goTo(to))
-	l.add(output, goTo(to))
-
-	for _, i := range slices.Concat(want.NotDocker, want.Bridges) {
-		l.add(to, towards(i), ret())
-	}
-	for _, i := range want.Docker {
-		l.add(to, towards(i), drop())
-	}
-	l.add(to, []expr.Any{&expr.Meta{Key: outKind, Register: 1}, equal(name(rules.Interface{Name: "bridge"}))}, drop())
-	for _, i := range want.Elsewhere {
-		l.add(to, towards(i), ret())
-	}
-	l.add(to, drop())
-
-	l.add(input, from(rules.Interface{Name: "lo"}), ret())
-	for _, p := range want.Ports {
-		l.add(input, tcpPorts(p), goTo(ports))
-	}
-	for _, p := range want.From {
-		l.add(ports, source(p), ret())
-	}
-	l.add(ports, drop())
+	return nil
 }
-
-// first lets pass what does not begin a connection: that was judged when it did,
-// or conntrack knows nothing of it and the guard has its say. The first packet of
-// a connection that a conntrack helper expects is RELATED; an ICMP error is too,
-// but its entry is that of the connection it is about, which is confirmed.
-func (l *Latch) first(c *nftables.Chain) {
-	l.add(c, bits(expr.CtKeySTATUS, confirmed, expr.CmpOpNeq), ret())
-	l.add(c, bits(expr.CtKeySTATE, expr.CtStateBitNEW|expr.CtStateBitRELATED, expr.CmpOpEq), ret())
-}
-
-// judged lets pass what bears the stamp, and takes the stamp off.
-func (l *Latch) judged(c *nftables.Chain) {
-	l.add(c, []expr.Any{
-		&expr.Meta{Key: expr.MetaKeyPRIORITY, Register: 1}, equal(word(rules.StampClass)),
-		&expr.Immediate{Register: 1, Data: word(0)}, &expr.Meta{Key: expr.MetaKeyPRIORITY, SourceRegister: true, Register: 1},
-	}, ret())
-}
-
-func (l *Latch) add(c *nftables.Chain, parts ...[]expr.Any) {
-	var all []expr.Any
-	for _, p := range parts {
-		all = append(all, p...)
-	}
-	l.conn.AddRule(&nftables.Rule{Table: l.table, Chain: c, Exprs: append([]expr.Any{}, all...)})
-}
-
-func ret() []expr.Any  { return []expr.Any{&expr.Verdict{Kind: expr.VerdictReturn}} }
-func drop() []expr.Any { return []expr.Any{&expr.Counter{}, &expr.Verdict{Kind: expr.VerdictDrop}} }
-
-func goTo(c *nftables.Chain) []expr.Any {
-	return []expr.Any{&expr.Verdict{Kind: expr.VerdictGoto, Chain: c.Name}}
-}
-
-func from(i rules.Interface) []expr.Any {
-	return []expr.Any{&expr.Meta{Key: expr.MetaKeyIIFNAME, Register: 1}, equal(name(i))}
-}
-
-func towards(i rules.Interface) []expr.Any {
-	return []expr.Any{&expr.Meta{Key: expr.MetaKeyOIFNAME, Register: 1}, equal(name(i))}
-}
-
-func equal(data []byte) expr.Any { return &expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: data} }
-
-// name is what is compared with an interface's name, which the kernel pads.
-func name(i rules.Interface) []byte {
-	if i.Prefix {
-		return []byte(i.Name)
-	}
-	padded := make([]byte, unix.IFNAMSIZ)
-	copy(padded, i.Name)
-	return padded
-}
-
-// bits holds for packets of whose connection's key these bits are all clear
-// (CmpOpEq), or not (CmpOpNeq).
-func bits(key expr.CtKey, mask uint32, op expr.CmpOp) []expr.Any {
-	return []expr.Any{&expr.Ct{Key: key, Register: 1},
-		&expr.Bitwise{SourceRegister: 1, DestRegister: 1, Len: 4, Mask: word(mask), Xor: word(0)},
-		&expr.Cmp{Op: op, Register: 1, Data: word(0)}}
-}
-
-func tcpPorts(p rules.PortRange) []expr.Any {
-	return []expr.Any{
-		&expr.Meta{Key: expr.MetaKeyL4PROTO, Register: 1}, equal([]byte{unix.IPPROTO_TCP}),
-		&expr.Payload{DestRegister: 1, Base: expr.PayloadBaseTransportHeader, Offset: 2, Len: 2},
-		&expr.Range{Op: expr.CmpOpEq, Register: 1, FromData: binary.BigEndian.AppendUint16(nil, p.Lo), ToData: binary.BigEndian.AppendUint16(nil, p.Hi)},
-	}
-}
-
-// source holds for packets from the prefix.
-func source(p netip.Prefix) []expr.Any {
-	family, offset := byte(unix.NFPROTO_IPV4), uint32(12)
-	if p.Addr().Is6() {
-		family, offset = unix.NFPROTO_IPV6, 8
-	}
-	bytes := uint32(p.Addr().BitLen() / 8)
-	mask, none := make([]byte, bytes), make([]byte, bytes)
-	for i := range p.Bits() {
-		mask[i/8] |= 0x80 >> (i % 8)
-	}
-	return []expr.Any{
-		&expr.Meta{Key: expr.MetaKeyNFPROTO, Register: 1}, equal([]byte{family}),
-		&expr.Payload{DestRegister: 1, Base: expr.PayloadBaseNetworkHeader, Offset: offset, Len: bytes},
-		&expr.Bitwise{SourceRegister: 1, DestRegister: 1, Len: bytes, Mask: mask, Xor: none}, equal(p.Masked().Addr().AsSlice()),
-	}
-}
-
-// word is in the byte order of the kernel's registers.
-func word(v uint32) []byte { return binary.NativeEndian.AppendUint32(nil, v) }

@@ -19,6 +19,9 @@ type Backend interface {
 	Name() string
 	// Limits says what this backend does without on this host.
 	Limits() Limits
+	// Check returns an error that joins everything in the ruleset that the backend
+	// cannot write. Diff is for rulesets that pass it.
+	Check(want rules.Ruleset) error
 	// Diff plans the steps from have to want, and returns the state after them.
 	Diff(want rules.Ruleset, have State) (plan.Plan, State)
 	// Move plans to move members of sets that are edited in place: removals first, then

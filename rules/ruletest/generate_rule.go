@@ -159,7 +159,7 @@ func drawLookups(t *rapid.T, sets []rules.Set) []rules.Match {
 }
 
 func drawVerdict(t *rapid.T, i, n int) rules.Verdict {
-	v := rules.Verdict{Kind: rapid.SampledFrom(rules.VerdictKinds()).Draw(t, "verdict")}
+	v := rules.Verdict{Kind: rapid.SampledFrom(rules.PolicyVerdicts()).Draw(t, "verdict")}
 	switch v.Kind {
 	case rules.Jump, rules.Goto:
 		// The first two are hooked; what they lead to begins at the third.

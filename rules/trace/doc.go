@@ -16,6 +16,7 @@
 //  1. The walk is the kernel's: rules in order, all matches of a rule must
 //     hold, the first verdict that is not Log, Stamp, Jump or Goto ends the walk or
 //     returns.
+//     The latch is walked like any other ruleset (RunLatch).
 //  2. A match is a hit, a miss or unknown. A field that the caller does not
 //     know never decides a verdict: the result is then Unknown and names it.
 //  3. A Limit is always unknown, so it can only stand before Log.

@@ -50,6 +50,12 @@ func (c cond) hold(p *Packet) (Outcome, Field) {
 	case rules.InBridgePort:
 		o, f := p.known(p.InPort != "" && p.InPort == m.Name, FieldInPort)
 		return o.not(m.Not), f
+	case rules.Confirmed:
+		return p.confirmed()
+	case rules.Stamped:
+		return p.known(p.Stamped, FieldStamped)
+	case rules.OutBridge:
+		return p.known(p.OutBridge, FieldOut)
 	}
 	panic(fmt.Sprintf("trace does not know the match %T", c.match))
 }
@@ -104,6 +110,13 @@ func (p *Packet) icmpType(m rules.ICMPType) (Outcome, Field) {
 	}
 	o, f := p.known(p.ICMPType == m.Type, FieldProto|FieldICMPType)
 	return o.not(m.Not), f
+}
+
+// confirmed depends on the connection's entry. A packet without one (INVALID,
+// UNTRACKED) has no status.
+func (p *Packet) confirmed() (Outcome, Field) {
+	none := p.Conn.State == rules.StateInvalid || p.Conn.State == rules.StateUntracked
+	return p.known(!none && (p.Conn.Confirmed || p.Conn.State == rules.StateEstablished), FieldState)
 }
 
 // conn follows the kernel's xt_conntrack: a packet without a connection

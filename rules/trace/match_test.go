@@ -60,6 +60,17 @@ func linkCases() []matchCase {
 		{rules.InBridgePort{Name: "veth2", Not: true}, nil, Hit},
 		{rules.InBridgePort{Name: "veth2"}, unknown(FieldInPort), Unknown},
 		{rules.Limit{Rate: 5, Burst: 5}, nil, Unknown},
+		{rules.OutBridge{}, func(p *Packet) { p.OutBridge = true }, Hit},
+		{rules.OutBridge{}, nil, Miss},
+		{rules.OutBridge{}, unknown(FieldOut), Unknown},
+		{rules.Stamped{}, func(p *Packet) { p.Stamped = true }, Hit},
+		{rules.Stamped{}, nil, Miss},
+		{rules.Stamped{}, unknown(FieldStamped), Unknown},
+		{rules.Confirmed{}, func(p *Packet) { p.Conn.State = rules.StateEstablished }, Hit},
+		{rules.Confirmed{}, func(p *Packet) { p.Conn = Conn{State: rules.StateRelated, Confirmed: true} }, Hit},
+		{rules.Confirmed{}, nil, Miss},
+		{rules.Confirmed{}, func(p *Packet) { p.Conn = Conn{State: rules.StateInvalid, Confirmed: true} }, Miss},
+		{rules.Confirmed{}, unknown(FieldState), Unknown},
 	}
 }
 

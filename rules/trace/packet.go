@@ -29,7 +29,11 @@ type Packet struct {
 	SrcMAC string `json:"src_mac,omitempty"`
 	// InPort is the bridge port of a bridged packet; empty if not bridged.
 	InPort string `json:"in_port,omitempty"`
-	Conn   Conn   `json:"conn"`
+	// OutBridge: Out is a bridge.
+	OutBridge bool `json:"out_bridge,omitempty"`
+	// Stamped: a rule on the way gave the packet the mark of rules.Stamp.
+	Stamped bool `json:"stamped,omitempty"`
+	Conn    Conn `json:"conn"`
 	// Unknown are the fields above that the caller does not know.
 	Unknown Field `json:"unknown,omitempty"`
 }
@@ -38,6 +42,9 @@ type Packet struct {
 type Conn struct {
 	// State is NEW, RELATED, ESTABLISHED, INVALID or UNTRACKED.
 	State rules.ConnState `json:"state"`
+	// Confirmed: a packet of the connection has left the host or reached a socket
+	// before. Each established one's has.
+	Confirmed bool `json:"confirmed,omitempty"`
 	// DNAT: the connection's destination was changed.
 	DNAT bool `json:"dnat,omitempty"`
 	// Original: the packet goes in the direction of the connection's first one.
@@ -70,11 +77,12 @@ const (
 	FieldOriginal
 	FieldOrigDstPort
 	FieldLimit
+	FieldStamped
 )
 
 func fieldNames() []string {
 	return []string{"in", "out", "src", "dst", "proto", "src_port", "dst_port", "syn", "icmp_type", "src_mac", "in_port",
-		"conn.state", "conn.dnat", "conn.original", "conn.orig_dst_port", "limit"}
+		"conn.state", "conn.dnat", "conn.original", "conn.orig_dst_port", "limit", "stamped"}
 }
 
 // String names the fields, with commas between them.

@@ -51,6 +51,9 @@ func packet(s netinfo.Snapshot, q policy.Question) PacketWay {
 			way.Packet.Unknown |= FieldOut
 		}
 	}
+	for _, l := range s.Links {
+		way.Packet.OutBridge = way.Packet.OutBridge || l.Name == way.Packet.Out && l.Kind == "bridge"
+	}
 	return way
 }
 
@@ -61,7 +64,8 @@ func (p *Packet) track(q policy.Question) {
 	case untracked(q):
 		p.Conn.State, p.Conn.Original = rules.StateUntracked, false
 	case q.Expected:
-		p.Conn.State = rules.StateRelated
+		// An ICMP error belongs to the connection that it is about.
+		p.Conn.State, p.Conn.Confirmed = rules.StateRelated, q.Proto == netinfo.ICMP || q.Proto == netinfo.ICMPv6
 	case q.Proto == netinfo.ICMP && q.ICMPType == rules.TypeRedirect4, q.Proto == netinfo.ICMPv6 && q.ICMPType == rules.TypeRedirect6:
 		p.Conn.State, p.Conn.Original = rules.StateInvalid, false
 	}

@@ -50,9 +50,9 @@ func TestPackets(t *testing.T) {
 	}{
 		{"a published port", question("eth0", "203.0.113.7", "192.0.2.1:8080"), []rules.Base{rules.BaseInput, rules.BaseDockerUser}, []Packet{
 			{In: "eth0", Dst: ip("192.0.2.1"), DstPort: 8080, Conn: first("192.0.2.1:8080", false), Unknown: outside},
-			{In: "eth0", Out: "docker0", Dst: ip("172.17.0.2"), DstPort: 80, Conn: first("192.0.2.1:8080", true), Unknown: outside}}},
+			{In: "eth0", Out: "docker0", OutBridge: true, Dst: ip("172.17.0.2"), DstPort: 80, Conn: first("192.0.2.1:8080", true), Unknown: outside}}},
 		{"a container's address", question("eth0", "203.0.113.7", "172.17.0.2:80"), []rules.Base{rules.BaseDockerUser}, []Packet{
-			{In: "eth0", Out: "docker0", Dst: ip("172.17.0.2"), DstPort: 80, Conn: first("172.17.0.2:80", false), Unknown: outside}}},
+			{In: "eth0", Out: "docker0", OutBridge: true, Dst: ip("172.17.0.2"), DstPort: 80, Conn: first("172.17.0.2:80", false), Unknown: outside}}},
 		{"a container's way out", out, []rules.Base{rules.BaseDockerUser}, []Packet{
 			{In: "docker0", Out: "eth0", Dst: ip("203.0.113.5"), DstPort: 443, SrcMAC: "02:42:ac:11:00:02",
 				Conn: first("203.0.113.5:443", false), Unknown: FieldSrcPort | FieldInPort}}},

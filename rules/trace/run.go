@@ -17,30 +17,41 @@ func Run(rs rules.Ruleset, p Packet, base rules.Base) Result { return New(rs).Ru
 // A packet that came in (to FORWARD, DOCKER-USER or INPUT) has been through the
 // chains of PREROUTING before.
 func (m *Machine) Run(p Packet, base rules.Base) Result {
-	return m.run(p, base, m.guardOnly(base), true)
+	return m.run(p, base, m.stage(base), true)
 }
 
 // RunGuard walks the packet through the chains that base's hooks in the guard
 // table lead to.
-func (m *Machine) RunGuard(p Packet, base rules.Base) Result { return m.run(p, base, true, true) }
+func (m *Machine) RunGuard(p Packet, base rules.Base) Result {
+	return m.run(p, base, rules.StageGuard, true)
+}
+
+// RunLatch walks the packet through the chains of a latch that base's hooks lead to.
+func (m *Machine) RunLatch(p Packet, base rules.Base) Result {
+	return m.run(p, base, rules.StageLatch, true)
+}
 
 // Verdict is Run without the Steps, for walks by the hundred thousand.
 func (m *Machine) Verdict(p Packet, base rules.Base) Result {
-	return m.run(p, base, m.guardOnly(base), false)
+	return m.run(p, base, m.stage(base), false)
 }
 
-func (m *Machine) guardOnly(base rules.Base) bool {
-	guard := false
+// stage is where Run walks: filter, unless base has hooks in the guard table only.
+func (m *Machine) stage(base rules.Base) rules.Stage {
+	stage := rules.StageFilter
 	for _, h := range m.hooks {
-		if h.Base == base && !h.Guard {
-			return false
+		switch {
+		case h.Base != base || h.Latch:
+		case !h.Guard:
+			return rules.StageFilter
+		default:
+			stage = rules.StageGuard
 		}
-		guard = guard || h.Base == base
 	}
-	return guard
+	return stage
 }
 
-func (m *Machine) run(p Packet, base rules.Base, guard, record bool) Result {
+func (m *Machine) run(p Packet, base rules.Base, stage rules.Stage, record bool) Result {
 	reason := m.broken
 	if reason == "" {
 		reason = p.check()
@@ -48,14 +59,14 @@ func (m *Machine) run(p Packet, base rules.Base, guard, record bool) Result {
 	if reason != "" {
 		return Result{Verdict: Undecided, Reason: reason}
 	}
-	w := walk{m: m, p: &p, guard: guard, record: record, result: Result{Verdict: Pass}}
+	w := walk{m: m, p: &p, stage: stage, record: record, result: Result{Verdict: Pass}}
 	for _, h := range m.hooks {
 		if h.Base == rules.BasePrerouting && base != rules.BaseOutput && base != h.Base && !w.through(h.chain) {
 			return w.result
 		}
 	}
 	for _, h := range m.hooks {
-		if h.Base == base && h.Guard == guard && !w.through(h.chain) {
+		if h.Base == base && (h.Guard == (stage == rules.StageGuard)) && (h.Latch == (stage == rules.StageLatch)) && !w.through(h.chain) {
 			break
 		}
 	}
@@ -64,10 +75,11 @@ func (m *Machine) run(p Packet, base rules.Base, guard, record bool) Result {
 
 // walk is one packet on its way.
 type walk struct {
-	m             *Machine
-	p             *Packet
-	guard, record bool
-	result        Result
+	m      *Machine
+	p      *Packet
+	stage  rules.Stage
+	record bool
+	result Result
 }
 
 // place is a rule of a chain, or the place after its last one.
@@ -110,7 +122,7 @@ func (w *walk) through(start int) bool {
 			at = place{chain: r.to}
 		case rules.Goto:
 			at = place{chain: r.to}
-		case rules.Return:
+		case rules.Return, rules.Unstamp:
 			if !back() {
 				w.result.Decided = &step
 				return true
@@ -129,7 +141,7 @@ func (w *walk) through(start int) bool {
 func (w *walk) stop(kind rules.VerdictKind, step *Step) {
 	w.result.Decided = step
 	w.result.Verdict = Drop
-	if kind == rules.Reject && !w.guard {
+	if kind == rules.Reject && w.stage == rules.StageFilter {
 		w.result.Verdict = Reject
 	}
 }

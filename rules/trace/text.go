@@ -37,6 +37,12 @@ func MatchText(m rules.Match) string {
 		return not(m.Not) + "from mac " + m.MAC
 	case rules.InBridgePort:
 		return not(m.Not) + "in bridge port " + m.Name
+	case rules.Confirmed:
+		return "confirmed"
+	case rules.Stamped:
+		return "stamped"
+	case rules.OutBridge:
+		return "out by a bridge"
 	}
 	panic(fmt.Sprintf("trace does not know the match %T", m))
 }

@@ -27,7 +27,7 @@ func naive(rs *rules.Ruleset, name string, p Packet) Verdict {
 			return Drop
 		case rules.Reject:
 			return Reject
-		case rules.Return:
+		case rules.Return, rules.Unstamp:
 			return Pass
 		case rules.Goto:
 			return naive(rs, r.Verdict.Chain, p)

@@ -67,7 +67,7 @@ func (e *tableEdit) changes() []plan.Change {
 	if e.dropUser {
 		add(plan.ChangeChain, dockerUser, nil, nil)
 	}
-	return slices.DeleteFunc(out, func(c plan.Change) bool { return strings.HasPrefix(c.Chain, rules.ReservedChains) })
+	return slices.DeleteFunc(out, func(c plan.Change) bool { return strings.HasPrefix(c.Chain, reservedChains) })
 }
 
 func (e *tableEdit) rules(chain string) []string {

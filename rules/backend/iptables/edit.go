@@ -70,7 +70,7 @@ func (e *tableEdit) stale(want []chainLines, all bool) {
 		return
 	}
 	for _, c := range e.seen.Chains {
-		mark := strings.HasPrefix(c.Name, rules.ReservedChains)
+		mark := strings.HasPrefix(c.Name, reservedChains)
 		wanted := slices.ContainsFunc(want, func(w chainLines) bool { return w.name == c.Name })
 		switch {
 		case !owned(c.Name) || wanted || mark && !all:

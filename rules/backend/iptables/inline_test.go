@@ -146,7 +146,7 @@ func denseRule(t *rapid.T, sets []rules.Set, jumps bool, line int) rules.Rule {
 		side := rapid.SampledFrom([]rules.Dim{rules.Src, rules.Dst}).Draw(t, "side")
 		r.Match = append(r.Match, rules.InSet{Set: s.Name, Dims: []rules.Dim{side, rules.Dst}[:s.Type.Dims()], Not: rapid.IntRange(0, 2).Draw(t, "not") == 0})
 	}
-	r.Verdict = rules.Verdict{Kind: rapid.SampledFrom(rules.VerdictKinds()).Draw(t, "verdict")}
+	r.Verdict = rules.Verdict{Kind: rapid.SampledFrom(rules.PolicyVerdicts()).Draw(t, "verdict")}
 	if r.Verdict.Kind == rules.Stamp {
 		r.Verdict.Kind = rules.Log // INPUT reaches these
 	}
@@ -216,7 +216,7 @@ func drawPacket(t *rapid.T) trace.Packet {
 
 // The rules grow with the sum of the members, not with their product.
 func TestInlineGrowsWithTheSum(t *testing.T) {
-	for _, kind := range rules.VerdictKinds() {
+	for _, kind := range rules.PolicyVerdicts() {
 		count := func(n int) int {
 			rs := twoSets(n, kind)
 			total := 0

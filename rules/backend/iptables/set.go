@@ -49,11 +49,11 @@ func kernelSet(name string, f Family) string { return setPrefix(f) + name }
 // tempSet is the name under which a set is filled. It says which set it is for,
 // so that what a killed run left is found.
 func tempSet(kernel string) string {
-	return kernel[:len(sets4)] + rules.PurposeName(strings.TrimSuffix(rules.TempSets, "-"), kernel)
+	return kernel[:len(sets4)] + rules.PurposeName(strings.TrimSuffix(tempSets, "-"), kernel)
 }
 
 func isTemp(kernel string) bool {
-	return len(kernel) > len(sets4) && strings.HasPrefix(kernel[len(sets4):], rules.TempSets)
+	return len(kernel) > len(sets4) && strings.HasPrefix(kernel[len(sets4):], tempSets)
 }
 
 // wantedSet is a set as it has to be in one family.

@@ -163,7 +163,7 @@ func guardOf(s iptables.State) string {
 	for _, tables := range [][]iptables.Table{s.V4, s.V6} {
 		for _, t := range tables {
 			for _, c := range t.Chains {
-				if t.Name == "security" && strings.HasPrefix(c.Name, "DOCKWALL-") && !strings.HasPrefix(c.Name, rules.ReservedChains) {
+				if t.Name == "security" && strings.HasPrefix(c.Name, "DOCKWALL-") && !strings.HasPrefix(c.Name, "DOCKWALL-MADE-") {
 					b.WriteString(c.Name + "\n" + strings.Join(c.Rules, "\n") + "\n")
 				}
 			}

@@ -1,0 +1,17 @@
+// Package nftables renders rules for nf_tables: as statements, which agent/kernel puts
+// into netlink messages, and each statement as nft prints it.
+//
+//	rules.Latch ─► rules.Ruleset ─► Chains ─► statements ─► agent/kernel ─► table inet dockwall
+//
+// It renders the latch. A compiled policy is rendered by rules/backend/iptables; to render
+// one here too, Match and Chains need the matches and verdicts that they refuse.
+//
+// Invariants:
+//
+//  1. Rendering is pure: the same ruleset gives the same statements.
+//  2. A statement's bytes are what the kernel's register holds: host byte order for
+//     metadata and conntrack, network byte order for the packet's own fields.
+//  3. Each dropping rule counts its packets.
+//
+// Thread safety: values and pure functions.
+package nftables
