@@ -10,6 +10,7 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 
+	"dockwall/agent/conntrack"
 	"dockwall/netinfo"
 	"dockwall/netinfo/hostnet"
 	"dockwall/rules/policy"
@@ -103,7 +104,7 @@ func TestCutReversed(t *testing.T) {
 		flows, err := hostnet.ConnFlows(family)
 		must(t, err)
 		for _, f := range flows {
-			must(t, hostnet.DeleteFlow(f))
+			must(t, conntrack.Delete(f))
 		}
 	}
 	if !x.flows() || !six.flows() {
@@ -262,7 +263,7 @@ func TestCutManyFlows(t *testing.T) {
 	w := newRealTown(t)
 	rs, s := w.enforce()
 	server := netip.MustParseAddrPort("192.0.2.1:9001")
-	table, err := hostnet.OpenFlowTable()
+	table, err := conntrack.Open()
 	must(t, err)
 	defer table.Close()
 	for i := range many {

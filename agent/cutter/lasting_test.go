@@ -16,6 +16,7 @@ import (
 	"github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
 
+	"dockwall/agent/conntrack"
 	"dockwall/agent/kernel"
 	"dockwall/netinfo"
 	"dockwall/netinfo/hostnet"
@@ -197,7 +198,7 @@ func (w *realTown) forget() {
 		flows, err := hostnet.ConnFlows(family)
 		must(w.t, err)
 		for _, f := range flows {
-			must(w.t, hostnet.DeleteFlow(f))
+			must(w.t, conntrack.Delete(f))
 		}
 	}
 }
@@ -278,7 +279,7 @@ func TestFirstCutEndsSeeds(t *testing.T) {
 	rs, s := w.enforce()
 	c := w.barred()
 	seed := func() {
-		table, err := hostnet.OpenFlowTable()
+		table, err := conntrack.Open()
 		must(t, err)
 		defer table.Close()
 		// As a packet from outside in the name of the container makes it.

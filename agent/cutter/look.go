@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"time"
 
+	"dockwall/agent/conntrack"
 	"dockwall/netinfo"
 	"dockwall/netinfo/hostnet"
 	"dockwall/rules"
@@ -49,7 +50,7 @@ func (t trail) before(f hostnet.Flow) (hostnet.Flow, bool) {
 type knife struct {
 	c *Cutter
 	*judge
-	table  *hostnet.FlowTable
+	table  *conntrack.Table
 	trail  trail
 	result Result
 	// flows is how many connections were looked at. If there was none at first, none
@@ -86,7 +87,7 @@ func (c *Cutter) cut(ctx context.Context, a ask, left trail, asks chan ask) (Res
 		return Result{}, left, err
 	}
 	defer router.close()
-	table, err := hostnet.OpenFlowTable()
+	table, err := conntrack.Open()
 	if err != nil {
 		return Result{}, left, err
 	}
@@ -237,7 +238,7 @@ func (k *knife) sockets(victims []victim, all bool) (open []hostnet.Connection, 
 	if len(ends) == 0 && !all || k.noDestroy {
 		return nil, nil
 	}
-	n, err := hostnet.DestroyTCPSockets(func(c hostnet.Connection) bool {
+	n, err := conntrack.DestroyTCPSockets(func(c hostnet.Connection) bool {
 		if ends[socketKey{c.Local, c.Remote}] {
 			return true
 		}
@@ -251,7 +252,7 @@ func (k *knife) sockets(victims []victim, all bool) (open []hostnet.Connection, 
 		return v == deny
 	})
 	k.result.Sockets += n
-	if errors.Is(err, hostnet.ErrNoDestroy) {
+	if errors.Is(err, conntrack.ErrNoDestroy) {
 		k.noDestroy = true
 		k.c.log.Warn("connections through docker-proxy may outlive the policy", "error", err)
 		return open, nil

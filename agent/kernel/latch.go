@@ -152,24 +152,17 @@ func (l *Latch) makeTable() error {
 
 // makeTableWith sends what google/nftables has no word for: flags.
 func (l *Latch) makeTableWith(flags uint32) error {
-	attrs, err := netlink.MarshalAttributes([]netlink.Attribute{
-		{Type: unix.NFTA_TABLE_NAME, Data: []byte(LatchTable + "\x00")},
-		{Type: unix.NFTA_TABLE_FLAGS, Data: binary.BigEndian.AppendUint32(nil, flags)},
-	})
-	if err != nil {
+	begin, errBegin := batchEdge(unix.NFNL_MSG_BATCH_BEGIN)
+	table, errTable := tableMessage(unix.NFT_MSG_NEWTABLE, netlink.Acknowledge|netlink.Create|netlink.Excl, unix.NFPROTO_INET,
+		nftString(unix.NFTA_TABLE_NAME, LatchTable), netlink.Attribute{Type: unix.NFTA_TABLE_FLAGS, Data: binary.BigEndian.AppendUint32(nil, flags)})
+	end, errEnd := batchEdge(unix.NFNL_MSG_BATCH_END)
+	if err := errors.Join(errBegin, errTable, errEnd); err != nil {
 		return err
 	}
-	const batch = unix.NFNL_SUBSYS_NFTABLES
-	_, err = l.sock.SendMessages([]netlink.Message{
-		{Header: netlink.Header{Type: unix.NFNL_MSG_BATCH_BEGIN, Flags: netlink.Request}, Data: []byte{unix.AF_UNSPEC, 0, 0, batch}},
-		{Header: netlink.Header{Type: unix.NFNL_SUBSYS_NFTABLES<<8 | unix.NFT_MSG_NEWTABLE, Flags: netlink.Request | netlink.Acknowledge | netlink.Create | netlink.Excl},
-			Data: append([]byte{unix.NFPROTO_INET, 0, 0, 0}, attrs...)},
-		{Header: netlink.Header{Type: unix.NFNL_MSG_BATCH_END, Flags: netlink.Request}, Data: []byte{unix.AF_UNSPEC, 0, 0, batch}},
-	})
-	if err != nil {
+	if _, err := l.sock.SendMessages([]netlink.Message{begin, table, end}); err != nil {
 		return err
 	}
-	_, err = l.sock.Receive()
+	_, err := l.sock.Receive()
 	return err
 }
 

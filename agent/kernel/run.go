@@ -12,7 +12,6 @@ import (
 
 	"github.com/vishvananda/netlink/nl"
 
-	"dockwall/netinfo/hostnet"
 	"dockwall/rules"
 	backend "dockwall/rules/backend/iptables"
 	"dockwall/rules/plan"
@@ -182,7 +181,7 @@ func (k *Kernel) runner(s plan.Step) func(context.Context) error {
 	case plan.EditSets:
 		return func(ctx context.Context) error { return k.editSets(ctx, s, a) }
 	case plan.DeleteTable:
-		return func(context.Context) error { return hostnet.DeleteEmptyNFTTable(a.Family, a.Table) }
+		return func(context.Context) error { return DeleteEmptyTable(a.Family, a.Table) }
 	case plan.SetJumps:
 		return func(ctx context.Context) error { return k.setJumps(ctx, a) }
 	case plan.Settle:

@@ -15,7 +15,6 @@ import (
 // Message types and sizes of sock_diag(7).
 const (
 	sockDiagByFamily = 20
-	sockDestroy      = 21
 	diagIDSize       = 48 // struct inet_diag_sockid
 	diagMsgSize      = 72 // struct inet_diag_msg
 	diagV6Only       = 11 // INET_DIAG_SKV6ONLY
@@ -37,7 +36,7 @@ const answerTimeout = 10 * time.Second
 // diagSocket is one socket as sock_diag reports it.
 type diagSocket struct {
 	family        uint8
-	id            [diagIDSize]byte // as the kernel wants it back for SOCK_DESTROY
+	id            [diagIDSize]byte // as the kernel knows the socket again
 	local, remote netip.AddrPort
 	link          int
 	uid           uint32

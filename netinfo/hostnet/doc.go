@@ -1,17 +1,15 @@
 // Package hostnet learns facts about this host from its kernel: links and
 // their addresses, listening sockets, docker-proxy and dockerd processes, the
-// nftables generation, tracked connections. It also does the few things to the
-// kernel that iptables and ipset cannot: cutting connections, switching
-// bridged traffic into the firewall, and deleting an empty builtin table.
+// nftables generation, tracked connections.
 //
-// It is for asking and doing what it is told. It decides nothing, knows no
-// policy, and writes no rule.
+// It reads. It changes nothing in the kernel (agent/kernel and agent/conntrack do),
+// decides nothing, and knows no policy.
 //
 //	rtnetlink ──► Links, Watch, RoutesBy, AllRoutes, WatchRoutes
-//	sock_diag ──► Listeners, DestroyTCPSockets
-//	/proc     ──► Scanner (Proxies, Dockerd), BridgeNFCall
-//	nfnetlink ──► CurrentGeneration, Generations, Packets, ConnFlows, FlowTable,
-//	              DeleteEmptyNFTTable
+//	sock_diag ──► Listeners, TCPConnections
+//	/proc     ──► Scanner (Proxies, Dockerd)
+//	nfnetlink ──► CurrentGeneration, Generations, Packets, ConnFlows, NFTChains,
+//	              ReadNFTTable
 //	audit     ──► AuditRules
 //
 // Invariants:

@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"dockwall/netinfo"
+	"dockwall/test/nstest"
 )
 
 func api(addrs ...string) []netinfo.Listener {
@@ -66,7 +67,7 @@ func TestDockerdByItsArguments(t *testing.T) {
 		p := newFakeProc(t)
 		p.process(10, "dockerd", "net:[1]", "/usr/bin/dockerd "+args)
 		got, err := scannerWithoutConfig(t, p).Dockerd(nil)
-		must(t, err)
+		nstest.Must(t, err)
 		if diff := cmp.Diff(want, got, equalAddrs, cmpopts.EquateEmpty()); diff != "" {
 			t.Errorf("dockerd %s (-want +got):\n%s", args, diff)
 		}
@@ -76,15 +77,15 @@ func TestDockerdByItsArguments(t *testing.T) {
 func TestDockerdByItsConfiguration(t *testing.T) {
 	p := newFakeProc(t)
 	s := scannerWithoutConfig(t, p)
-	must(t, os.WriteFile(s.configFile, []byte(`{"hosts": ["fd://", "tcp://0.0.0.0"], "tls": true, "debug": true}`), 0o600))
+	nstest.Must(t, os.WriteFile(s.configFile, []byte(`{"hosts": ["fd://", "tcp://0.0.0.0"], "tls": true, "debug": true}`), 0o600))
 	other := filepath.Join(t.TempDir(), "other.json")
-	must(t, os.WriteFile(other, []byte(`{"Hosts": ["tcp://192.0.2.1:9999"], "metrics-addr": "0.0.0.0:9323"}`), 0o600))
+	nstest.Must(t, os.WriteFile(other, []byte(`{"Hosts": ["tcp://192.0.2.1:9999"], "metrics-addr": "0.0.0.0:9323"}`), 0o600))
 	p.process(10, "dockerd", "net:[1]", "/usr/bin/dockerd")
 	p.process(11, "dockerd", "net:[1]", "/usr/bin/dockerd --config-file "+other)
 	p.process(12, "dockerd", "net:[2]", "/usr/bin/dockerd -H tcp://0.0.0.0:1")
 	p.process(13, "notdockerd", "net:[1]", "/usr/bin/notdockerd -H tcp://0.0.0.0:2")
 	got, err := s.Dockerd(nil)
-	must(t, err)
+	nstest.Must(t, err)
 	if diff := cmp.Diff(slices.Concat(encrypted(false, "0.0.0.0:2376"), api("192.0.2.1:9999")), got, equalAddrs); diff != "" {
 		t.Errorf("dockerd (-want +got):\n%s", diff)
 	}
@@ -93,7 +94,7 @@ func TestDockerdByItsConfiguration(t *testing.T) {
 func TestBrokenConfigurationHidesNothingElse(t *testing.T) {
 	p := newFakeProc(t)
 	s := scannerWithoutConfig(t, p)
-	must(t, os.WriteFile(s.configFile, []byte(`{"hosts": `), 0o600))
+	nstest.Must(t, os.WriteFile(s.configFile, []byte(`{"hosts": `), 0o600))
 	p.process(10, "dockerd", "net:[1]", "/usr/bin/dockerd -H tcp://0.0.0.0:2375")
 	got, err := s.Dockerd(nil)
 	if err == nil {
@@ -134,13 +135,13 @@ func TestDockerdByItsOpenSockets(t *testing.T) {
 		sockets = append(sockets, Socket{Addr: netip.IPv4Unspecified(), Port: 4789, Proto: netinfo.UDP, Inode: 100},
 			Socket{Addr: netip.IPv4Unspecified(), Port: 22, Proto: netinfo.TCP, Inode: 200})
 		if tt.swarm != "" {
-			must(t, os.Mkdir(filepath.Join(root, "swarm"), 0o700))
-			must(t, os.WriteFile(filepath.Join(root, "swarm", "docker-state.json"), []byte(tt.swarm), 0o600))
+			nstest.Must(t, os.Mkdir(filepath.Join(root, "swarm"), 0o700))
+			nstest.Must(t, os.WriteFile(filepath.Join(root, "swarm", "docker-state.json"), []byte(tt.swarm), 0o600))
 		}
 		s := scannerWithoutConfig(t, p)
-		must(t, os.WriteFile(s.configFile, []byte(tt.file), 0o600))
+		nstest.Must(t, os.WriteFile(s.configFile, []byte(tt.file), 0o600))
 		got, err := s.Dockerd(sockets)
-		must(t, err)
+		nstest.Must(t, err)
 		if diff := cmp.Diff(tt.want, got, equalAddrs, cmpopts.EquateEmpty()); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
@@ -151,8 +152,8 @@ func TestDockerdByItsOpenSockets(t *testing.T) {
 func TestDockerdBySystemdsSockets(t *testing.T) {
 	etc, lib := t.TempDir(), t.TempDir()
 	write := func(dir, name, text string) {
-		must(t, os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o755))
-		must(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644))
+		nstest.Must(t, os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o755))
+		nstest.Must(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644))
 	}
 	write(lib, "docker.socket", "[Unit]\n[Socket]\nListenStream=/run/docker.sock\nListenStream=4000\n")
 	write(lib, "docker.socket.d/10-a.conf", "[Socket]\nListenStream=192.0.2.1:4001\n")
@@ -161,7 +162,7 @@ func TestDockerdBySystemdsSockets(t *testing.T) {
 	write(etc, "docker-tcp.socket", "[Socket]\nListenStream=0.0.0.0:4004\nListenStream=\nListenStream=0.0.0.0:4005\nService=docker.service\n")
 	write(lib, "docker-tcp.socket", "[Socket]\nListenStream=0.0.0.0:4006\nService=docker.service\n")
 	write(etc, "sshd.socket", "[Socket]\nListenStream=22\n")
-	must(t, os.Symlink(os.DevNull, filepath.Join(etc, "masked.socket")))
+	nstest.Must(t, os.Symlink(os.DevNull, filepath.Join(etc, "masked.socket")))
 	for args, want := range map[string][]netinfo.Listener{
 		"--tlsverify -H fd://":       encrypted(true, "0.0.0.0:4005", "192.0.2.1:4001", "[::]:4000", "[2001:db8::1]:4003"),
 		"-H unix:///run/docker.sock": nil,
@@ -172,7 +173,7 @@ func TestDockerdBySystemdsSockets(t *testing.T) {
 		s := scannerWithoutConfig(t, p)
 		s.units.dirs = []string{etc, lib}
 		got, err := s.Dockerd(nil)
-		must(t, err)
+		nstest.Must(t, err)
 		if diff := cmp.Diff(want, got, equalAddrs, cmpopts.EquateEmpty()); diff != "" {
 			t.Errorf("dockerd %s (-want +got):\n%s", args, diff)
 		}
@@ -198,7 +199,7 @@ func TestTLSOfTheAPI(t *testing.T) {
 	} {
 		p := newFakeProc(t)
 		s := scannerWithoutConfig(t, p)
-		must(t, os.WriteFile(s.configFile, []byte(tt.file), 0o600))
+		nstest.Must(t, os.WriteFile(s.configFile, []byte(tt.file), 0o600))
 		p.process(10, "dockerd", "net:[1]", "/usr/bin/dockerd "+tt.args)
 		var sockets []Socket
 		if tt.held != "" {
@@ -207,7 +208,7 @@ func TestTLSOfTheAPI(t *testing.T) {
 			sockets = []Socket{{Addr: a.Addr(), Port: a.Port(), Proto: netinfo.TCP, Inode: 100}}
 		}
 		got, err := s.Dockerd(sockets)
-		must(t, err)
+		nstest.Must(t, err)
 		if diff := cmp.Diff(tt.want, got, equalAddrs, cmpopts.EquateEmpty()); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}

@@ -14,8 +14,7 @@ import (
 
 // Requests and bits of nfnetlink_conntrack.h and nf_conntrack_common.h.
 const (
-	ctGet    = netlink.HeaderType(unix.NFNL_SUBSYS_CTNETLINK<<8 | 1) // IPCTNL_MSG_CT_GET
-	ctDelete = netlink.HeaderType(unix.NFNL_SUBSYS_CTNETLINK<<8 | 2) // IPCTNL_MSG_CT_DELETE
+	ctGet = netlink.HeaderType(unix.NFNL_SUBSYS_CTNETLINK<<8 | 1) // IPCTNL_MSG_CT_GET
 
 	statusSeenReply = 1 << 1
 	statusAssured   = 1 << 2
@@ -124,13 +123,6 @@ func EachFlow(family int, visit func(Flow)) error {
 		visit(f)
 	}
 	return nil
-}
-
-func (f Flow) af() uint8 {
-	if f.Original.Src.Is4() {
-		return unix.AF_INET
-	}
-	return unix.AF_INET6
 }
 
 // noConntrack passes over a kernel without connection tracking, which has no

@@ -11,6 +11,8 @@ import (
 	"github.com/mdlayher/netlink"
 	"github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
+
+	"dockwall/test/nstest"
 )
 
 // needNFTables skips where the kernel has no nf_tables.
@@ -21,15 +23,6 @@ func needNFTables(t *testing.T) {
 	} else if err != nil {
 		t.Fatal(err)
 	}
-}
-
-func restore(t *testing.T, family int, rules string) {
-	t.Helper()
-	program := "iptables-nft-restore"
-	if family == 6 {
-		program = "ip6tables-nft-restore"
-	}
-	run(t, rules, program, "--noflush")
 }
 
 func startGenerations(t *testing.T, ns netns.NsHandle) <-chan Generation {
@@ -48,7 +41,7 @@ func startGenerations(t *testing.T, ns netns.NsHandle) <-chan Generation {
 }
 
 func TestGenerationsTellEachTransactionOfOthers(t *testing.T) {
-	ns := newNetNS(t)
+	ns := nstest.New(t)
 	needNFTables(t)
 	seen := startGenerations(t, ns)
 	for i, rules := range []string{
@@ -57,10 +50,10 @@ func TestGenerationsTellEachTransactionOfOthers(t *testing.T) {
 		"*filter\n-A MINE -j DROP\nCOMMIT\n*mangle\n-A FORWARD -j MARK --set-mark 1\nCOMMIT\n",
 	} {
 		before, err := CurrentGeneration()
-		must(t, err)
-		restore(t, 4+2*i, strings.Replace(rules, "-A MINE -j DROP", ":MINE -", 1))
+		nstest.Must(t, err)
+		nstest.Restore(t, 4+2*i, strings.Replace(rules, "-A MINE -j DROP", ":MINE -", 1))
 		after, err := CurrentGeneration()
-		must(t, err)
+		nstest.Must(t, err)
 		if after.ID == before.ID {
 			t.Fatalf("restore %d did not move the generation from %d", i, before.ID)
 		}
@@ -76,7 +69,7 @@ func TestGenerationsTellEachTransactionOfOthers(t *testing.T) {
 // What Docker does for each container that starts must not look like a change
 // of what is watched.
 func TestGenerationsTellWhatMatters(t *testing.T) {
-	ns := newNetNS(t)
+	ns := nstest.New(t)
 	needNFTables(t)
 	seen := startGenerations(t, ns)
 	for _, tc := range []struct {
@@ -91,9 +84,9 @@ func TestGenerationsTellWhatMatters(t *testing.T) {
 		{4, "*filter\n-F MINE\nCOMMIT\n", true},
 		{6, "*filter\n:MINE - [0:0]\nCOMMIT\n", true},
 	} {
-		restore(t, tc.family, tc.rules)
+		nstest.Restore(t, tc.family, tc.rules)
 		after, err := CurrentGeneration()
-		must(t, err)
+		nstest.Must(t, err)
 		relevant := false
 		for g := (Generation{}); g.ID != after.ID; {
 			g = receive(t, seen, "a generation")
@@ -111,7 +104,7 @@ func inFilter(p Place) bool {
 }
 
 func TestGenerationsReopenAfterOverflow(t *testing.T) {
-	ns := newNetNS(t)
+	ns := nstest.New(t)
 	needNFTables(t)
 	hold := make(chan struct{})
 	events := make(chan any, 1000)
@@ -128,7 +121,7 @@ func TestGenerationsReopenAfterOverflow(t *testing.T) {
 		for i := range 30 {
 			fmt.Fprintf(&many, "*filter\n:C%d - [0:0]\nCOMMIT\n", i)
 		}
-		restore(t, 4, many.String())
+		nstest.Restore(t, 4, many.String())
 	}()
 	next := func() any { return receive(t, events, "the overflow and what follows") }
 	e := next()
@@ -138,25 +131,25 @@ func TestGenerationsReopenAfterOverflow(t *testing.T) {
 		}
 	}
 	now, err := CurrentGeneration()
-	must(t, err)
-	restore(t, 4, "*filter\n:LAST - [0:0]\nCOMMIT\n")
+	nstest.Must(t, err)
+	nstest.Restore(t, 4, "*filter\n:LAST - [0:0]\nCOMMIT\n")
 	for g, ok := next().(Generation); !ok || g.ID != now.ID+1; {
 		g, ok = next().(Generation)
 	}
 }
 
 func TestGenerationsAreOfOneNamespace(t *testing.T) {
-	ns := newNetNS(t)
+	ns := nstest.New(t)
 	needNFTables(t)
 	seen := startGenerations(t, ns)
-	addNetNS(t)
-	restore(t, 4, "*filter\n:OTHER - [0:0]\nCOMMIT\n")
-	in(t, ns, func() { restore(t, 4, "*filter\n:MINE - [0:0]\nCOMMIT\n") })
+	nstest.Add(t)
+	nstest.Restore(t, 4, "*filter\n:OTHER - [0:0]\nCOMMIT\n")
+	nstest.In(t, ns, func() { nstest.Restore(t, 4, "*filter\n:MINE - [0:0]\nCOMMIT\n") })
 	var want Generation
-	in(t, ns, func() {
+	nstest.In(t, ns, func() {
 		var err error
 		want, err = CurrentGeneration()
-		must(t, err)
+		nstest.Must(t, err)
 	})
 	for g := (Generation{}); g.ID != want.ID; {
 		g = receive(t, seen, "our own generation")

@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"dockwall/test/nstest"
 )
 
 // aContainer is a container's ID, after which engines name its cgroup.
@@ -22,7 +24,7 @@ func TestProcessesThatLie(t *testing.T) {
 	const lie = "/usr/bin/dockerd -H tcp://0.0.0.0:22"
 	liars := map[string]func(p fakeProc, dir string){
 		"of a user": func(p fakeProc, dir string) {
-			must(p.t, os.Chown(filepath.Join(p.root, dir), 1000, 1000))
+			nstest.Must(p.t, os.Chown(filepath.Join(p.root, dir), 1000, 1000))
 		},
 		"in a PID namespace": func(p fakeProc, dir string) {
 			p.write(dir+"/status", "Name:\tdockerd\nPPid:\t1\nNSpid:\t10\t7\nCapEff:\t000001ffffffffff\n")
@@ -37,11 +39,11 @@ func TestProcessesThatLie(t *testing.T) {
 			p.write(dir+"/cgroup", "0::/system.slice/docker-"+aContainer+".scope/init\n")
 		},
 		"in another network": func(p fakeProc, dir string) {
-			must(p.t, os.Remove(filepath.Join(p.root, dir, "ns/net")))
+			nstest.Must(p.t, os.Remove(filepath.Join(p.root, dir, "ns/net")))
 			p.link(dir+"/ns/net", "net:[2]")
 		},
 		"in another network that may not be read": func(p fakeProc, dir string) {
-			must(p.t, os.Remove(filepath.Join(p.root, dir, "ns/net")))
+			nstest.Must(p.t, os.Remove(filepath.Join(p.root, dir, "ns/net")))
 			p.write(dir+"/ns/net", "no link")
 			p.write(dir+"/net/dev", "")
 			p.write("thread-self/net/dev", "")
@@ -110,8 +112,8 @@ func TestCgroupsAboveTheHost(t *testing.T) {
 func TestConfigurationFilesHaveBounds(t *testing.T) {
 	dir := t.TempDir()
 	fifo, long := filepath.Join(dir, "fifo"), filepath.Join(dir, "long.json")
-	must(t, syscall.Mkfifo(fifo, 0o600))
-	must(t, os.WriteFile(long, bytes.Repeat([]byte(" "), maxConfigFile+1), 0o600))
+	nstest.Must(t, syscall.Mkfifo(fifo, 0o600))
+	nstest.Must(t, os.WriteFile(long, bytes.Repeat([]byte(" "), maxConfigFile+1), 0o600))
 	for _, path := range []string{fifo, long, "/dev/zero", "/dev/tty", dir} {
 		p := newFakeProc(t)
 		p.process(10, "dockerd", "net:[1]", "/usr/bin/dockerd -H tcp://0.0.0.0:2375 --config-file "+path)
@@ -155,7 +157,7 @@ func serveEngine(t *testing.T, answer bool) (socket string) {
 	t.Helper()
 	socket = filepath.Join(t.TempDir(), "engine.sock")
 	l, err := net.Listen("unix", socket)
-	must(t, err)
+	nstest.Must(t, err)
 	t.Cleanup(func() { l.Close() })
 	go func() {
 		for {
@@ -192,7 +194,7 @@ func TestPeerOfTheEnginesSocket(t *testing.T) {
 func TestSenderOfAnswer(t *testing.T) {
 	dial := func(socket string) *net.UnixConn {
 		c, err := net.Dial("unix", socket)
-		must(t, err)
+		nstest.Must(t, err)
 		t.Cleanup(func() { c.Close() })
 		return c.(*net.UnixConn)
 	}

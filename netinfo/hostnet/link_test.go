@@ -10,19 +10,20 @@ import (
 	"github.com/vishvananda/netlink"
 
 	"dockwall/netinfo"
+	"dockwall/test/nstest"
 )
 
 func TestLinksShowKindsMastersAndAddresses(t *testing.T) {
-	newNetNS(t)
-	ip(t, "link add br0 type bridge", "link add lan0 type bridge", "link add v0 type veth peer name v1",
+	nstest.New(t)
+	nstest.IP(t, "link add br0 type bridge", "link add lan0 type bridge", "link add v0 type veth peer name v1",
 		"link set v0 master br0", "link add vx0 type vxlan id 7 dstport 4789", "tuntap add tap0 mode tap",
 		"addr add 192.0.2.7/24 dev lan0", "addr add 198.51.100.1 peer 198.51.100.2/32 dev lan0",
 		"addr add 2001:db8::7/64 dev lan0 nodad", "addr add fe80::7/64 dev br0 nodad", "link set lan0 addrgenmode none", "link set lan0 up")
 	got, err := Links()
-	must(t, err)
+	nstest.Must(t, err)
 	index := func(name string) int {
 		l, err := netlink.LinkByName(name)
-		must(t, err)
+		nstest.Must(t, err)
 		return l.Attrs().Index
 	}
 	want := []netinfo.Link{
@@ -59,12 +60,12 @@ func withoutStrangers(got, want []netinfo.Link) []netinfo.Link {
 }
 
 func TestLinksFollowRenameAndRemoval(t *testing.T) {
-	newNetNS(t)
-	ip(t, "link add lan0 type bridge", "addr add 192.0.2.7/24 dev lan0", "link set lan0 name lan1")
+	nstest.New(t)
+	nstest.IP(t, "link add lan0 type bridge", "addr add 192.0.2.7/24 dev lan0", "link set lan0 name lan1")
 	if got := find(t, "lan1"); len(got.Addrs) != 1 {
 		t.Errorf("the renamed link is %+v", got)
 	}
-	ip(t, "addr del 192.0.2.7/24 dev lan1")
+	nstest.IP(t, "addr del 192.0.2.7/24 dev lan1")
 	if got := find(t, "lan1"); got.Addrs != nil {
 		t.Errorf("after its address was removed the link is %+v", got)
 	}
@@ -73,7 +74,7 @@ func TestLinksFollowRenameAndRemoval(t *testing.T) {
 func find(t *testing.T, name string) netinfo.Link {
 	t.Helper()
 	links, err := Links()
-	must(t, err)
+	nstest.Must(t, err)
 	for _, l := range links {
 		if l.Name == name {
 			return l

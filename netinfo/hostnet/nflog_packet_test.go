@@ -14,6 +14,7 @@ import (
 	"github.com/mdlayher/netlink"
 
 	"dockwall/netinfo"
+	"dockwall/test/nstest"
 )
 
 // Messages as Linux 6.18 sent them.
@@ -26,7 +27,7 @@ const (
 func unhex(t *testing.T, s string) []byte {
 	t.Helper()
 	b, err := hex.DecodeString(s)
-	must(t, err)
+	nstest.Must(t, err)
 	return b
 }
 
@@ -46,7 +47,7 @@ func TestParseNFLog(t *testing.T) {
 			Src: client4, Dst: netip.MustParseAddr("198.51.100.9"), Proto: netinfo.UDP, SrcPort: 0xa3e9, DstPort: 99}},
 	} {
 		got, err := parseNFLog(netlink.Message{Data: unhex(t, tt.message)}, time.Time{})
-		must(t, err)
+		nstest.Must(t, err)
 		if d := cmp.Diff(tt.want, got, cmpopts.EquateComparable(netip.Addr{})); d != "" {
 			t.Errorf("%s (-want +got):\n%s", name, d)
 		}

@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"dockwall/netinfo"
+	"dockwall/test/nstest"
 )
 
 const testGroup = 4790
@@ -54,38 +55,38 @@ func untilTaken(t *testing.T) {
 func send(t *testing.T, to string) {
 	t.Helper()
 	conn, err := net.Dial("udp", to)
-	must(t, err)
+	nstest.Must(t, err)
 	defer conn.Close()
 	_, err = conn.Write([]byte("hello"))
-	must(t, err)
+	nstest.Must(t, err)
 }
 
 // A router refuses what one of its neighbours sends, to itself and through it.
 func TestPacketsTellWhoWasRefused(t *testing.T) {
-	router := newNetNS(t)
-	client := addNetNS(t)
-	must(t, netns.Set(router))
+	router := nstest.New(t)
+	client := nstest.Add(t)
+	nstest.Must(t, netns.Set(router))
 	mac := "02:00:00:00:00:05"
-	ip(t, "link add lan0 type veth peer name eth0", "link add wan0 type bridge",
+	nstest.IP(t, "link add lan0 type veth peer name eth0", "link add wan0 type bridge",
 		"addr add 192.0.2.1/24 dev lan0", "addr add 2001:db8::1/64 dev lan0 nodad",
 		"addr add 198.51.100.1/24 dev wan0", "link set lan0 up", "link set wan0 up")
 	peer, err := netlink.LinkByName("eth0")
-	must(t, err)
-	must(t, netlink.LinkSetNsFd(peer, int(client)))
-	run(t, "", "sysctl", "-q", "-w", "net.ipv4.ip_forward=1")
-	in(t, client, func() {
-		ip(t, "link set eth0 address "+mac, "addr add 192.0.2.5/24 dev eth0", "addr add 2001:db8::5/64 dev eth0 nodad",
+	nstest.Must(t, err)
+	nstest.Must(t, netlink.LinkSetNsFd(peer, int(client)))
+	nstest.Run(t, "", "sysctl", "-q", "-w", "net.ipv4.ip_forward=1")
+	nstest.In(t, client, func() {
+		nstest.IP(t, "link set eth0 address "+mac, "addr add 192.0.2.5/24 dev eth0", "addr add 2001:db8::5/64 dev eth0 nodad",
 			"link set eth0 up", "route add default via 192.0.2.1")
 	})
 	for family, tool := range map[int]string{4: "iptables-nft-restore", 6: "ip6tables-nft-restore"} {
-		run(t, fmt.Sprintf("*filter\n-A INPUT -p udp --dport 53 -j NFLOG --nflog-prefix dockwall:input%d --nflog-group %d\n"+
+		nstest.Run(t, fmt.Sprintf("*filter\n-A INPUT -p udp --dport 53 -j NFLOG --nflog-prefix dockwall:input%d --nflog-group %d\n"+
 			"-A INPUT -p udp -j DROP\n-A FORWARD -j NFLOG --nflog-prefix dockwall:forward --nflog-group %[2]d\n-A FORWARD -j DROP\nCOMMIT\n",
 			family, testGroup), tool)
 	}
 	seen := listening(t, router)
 	index := func(name string) int {
 		l, err := netlink.LinkByName(name)
-		must(t, err)
+		nstest.Must(t, err)
 		return l.Attrs().Index
 	}
 	lan, wan := index("lan0"), index("wan0")
@@ -101,7 +102,7 @@ func TestPacketsTellWhoWasRefused(t *testing.T) {
 			Src: netip.MustParseAddr("192.0.2.5"), Dst: netip.MustParseAddr("198.51.100.9"), Proto: netinfo.UDP, DstPort: 99}},
 	} {
 		before := time.Now()
-		in(t, client, func() { send(t, tt.to) })
+		nstest.In(t, client, func() { send(t, tt.to) })
 		got := receive(t, seen, "the packet to "+tt.to)
 		if d := cmp.Diff(tt.want, got, cmpopts.IgnoreFields(Denied{}, "At", "SrcPort"), cmpopts.EquateComparable(netip.Addr{})); d != "" {
 			t.Errorf("to %s (-want +got):\n%s", tt.to, d)
@@ -115,11 +116,11 @@ func TestPacketsTellWhoWasRefused(t *testing.T) {
 // logLoopback reports what goes to a port of this namespace.
 func logLoopback(t *testing.T) {
 	t.Helper()
-	run(t, fmt.Sprintf("*filter\n-A INPUT -p udp --dport 53 -j NFLOG --nflog-group %d\n-A INPUT -p udp -j DROP\nCOMMIT\n", testGroup), "iptables-nft-restore")
+	nstest.Run(t, fmt.Sprintf("*filter\n-A INPUT -p udp --dport 53 -j NFLOG --nflog-group %d\n-A INPUT -p udp -j DROP\nCOMMIT\n", testGroup), "iptables-nft-restore")
 }
 
 func TestPacketsOfAGroupThatIsTaken(t *testing.T) {
-	ns := newNetNS(t)
+	ns := nstest.New(t)
 	logLoopback(t)
 	ctx, release := context.WithCancel(context.Background())
 	released := make(chan struct{})
@@ -149,7 +150,7 @@ func TestPacketsOfAGroupThatIsTaken(t *testing.T) {
 }
 
 func TestPacketsReopenAfterOverflow(t *testing.T) {
-	ns := newNetNS(t)
+	ns := nstest.New(t)
 	logLoopback(t)
 	hold, errs, seen := make(chan struct{}), make(chan error, 100), make(chan Denied, 5000)
 	goIn(t, ns, func(ctx context.Context) {

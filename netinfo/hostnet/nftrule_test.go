@@ -6,18 +6,20 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
+
+	"dockwall/test/nstest"
 )
 
 func TestReadNFTTable(t *testing.T) {
-	newNetNS(t)
+	nstest.New(t)
 	needNFTables(t)
 	if _, ok, err := ReadNFTTable(4, "filter"); ok || err != nil {
 		t.Fatalf("a table that is not there is read: %v, %v", ok, err)
 	}
-	restore(t, 4, "*filter\n:FORWARD DROP\n:T - [0:0]\n-A INPUT -m comment --comment theirs -j T\n-A T -j LOG\nCOMMIT\n")
-	restore(t, 6, "*filter\n-A INPUT -j DROP\nCOMMIT\n")
-	run(t, "", "nft", "add", "rule", "ip", "filter", "INPUT", "ct", "state", "new", "accept")
-	run(t, "", "nft", "add", "rule", "ip", "filter", "INPUT", "ct", "state", "vmap", "{ new : drop }")
+	nstest.Restore(t, 4, "*filter\n:FORWARD DROP\n:T - [0:0]\n-A INPUT -m comment --comment theirs -j T\n-A T -j LOG\nCOMMIT\n")
+	nstest.Restore(t, 6, "*filter\n-A INPUT -j DROP\nCOMMIT\n")
+	nstest.Run(t, "", "nft", "add", "rule", "ip", "filter", "INPUT", "ct", "state", "new", "accept")
+	nstest.Run(t, "", "nft", "add", "rule", "ip", "filter", "INPUT", "ct", "state", "vmap", "{ new : drop }")
 	table, ok, err := ReadNFTTable(4, "filter")
 	if err != nil || !ok || table.Dormant {
 		t.Fatalf("%+v, %v, %v", table, ok, err)
@@ -61,7 +63,7 @@ func TestReadNFTTable(t *testing.T) {
 	if input.Rules[0].Handle == 0 || input.Rules[0].Handle == input.Rules[1].Handle {
 		t.Errorf("the handles are %d and %d", input.Rules[0].Handle, input.Rules[1].Handle)
 	}
-	run(t, "", "nft", "add table ip filter { flags dormant; }")
+	nstest.Run(t, "", "nft", "add table ip filter { flags dormant; }")
 	if table, _, err := ReadNFTTable(4, "filter"); err != nil || !table.Dormant {
 		t.Errorf("a dormant table is read as %v, %v", table.Dormant, err)
 	}

@@ -1,6 +1,10 @@
 package hostnet
 
-import "testing"
+import (
+	"testing"
+
+	"dockwall/test/nstest"
+)
 
 func TestOwnerOfASocket(t *testing.T) {
 	p := newFakeProc(t)
@@ -8,7 +12,7 @@ func TestOwnerOfASocket(t *testing.T) {
 	want := func(when string, o Socket, want Owner) {
 		t.Helper()
 		_, err := s.Dockerd([]Socket{o})
-		must(t, err)
+		nstest.Must(t, err)
 		if got := s.Owner(o); got != want {
 			t.Errorf("%s: the owner is %d, want %d", when, got, want)
 		}
@@ -37,7 +41,7 @@ func TestOwnerWhileAProxyEnds(t *testing.T) {
 	p.child(9, 11, "docker-proxy", "net:[1]", "x")
 	p.write("11/cmdline", "")
 	_, err := s.Dockerd(nil)
-	must(t, err)
+	nstest.Must(t, err)
 	checkProxies(t, s, wantTCP(10))
 	if got := s.Owner(Socket{Inode: 101}); got != OwnerUnknown {
 		t.Errorf("the owner is %d while a child of dockerd ends", got)
@@ -76,7 +80,7 @@ func TestHomesOfSockets(t *testing.T) {
 	p.dockerd(12)
 	p.link("12/fd/3", "socket:[103]")
 	s := NewScanner(p.root)
-	must(t, s.refresh())
+	nstest.Must(t, s.refresh())
 	got := s.Homes([]Socket{{Inode: 0}, {Inode: 100}, {Inode: 101}, {Inode: 102}, {Inode: 103}, {Inode: 104}})
 	for inode, want := range map[uint64]Home{0: HomeHost, 100: HomeHost, 101: HomeContainer, 102: HomeContainer, 103: HomeUnknown, 104: HomeUnknown} {
 		if got[inode] != want {

@@ -11,31 +11,32 @@ import (
 	"golang.org/x/sys/unix"
 
 	"dockwall/netinfo"
+	"dockwall/test/nstest"
 )
 
 // converse opens a connection from one address to a listener, and accepts it.
 func converse(t *testing.T, listener, family int, from, to string) {
 	t.Helper()
-	client := open(t, family, unix.SOCK_STREAM)
-	must(t, unix.Bind(client, sockaddr(family, netip.MustParseAddrPort(from))))
-	must(t, unix.Connect(client, sockaddr(family, netip.MustParseAddrPort(to))))
+	client := nstest.Open(t, family, unix.SOCK_STREAM)
+	nstest.Must(t, unix.Bind(client, nstest.Sockaddr(family, netip.MustParseAddrPort(from))))
+	nstest.Must(t, unix.Connect(client, nstest.Sockaddr(family, netip.MustParseAddrPort(to))))
 	server, _, err := unix.Accept(listener)
-	must(t, err)
-	t.Cleanup(func() { must(t, unix.Close(server)) })
+	nstest.Must(t, err)
+	t.Cleanup(func() { nstest.Must(t, unix.Close(server)) })
 }
 
 // Whoever is connected to the ports is seen, by either family and through an
 // IPv6 socket that serves both; who is connected to others is not.
 func TestPeers(t *testing.T) {
-	newNetNS(t)
-	ip(t, "addr add 192.0.2.7/32 dev lo", "addr add 2001:db8::7/128 dev lo nodad")
-	api := bind(t, unix.AF_INET6, unix.SOCK_STREAM, "[::]:2375", only6(false))
-	other := bind(t, unix.AF_INET, unix.SOCK_STREAM, "0.0.0.0:8080", nil)
+	nstest.New(t)
+	nstest.IP(t, "addr add 192.0.2.7/32 dev lo", "addr add 2001:db8::7/128 dev lo nodad")
+	api := nstest.Bind(t, unix.AF_INET6, unix.SOCK_STREAM, "[::]:2375", nstest.Only6(false))
+	other := nstest.Bind(t, unix.AF_INET, unix.SOCK_STREAM, "0.0.0.0:8080", nil)
 	converse(t, api, unix.AF_INET, "192.0.2.7:0", "127.0.0.1:2375")
 	converse(t, api, unix.AF_INET6, "[2001:db8::7]:0", "[::1]:2375")
 	converse(t, other, unix.AF_INET, "192.0.2.7:0", "127.0.0.1:8080")
 	got, err := Peers([]uint16{2375, 2376})
-	must(t, err)
+	nstest.Must(t, err)
 	want := []Peer{
 		{netip.MustParseAddrPort("127.0.0.1:2375"), netip.MustParseAddr("192.0.2.7")},
 		{netip.MustParseAddrPort("[::1]:2375"), netip.MustParseAddr("2001:db8::7")},
@@ -44,7 +45,7 @@ func TestPeers(t *testing.T) {
 		t.Errorf("peers (-want +got):\n%s", diff)
 	}
 	none, err := Peers([]uint16{2376})
-	must(t, err)
+	nstest.Must(t, err)
 	if len(none) > 0 {
 		t.Errorf("nobody is connected to 2376, but there are %v", none)
 	}

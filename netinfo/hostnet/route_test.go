@@ -8,12 +8,14 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"dockwall/test/nstest"
 )
 
 // routeHost makes two links with an address each.
 func routeHost(t *testing.T) {
 	t.Helper()
-	ip(t, "link add br0 type bridge", "link add wan0 type bridge", "link set br0 up", "link set wan0 up",
+	nstest.IP(t, "link add br0 type bridge", "link add wan0 type bridge", "link set br0 up", "link set wan0 up",
 		"addr add 172.18.0.1/16 dev br0", "addr add fd00:18::1/64 dev br0 nodad", "addr add 192.0.2.7/24 dev wan0", "addr add 2001:db8::7/64 dev wan0 nodad")
 }
 
@@ -35,9 +37,9 @@ func sortRoutes(all []Route) []Route {
 }
 
 func TestRoutesBy(t *testing.T) {
-	newNetNS(t)
+	nstest.New(t)
 	routeHost(t)
-	ip(t, "route add 10.8.0.0/24 via 172.18.0.9 dev br0", "route add 10.9.0.0/24 dev br0", "-6 route add fd08::/64 via fd00:18::9 dev br0",
+	nstest.IP(t, "route add 10.8.0.0/24 via 172.18.0.9 dev br0", "route add 10.9.0.0/24 dev br0", "-6 route add fd08::/64 via fd00:18::9 dev br0",
 		"route add 10.10.0.0/24 via 172.18.0.9 dev br0 table 1000", "route add blackhole 10.11.0.0/24",
 		"route add 10.12.0.0/24 nexthop via 172.18.0.9 dev br0 nexthop via 192.0.2.1 dev wan0",
 		"-6 route add fd12::/64 nexthop via fd00:18::9 dev br0 nexthop via 2001:db8::1 dev wan0",
@@ -45,7 +47,7 @@ func TestRoutesBy(t *testing.T) {
 		"route add 10.8.0.0/16 via 192.0.2.1 dev wan0", "route add default via 192.0.2.1 dev wan0")
 	br, wan := find(t, "br0").Index, find(t, "wan0").Index
 	got, err := RoutesBy(br)
-	must(t, err)
+	nstest.Must(t, err)
 	want := []Route{
 		route(br, "10.8.0.0/24", "172.18.0.9", 254), route(br, "10.9.0.0/24", "", 254), route(br, "10.10.0.0/24", "172.18.0.9", 1000),
 		route(br, "10.12.0.0/24", "172.18.0.9", 254), route(br, "10.13.0.0/24", "fd00:18::9", 254), route(br, "172.18.0.0/16", "", 254),
@@ -59,7 +61,7 @@ func TestRoutesBy(t *testing.T) {
 		t.Errorf("a link that is not there has the routes %v, error %v", got, err)
 	}
 	all, err := AllRoutes()
-	must(t, err)
+	nstest.Must(t, err)
 	for _, r := range append(want, route(wan, "0.0.0.0/0", "192.0.2.1", 254), route(wan, "10.8.0.0/16", "192.0.2.1", 254), route(wan, "fd12::/64", "2001:db8::1", 254)) {
 		if !slices.Contains(all, r) {
 			t.Errorf("of all routes %+v is missing", r)
@@ -71,7 +73,7 @@ func TestRoutesBy(t *testing.T) {
 }
 
 func TestWatchRoutes(t *testing.T) {
-	ns := newNetNS(t)
+	ns := nstest.New(t)
 	routeHost(t)
 	br, wan := find(t, "br0").Index, find(t, "wan0").Index
 	opened, changes := make(chan struct{}, 1), make(chan Route, 100)
@@ -90,7 +92,7 @@ func TestWatchRoutes(t *testing.T) {
 		{"route add 10.12.0.0/24 nexthop via 172.18.0.9 dev br0 nexthop via 192.0.2.1 dev wan0",
 			[]Route{route(br, "10.12.0.0/24", "172.18.0.9", 254), route(wan, "10.12.0.0/24", "192.0.2.1", 254)}},
 	} {
-		ip(t, c.do)
+		nstest.IP(t, c.do)
 		for _, want := range c.want {
 			for got := receive(t, changes, "the notice of "+c.do); got != want; got = receive(t, changes, "the notice of "+c.do) {
 				if !got.Prefix.Addr().Is6() || c.want[0].Prefix == got.Prefix {

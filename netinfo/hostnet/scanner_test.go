@@ -17,6 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"dockwall/netinfo"
+	"dockwall/test/nstest"
 )
 
 var equalAddrs = cmpopts.EquateComparable(netip.Addr{})
@@ -30,7 +31,7 @@ type fakeProc struct {
 func newFakeProc(t *testing.T) fakeProc {
 	t.Helper()
 	// Directories stand for root's processes when the test runs as root.
-	needRoot(t)
+	nstest.NeedRoot(t)
 	p := fakeProc{t, t.TempDir()}
 	p.link("thread-self/ns/net", "net:[1]")
 	p.process(1, "systemd", "net:[1]", "/sbin/init")
@@ -41,15 +42,15 @@ func newFakeProc(t *testing.T) fakeProc {
 func (p fakeProc) write(name, text string) {
 	p.t.Helper()
 	path := filepath.Join(p.root, name)
-	must(p.t, os.MkdirAll(filepath.Dir(path), 0o755))
-	must(p.t, os.WriteFile(path, []byte(text), 0o644))
+	nstest.Must(p.t, os.MkdirAll(filepath.Dir(path), 0o755))
+	nstest.Must(p.t, os.WriteFile(path, []byte(text), 0o644))
 }
 
 func (p fakeProc) link(name, target string) {
 	p.t.Helper()
 	path := filepath.Join(p.root, name)
-	must(p.t, os.MkdirAll(filepath.Dir(path), 0o755))
-	must(p.t, os.Symlink(target, path))
+	nstest.Must(p.t, os.MkdirAll(filepath.Dir(path), 0o755))
+	nstest.Must(p.t, os.Symlink(target, path))
 }
 
 // hostRoot is the mountinfo of a process on the host's own file system.
@@ -87,7 +88,7 @@ func (p fakeProc) dockerd(pid int) { p.process(pid, "dockerd", "net:[1]", "/usr/
 
 func (p fakeProc) remove(pid int) {
 	p.t.Helper()
-	must(p.t, os.RemoveAll(filepath.Join(p.root, fmt.Sprint(pid))))
+	nstest.Must(p.t, os.RemoveAll(filepath.Join(p.root, fmt.Sprint(pid))))
 }
 
 const (
@@ -105,7 +106,7 @@ func wantTCP(pid int) Proxy {
 func checkProxies(t *testing.T, s *Scanner, want ...Proxy) {
 	t.Helper()
 	got, err := s.Proxies()
-	must(t, err)
+	nstest.Must(t, err)
 	if diff := cmp.Diff(want, got, equalAddrs, cmpopts.EquateEmpty()); diff != "" {
 		t.Errorf("proxies (-want +got):\n%s", diff)
 	}
@@ -184,7 +185,7 @@ func TestReusedPIDIsReadAgain(t *testing.T) {
 	*now = now.Add(settleAfter)
 	checkProxies(t, s, wantTCP(10))
 	var before syscall.Stat_t
-	must(t, syscall.Lstat(filepath.Join(p.root, "10"), &before))
+	nstest.Must(t, syscall.Lstat(filepath.Join(p.root, "10"), &before))
 	p.remove(10)
 	p.child(9, 10, "sleep", "net:[1]", "sleep 9")
 	checkProxies(t, s)
@@ -203,30 +204,30 @@ func TestScanWithoutProcIsAnError(t *testing.T) {
 // The real /proc, with a process that calls itself dockerd, and one that it starts
 // as dockerd starts docker-proxy.
 func TestScannerReadsTheRealProc(t *testing.T) {
-	ns := newNetNS(t)
+	ns := nstest.New(t)
 	s := NewScanner("/proc")
 	shell, err := os.ReadFile("/bin/sh")
-	must(t, err)
+	nstest.Must(t, err)
 	dockerd := filepath.Join(t.TempDir(), "dockerd")
-	must(t, os.WriteFile(dockerd, shell, 0o755))
+	nstest.Must(t, os.WriteFile(dockerd, shell, 0o755))
 	cmd := exec.Command(dockerd, "-c", `sh -c 'echo $$; read x' -proto tcp -host-ip 127.0.0.1 -host-port 8080 -container-ip 172.17.0.2 -container-port 80; true`)
 	stdin, err := cmd.StdinPipe()
-	must(t, err)
+	nstest.Must(t, err)
 	stdout, err := cmd.StdoutPipe()
-	must(t, err)
-	must(t, cmd.Start())
+	nstest.Must(t, err)
+	nstest.Must(t, cmd.Start())
 	line, err := bufio.NewReader(stdout).ReadString('\n')
-	must(t, err)
+	nstest.Must(t, err)
 	pid, err := strconv.Atoi(strings.TrimSpace(line))
-	must(t, err)
+	nstest.Must(t, err)
 	want := wantTCP(pid)
 	want.HostAddr = netip.MustParseAddr("127.0.0.1")
 	checkProxies(t, s, want)
-	addNetNS(t)
+	nstest.Add(t)
 	s2 := NewScanner("/proc")
 	checkProxies(t, s2) // not of this namespace
-	in(t, ns, func() { checkProxies(t, s, want) })
-	must(t, stdin.Close())
+	nstest.In(t, ns, func() { checkProxies(t, s, want) })
+	nstest.Must(t, stdin.Close())
 	_ = cmd.Wait() // sh's read meets the end of file and fails
-	in(t, ns, func() { checkProxies(t, s) })
+	nstest.In(t, ns, func() { checkProxies(t, s) })
 }

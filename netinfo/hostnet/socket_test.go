@@ -12,26 +12,27 @@ import (
 	"golang.org/x/sys/unix"
 
 	"dockwall/netinfo"
+	"dockwall/test/nstest"
 )
 
 // openSockets makes, in the thread's namespace, what Listeners must show and
 // what it must not: connected and unbound sockets.
 func openSockets(t *testing.T) []Socket {
 	t.Helper()
-	ip(t, "link add br0 type bridge", "addr add fe80::7/64 dev br0 nodad", "link set br0 up")
-	bind(t, unix.AF_INET, unix.SOCK_STREAM, "127.0.0.1:8080", nil)
-	bind(t, unix.AF_INET, unix.SOCK_STREAM, "0.0.0.0:8081", nil)
-	bind(t, unix.AF_INET6, unix.SOCK_STREAM, "[::]:8082", only6(false))
-	bind(t, unix.AF_INET6, unix.SOCK_STREAM, "[::]:8083", only6(true))
-	bind(t, unix.AF_INET6, unix.SOCK_STREAM, "[::ffff:127.0.0.1]:8084", only6(false))
-	bind(t, unix.AF_INET, unix.SOCK_DGRAM, "0.0.0.0:5353", func(fd int) error { return unix.BindToDevice(fd, "br0") })
-	bind(t, unix.AF_INET6, unix.SOCK_DGRAM, "[::1]:5354", only6(true))
-	connected := bind(t, unix.AF_INET, unix.SOCK_DGRAM, "127.0.0.1:5355", nil)
-	must(t, unix.Connect(connected, &unix.SockaddrInet4{Port: 9, Addr: [4]byte{127, 0, 0, 1}}))
-	client := open(t, unix.AF_INET, unix.SOCK_STREAM)
-	must(t, unix.Connect(client, &unix.SockaddrInet4{Port: 8080, Addr: [4]byte{127, 0, 0, 1}}))
+	nstest.IP(t, "link add br0 type bridge", "addr add fe80::7/64 dev br0 nodad", "link set br0 up")
+	nstest.Bind(t, unix.AF_INET, unix.SOCK_STREAM, "127.0.0.1:8080", nil)
+	nstest.Bind(t, unix.AF_INET, unix.SOCK_STREAM, "0.0.0.0:8081", nil)
+	nstest.Bind(t, unix.AF_INET6, unix.SOCK_STREAM, "[::]:8082", nstest.Only6(false))
+	nstest.Bind(t, unix.AF_INET6, unix.SOCK_STREAM, "[::]:8083", nstest.Only6(true))
+	nstest.Bind(t, unix.AF_INET6, unix.SOCK_STREAM, "[::ffff:127.0.0.1]:8084", nstest.Only6(false))
+	nstest.Bind(t, unix.AF_INET, unix.SOCK_DGRAM, "0.0.0.0:5353", func(fd int) error { return unix.BindToDevice(fd, "br0") })
+	nstest.Bind(t, unix.AF_INET6, unix.SOCK_DGRAM, "[::1]:5354", nstest.Only6(true))
+	connected := nstest.Bind(t, unix.AF_INET, unix.SOCK_DGRAM, "127.0.0.1:5355", nil)
+	nstest.Must(t, unix.Connect(connected, &unix.SockaddrInet4{Port: 9, Addr: [4]byte{127, 0, 0, 1}}))
+	client := nstest.Open(t, unix.AF_INET, unix.SOCK_STREAM)
+	nstest.Must(t, unix.Connect(client, &unix.SockaddrInet4{Port: 8080, Addr: [4]byte{127, 0, 0, 1}}))
 	link, err := net.InterfaceByName("br0")
-	must(t, err)
+	nstest.Must(t, err)
 	return []Socket{
 		{Addr: netip.MustParseAddr("0.0.0.0"), Proto: netinfo.TCP, Port: 8081},
 		{Addr: netip.MustParseAddr("0.0.0.0"), Proto: netinfo.UDP, Port: 5353, Link: link.Index},
@@ -44,10 +45,10 @@ func openSockets(t *testing.T) []Socket {
 }
 
 func TestListenersShowWhatCanBeReached(t *testing.T) {
-	newNetNS(t)
+	nstest.New(t)
 	want := openSockets(t)
 	got, err := Listeners()
-	must(t, err)
+	nstest.Must(t, err)
 	for _, s := range got {
 		if s.Inode == 0 {
 			t.Errorf("%+v has no inode", s)
@@ -62,15 +63,15 @@ func TestListenersShowWhatCanBeReached(t *testing.T) {
 // Where the kernel lacks sock_diag, /proc/net shows the same except V6Only, the
 // bound link and the cgroup.
 func TestProcNetShowsTheSameListeners(t *testing.T) {
-	newNetNS(t)
+	nstest.New(t)
 	openSockets(t)
 	want, err := Listeners()
-	must(t, err)
+	nstest.Must(t, err)
 	var got []Socket
 	for _, family := range []uint8{unix.AF_INET, unix.AF_INET6} {
 		for _, proto := range []netinfo.Protocol{netinfo.TCP, netinfo.UDP} {
 			sockets, err := procListeners("/proc/thread-self/net", family, proto)
-			must(t, err)
+			nstest.Must(t, err)
 			got = append(got, sockets...)
 		}
 	}
@@ -82,7 +83,7 @@ func TestProcNetShowsTheSameListeners(t *testing.T) {
 }
 
 func TestProtocolWithoutSockDiagIsKnown(t *testing.T) {
-	newNetNS(t)
+	nstest.New(t)
 	const experimental = 253 // RFC 3692
 	if _, err := dumpSockets(unix.AF_INET, experimental, 1<<stateListen); !noDiag(err) {
 		t.Errorf("the error is %v, want one that noDiag knows", err)
@@ -107,50 +108,9 @@ func TestProcNetRefusesWhatItCannotRead(t *testing.T) {
 		"0: 0100007F:1F90 00000000:0000 0A 0:0 00:0 0 0 0 x",
 	} {
 		dir := t.TempDir()
-		must(t, os.WriteFile(dir+"/tcp", []byte(head+line+"\n"), 0o600))
+		nstest.Must(t, os.WriteFile(dir+"/tcp", []byte(head+line+"\n"), 0o600))
 		if got, err := procListeners(dir, unix.AF_INET, netinfo.TCP); err == nil {
 			t.Errorf("%q was read as %+v", line, got)
 		}
-	}
-}
-
-// Sockets are raw, so that they stay in the thread's namespace whatever the
-// runtime's poller does.
-func open(t *testing.T, family, typ int) int {
-	t.Helper()
-	fd, err := unix.Socket(family, typ|unix.SOCK_CLOEXEC, 0)
-	must(t, err)
-	t.Cleanup(func() { unix.Close(fd) })
-	return fd
-}
-
-func bind(t *testing.T, family, typ int, at string, prepare func(int) error) int {
-	t.Helper()
-	fd := open(t, family, typ)
-	if prepare != nil {
-		must(t, prepare(fd))
-	}
-	addr := netip.MustParseAddrPort(at)
-	must(t, unix.Bind(fd, sockaddr(family, addr)))
-	if typ == unix.SOCK_STREAM {
-		must(t, unix.Listen(fd, 8))
-	}
-	return fd
-}
-
-func sockaddr(family int, a netip.AddrPort) unix.Sockaddr {
-	if family == unix.AF_INET {
-		return &unix.SockaddrInet4{Port: int(a.Port()), Addr: a.Addr().As4()}
-	}
-	return &unix.SockaddrInet6{Port: int(a.Port()), Addr: a.Addr().As16()}
-}
-
-func only6(on bool) func(int) error {
-	return func(fd int) error {
-		value := 0
-		if on {
-			value = 1
-		}
-		return unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, value)
 	}
 }

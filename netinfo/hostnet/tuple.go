@@ -1,7 +1,6 @@
 package hostnet
 
 import (
-	"encoding/binary"
 	"fmt"
 	"net/netip"
 
@@ -145,45 +144,4 @@ func (t *Tuple) parseProto(ad *netlink.AttributeDecoder, proto *netinfo.Protocol
 		}
 	}
 	return ad.Err()
-}
-
-// key is what the kernel finds the entry by: the original direction, the zone,
-// and the ID, without which a new connection of the same addresses would be
-// deleted instead.
-func (f Flow) key() ([]byte, error) {
-	ae := netlink.NewAttributeEncoder()
-	ae.ByteOrder = binary.BigEndian
-	ae.Nested(ctaTupleOrig, func(ae *netlink.AttributeEncoder) error { return f.Original.add(ae, f.Proto) })
-	if f.Zone != 0 {
-		ae.Uint16(ctaZone, f.Zone)
-	}
-	ae.Uint32(ctaID, f.ID)
-	return ae.Encode()
-}
-
-func (t Tuple) addAddrs(ae *netlink.AttributeEncoder) error {
-	src, dst := uint16(ctaSrc6), uint16(ctaDst6)
-	if t.Src.Is4() {
-		src, dst = ctaSrc4, ctaDst4
-	}
-	ae.Bytes(src, t.Src.AsSlice())
-	ae.Bytes(dst, t.Dst.AsSlice())
-	return nil
-}
-
-func (t Tuple) addProto(ae *netlink.AttributeEncoder, proto netinfo.Protocol) {
-	ae.Uint8(ctaProtoNum, uint8(proto))
-	switch proto {
-	case netinfo.ICMP:
-		ae.Uint16(ctaICMP4ID, t.ICMPID)
-		ae.Uint8(ctaICMP4Type, t.ICMPType)
-		ae.Uint8(ctaICMP4Code, t.ICMPCode)
-	case netinfo.ICMPv6:
-		ae.Uint16(ctaICMP6ID, t.ICMPID)
-		ae.Uint8(ctaICMP6Type, t.ICMPType)
-		ae.Uint8(ctaICMP6Code, t.ICMPCode)
-	default:
-		ae.Uint16(ctaSrcPort, t.SrcPort)
-		ae.Uint16(ctaDstPort, t.DstPort)
-	}
 }

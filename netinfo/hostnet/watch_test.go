@@ -7,9 +7,10 @@ import (
 	"testing"
 
 	mdl "github.com/mdlayher/netlink"
-
 	"github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
+
+	"dockwall/test/nstest"
 )
 
 // startWatch watches the namespace and gives the notices, the first of which
@@ -30,7 +31,7 @@ func startWatch(t *testing.T, ns netns.NsHandle) <-chan struct{} {
 }
 
 func TestWatchTellsEveryKindOfChange(t *testing.T) {
-	ns := newNetNS(t)
+	ns := nstest.New(t)
 	notices := startWatch(t, ns)
 	changes := []struct {
 		do string
@@ -54,7 +55,7 @@ func TestWatchTellsEveryKindOfChange(t *testing.T) {
 				drained = true
 			}
 		}
-		ip(t, c.do)
+		nstest.IP(t, c.do)
 		receive(t, notices, "a notice of "+c.do)
 		if !c.is() {
 			t.Errorf("after the notice of %q it is not so", c.do)
@@ -65,7 +66,7 @@ func TestWatchTellsEveryKindOfChange(t *testing.T) {
 // A subscription that overflows loses notices: it is opened again, and what
 // was lost is made good by a notice.
 func TestWatchReopensAfterOverflow(t *testing.T) {
-	ns := newNetNS(t)
+	ns := nstest.New(t)
 	first, hold := make(chan struct{}), make(chan struct{})
 	release := sync.OnceFunc(func() { close(hold) })
 	defer release()
@@ -75,7 +76,7 @@ func TestWatchReopensAfterOverflow(t *testing.T) {
 		watch(ctx, 1, func() { events <- nil; busy() }, func(err error) { events <- err })
 	})
 	receive(t, first, "the first notice")
-	ip(t, "link add a0 type bridge", "link add a1 type bridge", "link add a2 type bridge", "link add a3 type bridge",
+	nstest.IP(t, "link add a0 type bridge", "link add a1 type bridge", "link add a2 type bridge", "link add a3 type bridge",
 		"link add a4 type bridge", "link add a5 type bridge", "link add a6 type bridge", "link add a7 type bridge")
 	release() // the watcher was busy until now
 	var err error

@@ -5,7 +5,7 @@ import (
 	"regexp"
 	"strings"
 
-	"dockwall/netinfo/hostnet"
+	"dockwall/agent/kernel"
 	"dockwall/rules"
 	"dockwall/rules/backend/iptables"
 	"dockwall/rules/plan"
@@ -38,7 +38,7 @@ func (w *town) step(s plan.Step) error {
 	case plan.EditSets:
 		_, err = w.host.run(a.Script().Body, a.Argv()...)
 	case plan.DeleteTable:
-		err = w.host.in(func() error { return hostnet.DeleteEmptyNFTTable(a.Family, a.Table) })
+		err = w.host.in(func() error { return kernel.DeleteEmptyTable(a.Family, a.Table) })
 	case plan.Settle:
 	default:
 		err = fmt.Errorf("%T: no such action", a)

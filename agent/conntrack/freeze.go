@@ -1,7 +1,6 @@
-package hostnet
+package conntrack
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 
@@ -9,10 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"dockwall/netinfo"
+	"dockwall/netinfo/hostnet"
 )
-
-// ctNew is IPCTNL_MSG_CT_NEW, which without Create changes what is there.
-const ctNew = netlink.HeaderType(unix.NFNL_SUBSYS_CTNETLINK << 8)
 
 // frozenFor is how many seconds a frozen entry stays: the kernel's own time for
 // an established connection. A server with nothing to say may be silent for
@@ -24,17 +21,17 @@ const frozenFor = 5 * 24 * 60 * 60
 // entry away: the kernel is told that no SYN was answered yet. What the side
 // that opened it sends is then INVALID, and neither translated nor
 // established; what the other side sends is never acknowledged. A SYN of the
-// same addresses is ESTABLISHED still: rules have to judge it all the same, or
-// it is let in by what is left of the connection that was cut. An entry that is
+// same addresses is ESTABLISHED still: the rules must decide about SYNs by themselves,
+// or what is left of the connection that was cut lets it in. An entry that is
 // gone already is no error.
 //
 // After Delete a packet of the answering side would make a new entry, in
 // the wrong direction, by which the connection can go on.
-func (t *FlowTable) Freeze(f Flow) error {
+func (t *Table) Freeze(f hostnet.Flow) error {
 	if f.Proto != netinfo.TCP {
 		return fmt.Errorf("freezing a connection: it is %v, not TCP", f.Proto)
 	}
-	attrs, err := f.frozen()
+	attrs, err := frozen(f)
 	if err != nil {
 		return fmt.Errorf("freezing a connection: %w", err)
 	}
@@ -46,21 +43,20 @@ func (t *FlowTable) Freeze(f Flow) error {
 }
 
 // frozen is the entry's key and what it becomes.
-func (f Flow) frozen() ([]byte, error) {
-	key, err := f.key()
+func frozen(f hostnet.Flow) ([]byte, error) {
+	which, err := key(f)
 	if err != nil {
 		return nil, err
 	}
-	ae := netlink.NewAttributeEncoder()
-	ae.ByteOrder = binary.BigEndian
+	ae := newEncoder()
 	ae.Uint32(ctaTimeout, frozenFor)
 	ae.Nested(ctaProtoInfo, func(ae *netlink.AttributeEncoder) error {
 		ae.Nested(ctaInfoTCP, func(ae *netlink.AttributeEncoder) error {
-			ae.Uint8(ctaTCPState, uint8(TCPSynSent))
+			ae.Uint8(ctaTCPState, uint8(hostnet.TCPSynSent))
 			return nil
 		})
 		return nil
 	})
 	become, err := ae.Encode()
-	return append(key, become...), err
+	return append(which, become...), err
 }

@@ -1,4 +1,4 @@
-package hostnet
+package conntrack
 
 import (
 	"errors"
@@ -8,7 +8,17 @@ import (
 	"golang.org/x/sys/unix"
 
 	"dockwall/netinfo"
+	"dockwall/netinfo/hostnet"
+	"dockwall/test/nstest"
 )
+
+// lab is a client, a router and a container, see nstest.Lab.
+type lab struct{ nstest.Lab }
+
+func newLab(t *testing.T) lab {
+	t.Helper()
+	return lab{nstest.NewLab(t)}
+}
 
 // tighten stops everything new from the client, as a policy does, publishes
 // the container's port under its own number and masquerades what it sends.
@@ -16,7 +26,7 @@ func (l lab) tighten(t *testing.T) {
 	t.Helper()
 	for family, to := range map[int]string{4: "192.0.2.1 -p tcp -m tcp --dport 80 -j DNAT --to-destination 172.30.0.2:80",
 		6: "2001:db8::1 -p tcp -m tcp --dport 80 -j DNAT --to-destination [fd00::2]:80"} {
-		restore(t, family, "*nat\n-A PREROUTING -d "+to+"\n-A POSTROUTING -o wan0 -j MASQUERADE\nCOMMIT\n")
+		nstest.Restore(t, family, "*nat\n-A PREROUTING -d "+to+"\n-A POSTROUTING -o wan0 -j MASQUERADE\nCOMMIT\n")
 	}
 }
 
@@ -25,7 +35,7 @@ func (l lab) tighten(t *testing.T) {
 func (l lab) closeDoor(t *testing.T) {
 	t.Helper()
 	for _, family := range []int{4, 6} {
-		restore(t, family, "*filter\n-A INPUT -i wan0 -p tcp -j DROP\n"+
+		nstest.Restore(t, family, "*filter\n-A INPUT -i wan0 -p tcp -j DROP\n"+
 			"-A FORWARD -i wan0 -p tcp -m tcp --tcp-flags FIN,SYN,RST,ACK SYN -j DROP\n"+
 			"-A FORWARD -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT\n-A FORWARD -i wan0 -j DROP\nCOMMIT\n")
 	}
@@ -34,7 +44,7 @@ func (l lab) closeDoor(t *testing.T) {
 // passes writes on one socket and reports whether the other reads it in time.
 func passes(t *testing.T, from, to int) bool {
 	t.Helper()
-	must(t, unix.SetsockoptTimeval(to, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &unix.Timeval{Usec: 300_000}))
+	nstest.Must(t, unix.SetsockoptTimeval(to, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &unix.Timeval{Usec: 300_000}))
 	if _, err := unix.Write(from, []byte("x")); err != nil {
 		return false
 	}
@@ -57,7 +67,7 @@ func bothFamilies() []ends {
 	}
 }
 
-func flowFrom(t *testing.T, e ends, port uint16) Flow {
+func flowFrom(t *testing.T, e ends, port uint16) hostnet.Flow {
 	t.Helper()
 	family := 4
 	if e.family == unix.AF_INET6 {
@@ -69,7 +79,7 @@ func flowFrom(t *testing.T, e ends, port uint16) Flow {
 		}
 	}
 	t.Fatalf("no flow from port %d", port)
-	return Flow{}
+	return hostnet.Flow{}
 }
 
 // A server that goes on sending brings a deleted entry back, and with it the
@@ -78,14 +88,14 @@ func TestDeletedFlowComesBackWhenTheServerSends(t *testing.T) {
 	l := newLab(t)
 	l.tighten(t)
 	e := bothFamilies()[0]
-	p := l.dialThrough(t, e.family, e.listen, e.from, e.to)
+	p := l.DialThrough(t, e.family, e.listen, e.from, e.to)
 	l.closeDoor(t)
-	must(t, DeleteFlow(flowFrom(t, e, 40001)))
-	if passes(t, p.client, p.server) {
+	nstest.Must(t, Delete(flowFrom(t, e, 40001)))
+	if passes(t, p.Client, p.Server) {
 		t.Fatal("the client's packet passed at once: the door is not closed")
 	}
-	passes(t, p.server, p.client)
-	if !passes(t, p.server, p.client) || !passes(t, p.client, p.server) {
+	passes(t, p.Server, p.Client)
+	if !passes(t, p.Server, p.Client) || !passes(t, p.Client, p.Server) {
 		t.Error("the connection did not come back: is Freeze still needed?")
 	}
 }
@@ -93,10 +103,10 @@ func TestDeletedFlowComesBackWhenTheServerSends(t *testing.T) {
 func TestFrozenFlowIsDead(t *testing.T) {
 	l := newLab(t)
 	l.tighten(t)
-	var pairs []pair
+	var pairs []nstest.Pair
 	for _, e := range bothFamilies() {
-		p := l.dialThrough(t, e.family, e.listen, e.from, e.to)
-		if !passes(t, p.client, p.server) || !passes(t, p.server, p.client) {
+		p := l.DialThrough(t, e.family, e.listen, e.from, e.to)
+		if !passes(t, p.Client, p.Server) || !passes(t, p.Server, p.Client) {
 			t.Fatalf("%s: no way before it is closed", e.to)
 		}
 		pairs = append(pairs, p)
@@ -108,25 +118,25 @@ func TestFrozenFlowIsDead(t *testing.T) {
 	}
 }
 
-func cutAndTry(t *testing.T, table *FlowTable, e ends, p pair) {
+func cutAndTry(t *testing.T, table *Table, e ends, p nstest.Pair) {
 	t.Helper()
 	f := flowFrom(t, e, 40001)
-	if !passes(t, p.client, p.server) {
+	if !passes(t, p.Client, p.Server) {
 		t.Fatalf("%s: an established connection does not pass: this test cannot fail", e.to)
 	}
-	must(t, table.Freeze(f))
-	must(t, table.Freeze(f))
-	if got := flowFrom(t, e, 40001); got.ID != f.ID || got.TCP.State != TCPSynSent || got.TCP.Midstream {
+	nstest.Must(t, table.Freeze(f))
+	nstest.Must(t, table.Freeze(f))
+	if got := flowFrom(t, e, 40001); got.ID != f.ID || got.TCP.State != hostnet.TCPSynSent || got.TCP.Midstream {
 		t.Errorf("%s: frozen: %+v", e.to, got)
 	}
 	for range 2 {
-		passes(t, p.server, p.client)
-		if passes(t, p.client, p.server) {
+		passes(t, p.Server, p.Client)
+		if passes(t, p.Client, p.Server) {
 			t.Errorf("%s: the client still reaches the server", e.to)
 		}
 	}
-	must(t, DeleteFlow(f))
-	must(t, table.Freeze(f)) // gone: no error, and not made anew
+	nstest.Must(t, Delete(f))
+	nstest.Must(t, table.Freeze(f)) // gone: no error, and not made anew
 	for _, g := range flows(t, map[int]int{unix.AF_INET: 4, unix.AF_INET6: 6}[e.family], netinfo.TCP) {
 		if g.Original == f.Original {
 			t.Errorf("%s: made anew: %+v", e.to, g)
@@ -134,10 +144,10 @@ func cutAndTry(t *testing.T, table *FlowTable, e ends, p pair) {
 	}
 }
 
-func openTable(t *testing.T) *FlowTable {
+func openTable(t *testing.T) *Table {
 	t.Helper()
-	table, err := OpenFlowTable()
-	must(t, err)
+	table, err := Open()
+	nstest.Must(t, err)
 	t.Cleanup(func() { table.Close() })
 	return table
 }
@@ -149,16 +159,16 @@ func TestFrozenFlowLetsNoNewOneIn(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			l := newLab(t)
 			l.tighten(t)
-			var pairs []pair
+			var pairs []nstest.Pair
 			for _, e := range bothFamilies() {
-				pairs = append(pairs, l.dialThrough(t, e.family, e.listen, e.from, e.to))
+				pairs = append(pairs, l.DialThrough(t, e.family, e.listen, e.from, e.to))
 			}
 			l.closeDoor(t)
 			table := openTable(t)
 			for i, e := range bothFamilies() {
-				must(t, table.Freeze(flowFrom(t, e, 40001)))
+				nstest.Must(t, table.Freeze(flowFrom(t, e, 40001)))
 				for _, end := range order {
-					reset(t, map[string]int{"client": pairs[i].client, "server": pairs[i].server}[end])
+					reset(t, map[string]int{"client": pairs[i].Client, "server": pairs[i].Server}[end])
 				}
 				l.comesAgain(t, e)
 			}
@@ -169,20 +179,20 @@ func TestFrozenFlowLetsNoNewOneIn(t *testing.T) {
 // reset ends a socket at once.
 func reset(t *testing.T, fd int) {
 	t.Helper()
-	must(t, unix.SetsockoptLinger(fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1}))
+	nstest.Must(t, unix.SetsockoptLinger(fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1}))
 	null, err := unix.Open("/dev/null", unix.O_RDONLY|unix.O_CLOEXEC, 0)
-	must(t, err)
+	nstest.Must(t, err)
 	defer unix.Close(null)
-	must(t, unix.Dup2(null, fd)) // the number is closed when the test ends
+	nstest.Must(t, unix.Dup2(null, fd)) // the number is closed when the test ends
 }
 
 func (l lab) comesAgain(t *testing.T, e ends) {
 	t.Helper()
 	var client int
-	in(t, l.client, func() { client = open(t, e.family, unix.SOCK_STREAM) })
-	must(t, unix.SetsockoptTimeval(client, unix.SOL_SOCKET, unix.SO_SNDTIMEO, &unix.Timeval{Usec: 300_000}))
-	must(t, unix.Bind(client, sockaddr(e.family, netip.MustParseAddrPort(e.from))))
-	if err := unix.Connect(client, sockaddr(e.family, netip.MustParseAddrPort(e.to))); err == nil {
+	nstest.In(t, l.Client, func() { client = nstest.Open(t, e.family, unix.SOCK_STREAM) })
+	nstest.Must(t, unix.SetsockoptTimeval(client, unix.SOL_SOCKET, unix.SO_SNDTIMEO, &unix.Timeval{Usec: 300_000}))
+	nstest.Must(t, unix.Bind(client, nstest.Sockaddr(e.family, netip.MustParseAddrPort(e.from))))
+	if err := unix.Connect(client, nstest.Sockaddr(e.family, netip.MustParseAddrPort(e.to))); err == nil {
 		t.Errorf("%s: a new connection from %s came in by what was left of the old one", e.to, e.from)
 	}
 }
