@@ -8,7 +8,8 @@
 // Invariants:
 //
 //  1. Installing starts nothing and changes no rule.
-//  2. An upgrade never opens anything; a removal leaves no rule, a purge no file.
+//  2. An upgrade never opens anything; a removal leaves no rule, a purge no file
+//     except keys and certificates, which an operator removes.
 //  3. The installed agent.hcl means what an empty one means.
 //  4. The same commit and Go give the same bytes.
 //  5. The daemon's sandbox is at 2.5 or lower on systemd's scale, and holds no

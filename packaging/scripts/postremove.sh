@@ -15,7 +15,16 @@ esac
 
 case "$1" in
 purge)
-	rm -rf /etc/dockwall /var/lib/dockwall
+	# Keys and certificates stay: docker.service may name them, and dockerd would not
+	# start without; and a lost CA cannot be made again.
+	rmdir /etc/dockwall/tls 2>/dev/null || true
+	if [ -d /etc/dockwall/tls ]; then
+		find /etc/dockwall -mindepth 1 -maxdepth 1 ! -name tls -exec rm -rf {} +
+		echo "dockwall: the keys in /etc/dockwall/tls are kept; to remove them: rm -r /etc/dockwall/tls" >&2
+	else
+		rm -rf /etc/dockwall
+	fi
+	rm -rf /var/lib/dockwall
 	;;
 0)
 	rm -rf /var/lib/dockwall
