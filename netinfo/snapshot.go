@@ -74,9 +74,10 @@ type Listener struct {
 	// Dockerd reports that the engine serves its API on the socket. Its other sockets
 	// (Swarm's, those of metrics, reserved ports of containers) do not have it.
 	Dockerd bool `json:"dockerd,omitempty"`
-	// TLS and TLSVerify are dockerd's settings for its API on this socket: tls
-	// encrypts, and only tlsverify asks for a client's certificate. They are what is
-	// configured; only a probe proves what the socket does.
+	// TLS and TLSVerify are dockerd's settings for its API on this socket. Neither
+	// says whether dockerd asks for a client's certificate: it does with --tls alone,
+	// and does not with --tlsverify=false. Only a probe proves what the socket does
+	// (Proof).
 	TLS       bool `json:"tls,omitempty"`
 	TLSVerify bool `json:"tls_verify,omitempty"`
 	// Container says that a process in a container holds the socket: one on the

@@ -41,6 +41,8 @@ type Host struct {
 	Cutter Cutter
 	// Audit reads what an audit is decided by; see audit.Gather.
 	Audit func(ctx context.Context, o audit.Options) inventory.Inventory
+	// Docker is docker.service.
+	Docker Docker
 	// State is the folder where agentd keeps what outlives a reboot; empty if
 	// there is none.
 	State string

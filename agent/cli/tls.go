@@ -36,13 +36,14 @@ terminal, or read from the first line of --passphrase-file or of stdin. It is ne
 an argument, because arguments can be seen by every user of the host.`,
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			return errors.New("a verb is missing after tls: init, server, client, list, renew, revoke or verify")
+			return errors.New("a verb is missing after tls: init, server, client, list, renew, revoke, verify, install or uninstall")
 		},
 	}
 	cmd.PersistentFlags().StringVar(&v.folder.Path, "dir", certs.DefaultPath, "the folder of the certificates")
 	cmd.PersistentFlags().StringVar(&v.folder.Offline, "offline", "", "the folder of the CAs' keys, such as one on a USB stick (default: that of --dir)")
 	cmd.PersistentFlags().StringVar(&v.passphraseFile, "passphrase-file", "", "read the passphrase from the first line of this file (-: stdin)")
-	cmd.AddCommand(v.initCommand(), v.serverCommand(), v.clientCommand(), v.listCommand(), v.renewCommand(), v.revokeCommand(), v.verifyCommand())
+	cmd.AddCommand(v.initCommand(), v.serverCommand(), v.clientCommand(), v.listCommand(), v.renewCommand(), v.revokeCommand(), v.verifyCommand(),
+		v.installCommand(), v.uninstallCommand())
 	return cmd
 }
 

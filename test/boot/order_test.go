@@ -39,6 +39,7 @@ func failing(t *testing.T, deb string) {
 			m.Run("systemctl", "start", "docker.service")
 			wantState(t, m, "is-active", "dockwall-boot.service", "active")
 		}},
+		{"the manual's commands for TLS", tlsByTheManual},
 		{"the daemon's restart and the package's removal leave Docker alone", func(t *testing.T, m *boot.Machine) {
 			pid := property(m, "docker.service", "MainPID")
 			m.Run("systemctl", "restart", "dockwall.service")

@@ -69,6 +69,15 @@ func (m *Machine) client(args ...string) *exec.Cmd {
 	return exec.Command("nsenter", all...)
 }
 
+// Outside runs a program of this machine in the client's namespace, which stands for
+// another host.
+func (m *Machine) Outside(dir string, env []string, args ...string) (string, error) {
+	cmd := exec.Command("nsenter", append([]string{"--net=/run/netns/" + m.id + "-wan"}, args...)...)
+	cmd.Dir, cmd.Env = dir, append(cmd.Environ(), env...)
+	out, err := cmd.CombinedOutput()
+	return string(out), err
+}
+
 // Reaches reports whether a connection from the client's address gets the
 // responder's line, and how it ended.
 func (m *Machine) Reaches(from, to string) (bool, string) {

@@ -8,7 +8,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
+	certs "dockwall/agent/tls"
 	"dockwall/test/lab"
 )
 
@@ -38,6 +40,10 @@ func newAPIHost(t *testing.T, engine string) apiHost {
 	h.tls(0, "server")
 	for _, name := range []string{"alice", "bob"} {
 		h.tls(0, "client", name, "-o", h.files(name))
+	}
+	_, err := certs.Folder{Path: h.dir}.Client(certs.ClientOptions{Name: "past", Lifetime: time.Minute, Dir: h.files("past"), Now: time.Now().Add(-2 * time.Minute)})
+	if err != nil {
+		t.Fatal(err)
 	}
 	return h
 }
@@ -147,6 +153,7 @@ func TestTLS(t *testing.T) {
 			h.asks("bob", true)
 			h.asks("", false)
 			h.foreign()
+			h.asks("past", false) // its certificate has ended
 			h.tls(0, "revoke", "alice")
 			h.RestartDockerd(h.verified()...)
 			h.asks("alice", false)

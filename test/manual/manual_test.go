@@ -17,7 +17,15 @@ var elsewhere = map[string][2]string{
 	"mkdir -p /etc/systemd/system/docker.service.d": {"test/boot/order_test.go",
 		"it takes a systemd"},
 	"ln -s /usr/share/dockwall/fail-closed.conf /etc/systemd/system/docker.service.d/dockwall.conf": {"test/boot/order_test.go", "it takes a systemd"},
-	"systemctl daemon-reload": {"test/boot/order_test.go", "it takes a systemd"},
+	"systemctl daemon-reload":            {"test/boot/order_test.go", "it takes a systemd"},
+	"agentctl tls init":                  {"test/boot/tls_test.go", "it writes below /etc of the machine that tests"},
+	"agentctl tls server":                {"test/boot/tls_test.go", "it writes below /etc of the machine that tests"},
+	"agentctl tls client alice -o alice": {"test/boot/tls_test.go", "it writes below /etc of the machine that tests"},
+	"agentctl tls install --restart":     {"test/boot/tls_test.go", "it takes a systemd"},
+	"agentctl tls list":                  {"test/boot/tls_test.go", "it reads below /etc of the machine that tests"},
+	`docker context create prod --docker "host=tcp://192.0.2.1:2376,ca=alice/ca.pem,cert=alice/cert.pem,key=alice/key.pem"`: {
+		"test/boot/tls_test.go", "it is run on another host"},
+	"docker --context prod ps": {"test/boot/tls_test.go", "it is run on another host"},
 }
 
 // units are what systemctl does to the daemon, done without a systemd; with one

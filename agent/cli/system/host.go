@@ -13,6 +13,7 @@ import (
 	"dockwall/agent/cutter"
 	"dockwall/agent/facts"
 	"dockwall/agent/kernel"
+	"dockwall/agent/tls/systemctl"
 	"dockwall/agent/trial"
 	"dockwall/netinfo/hostnet"
 )
@@ -34,6 +35,7 @@ func Env(version string) cli.Env {
 			Bridges: func(socket string) cli.Bridges { return runner.Bridges(kernel.SwitchedPath(socket)) },
 			Frames:  runner.Frames(), Latch: &kernel.Latch{},
 			Cutter: cutting{cutter.New(log).With(&kernel.Barrier{})},
+			Docker: systemctl.Docker{},
 			State:  facts.StateDir, Clock: trial.SystemClock(), Await: await, Session: session},
 	}
 }
