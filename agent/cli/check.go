@@ -58,6 +58,9 @@ func (a *app) check(ctx context.Context, snapshotFile string) (result, error) {
 			return nil, err
 		}
 	}
+	if a.env.RulesOnDisk != nil && snapshotFile == "" {
+		r.Problems = append(r.Problems, a.env.RulesOnDisk()...)
+	}
 	r.Warnings = len(r.Problems)
 	for _, d := range r.Diagnostics {
 		if d.Severity == config.Error {

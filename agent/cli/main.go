@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"dockwall/rules/finding"
 )
 
 // The exit codes, as diff(1) has them.
@@ -43,6 +45,9 @@ type Env struct {
 	// Meaning says in words who gains and who loses, for the head of diff; nil if
 	// there is no such text.
 	Meaning Meaning
+	// RulesOnDisk names the files that a host loads at boot and that hold rules of dockwall's;
+	// nil if they are not looked for.
+	RulesOnDisk func() []finding.Finding
 }
 
 // Main runs agentctl with the arguments (without the program's name) and

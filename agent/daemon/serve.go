@@ -25,6 +25,7 @@ import (
 	"dockwall/agent/lastgood"
 	"dockwall/agent/metrics"
 	"dockwall/agent/reconcile"
+	"dockwall/agent/saved"
 	"dockwall/agent/trial"
 )
 
@@ -126,6 +127,7 @@ func (a *agent) assemble(doc *config.Document) error {
 	a.loop = reconcile.New(reconcile.Options{
 		Log: a.log.Named("loop"), Load: a.load, Facts: a.collector, Target: a.target(), Path: a.options.File,
 		Observer: observers{a.systemd, a.saver, a.metrics}, Loaded: a.loaded, Trial: a.trials.Status, Busy: a.kernel.Busy,
+		Host: saved.New().Findings,
 	})
 	a.feed = a.newFeed(a.metrics.Denied)
 	a.saver.snapshot = a.loop.Snapshot

@@ -63,6 +63,9 @@ type Options struct {
 	// Trial is the change that awaits its confirmation, for status; nil if there
 	// never is one.
 	Trial func() *Trial
+	// Host finds what is wrong with the host and no pass changes, for status; nil if
+	// that is not looked for.
+	Host func() []finding.Finding
 }
 
 // Loop runs the passes.

@@ -40,7 +40,7 @@ func (c *cycle) status(r result) Status {
 		Config:     ConfigStatus{Path: c.o.Path, Error: c.configError, LoadedAt: c.loadedAt},
 		Docker:     DockerStatus{Connected: e.Connected, Version: e.Version, Error: e.Error},
 		Generation: c.generation, AppliedAt: c.appliedAt, LastChange: c.lastChange, Repairs: c.repairs,
-		Problems: c.o.Target.Problems(),
+		Problems: c.problems(),
 		Reasons:  []Reason{},
 	}
 	if st.Config.Held = c.held; st.Config.Error == "" {
@@ -68,6 +68,15 @@ func (c *cycle) status(r result) Status {
 		st.State = Enforcing
 	}
 	return st
+}
+
+// problems are the target's, and those of the host that no pass changes.
+func (c *cycle) problems() []finding.Finding {
+	all := c.o.Target.Problems()
+	if c.o.Host != nil {
+		all = append(all, c.o.Host()...)
+	}
+	return all
 }
 
 // heldError says in one line which files on disk are not in force.

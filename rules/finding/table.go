@@ -38,6 +38,7 @@ const (
 	TLSExpiry            Code = "tls_expiry"
 	TLSName              Code = "tls_name"
 	TLSWeakKey           Code = "tls_weak_key"
+	SavedRules           Code = "saved_rules"
 )
 
 // Kinds returns the table: first the reasons, then the warnings.
@@ -119,6 +120,9 @@ func warnings() []Kind {
 		{Code: NoFrames, Severity: Medium, Effect: Warns,
 			Means: "this kernel does not take dockwall's table of bridges; the message says what that leaves open",
 			Fix:   "use a kernel with nf_tables for bridges (nft_meta_bridge)"},
+		{Code: SavedRules, Severity: Medium, Effect: Warns,
+			Means: "a file from which the host loads its own rules at boot holds rules of dockwall's; none of that file will be loaded",
+			Fix:   "save the file again without dockwall's rules, as the message says"},
 		{Code: NoLatch, Severity: Medium, Effect: Warns,
 			Means: "if another program flushes every table, published ports are open until the rules are restored",
 			Fix:   "use Linux 5.12 or later with nf_tables and the module xt_CLASSIFY"},

@@ -13,6 +13,7 @@ import (
 	"dockwall/agent/cutter"
 	"dockwall/agent/facts"
 	"dockwall/agent/kernel"
+	"dockwall/agent/saved"
 	"dockwall/agent/tls/systemctl"
 	"dockwall/agent/trial"
 	"dockwall/netinfo/hostnet"
@@ -31,6 +32,8 @@ func Env(version string) cli.Env {
 		Now:        time.Now,
 		Version:    version,
 		Meaning:    cli.Mean,
+
+		RulesOnDisk: saved.New().Findings,
 		Host: cli.Host{Facts: facts.Once, Saved: facts.Saved, Kernel: runner.Backends(), Translations: runner.Translations, Peers: hostnet.Peers, Audit: audit.Gather,
 			Bridges: func(socket string) cli.Bridges { return runner.Bridges(kernel.SwitchedPath(socket)) },
 			Frames:  runner.Frames(), Latch: &kernel.Latch{},
