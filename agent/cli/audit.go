@@ -12,6 +12,7 @@ import (
 
 	"dockwall/agent/audit"
 	"dockwall/agent/config"
+	"dockwall/agent/reconcile"
 	"dockwall/netinfo"
 	"dockwall/netinfo/inventory"
 	checks "dockwall/rules/audit"
@@ -116,7 +117,7 @@ func (a *app) audit(ctx context.Context, f auditFlags) (result, error) {
 	if f.failOn == "" {
 		f.failOn = failOn(doc)
 	}
-	r := checks.Judge(&in, a.auditSettings(doc, f))
+	r := checks.Judge(&in, a.auditSettings(ctx, doc, f))
 	return &auditResult{Findings: r.Findings, report: r, flags: f, version: a.env.Version}, nil
 }
 
@@ -130,12 +131,12 @@ func failOn(doc *config.Document) string {
 
 // auditSettings are what the operator's file says to the audit, if there is a file
 // without errors.
-func (a *app) auditSettings(doc *config.Document, f auditFlags) checks.Settings {
+func (a *app) auditSettings(ctx context.Context, doc *config.Document, f auditFlags) checks.Settings {
 	s := checks.Settings{Only: f.only, Container: f.container, Today: a.env.Now().Format(time.DateOnly)}
 	if doc == nil {
 		return s
 	}
-	s.Isolated, s.Registries = isolation(doc.Policy), doc.Audit.Registries
+	s.Isolated, s.Enforced, s.Registries = isolation(doc.Policy), a.notEnforced(ctx, doc), doc.Audit.Registries
 	for _, k := range doc.Audit.Skips {
 		skip := checks.Skip{ID: k.ID, Reason: k.Reason, Until: k.Until, Position: fmt.Sprintf("%s:%d", k.Origin.File, k.Origin.Line)}
 		if len(k.Of) > 0 {
@@ -144,6 +145,20 @@ func (a *app) auditSettings(doc *config.Document, f auditFlags) checks.Settings 
 		s.Skips = append(s.Skips, skip)
 	}
 	return s
+}
+
+// notEnforced is why it is not known that the file is in force; empty: agentd says so.
+func (a *app) notEnforced(ctx context.Context, doc *config.Document) string {
+	d, err := a.running(ctx, a.socketFor(doc.Settings))
+	switch {
+	case err != nil:
+		return err.Error()
+	case d == nil:
+		return "agentd does not run"
+	case d.status.State != reconcile.Enforcing:
+		return fmt.Sprintf("agentd is %s", d.status.State)
+	}
+	return ""
 }
 
 // selected reports whether a containers block selects the container. One that names

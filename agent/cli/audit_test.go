@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"dockwall/agent/audit"
+	"dockwall/agent/reconcile"
 	"dockwall/netinfo/inventory"
 )
 
@@ -71,22 +72,28 @@ func TestAuditFormats(t *testing.T) {
 	}
 }
 
-// between = "deny" of the operator's file counts, also for one network.
+// between = "deny" of the operator's file counts where agentd enforces it, also for one
+// network.
 func TestAuditReadsThePolicy(t *testing.T) {
-	c := newCommand(newMachine())
+	m := newMachine()
+	c := newCommand(m)
 	c.env.Host.Audit = func(context.Context, audit.Options) inventory.Inventory {
 		return inventory.Inventory{Networks: inventory.Known([]inventory.Network{{Name: "bridge", Driver: "bridge"}, {Name: "db", Driver: "bridge"}})}
 	}
-	file := filepath.Join(t.TempDir(), "agent.hcl")
+	state := reconcile.Enforcing
+	const denied = "defaults {\n  between = \"deny\"\n}\n"
+	file, socket := writeConfig(t, denied)
+	c.mustRun(t, 2, "audit", "--config", file, "--only", "network.between-containers")
+	startDaemon(t, socket, func() reconcile.Status { return reconcile.Status{State: state} }, m.snapshot, func() {})
 	for text, code := range map[string]int{
-		"": 1, "defaults {\n  between = \"deny\"\n}\n": 0, "network \"db\" {\n  between = \"deny\"\n}\n": 1,
-		"defaults {\n  between = \"deny\"\n}\nnetwork \"db\" {\n  between = \"allow\"\n}\n": 1, "oops": 1,
+		"# none\n": 1, denied: 0, "network \"db\" {\n  between = \"deny\"\n}\n": 1, denied + "network \"db\" {\n  between = \"allow\"\n}\n": 1,
 	} {
-		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		rewrite(t, file, text, socket)
 		c.mustRun(t, code, "audit", "--config", file, "--only", "network.between-containers")
 	}
+	rewrite(t, file, denied, socket)
+	state = reconcile.Degraded
+	c.mustRun(t, 2, "audit", "--config", file, "--only", "network.between-containers")
 }
 
 // The audit block of the operator's file counts, and a flag beats it.

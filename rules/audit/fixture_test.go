@@ -34,7 +34,9 @@ type overlay struct {
 	File       map[string]inventory.File `json:"file"`
 	Registries []string                  `json:"registries"`
 	// Isolated are networks between whose containers agent.hcl denies.
-	Isolated []string      `json:"isolated"`
+	Isolated []string `json:"isolated"`
+	// Enforced is why it is not known that agent.hcl is in force.
+	Enforced string        `json:"enforced"`
 	Skips    []fixtureSkip `json:"skips"`
 }
 
@@ -69,7 +71,7 @@ func caseInventory(t *testing.T, text []byte) (*inventory.Inventory, Settings) {
 		whole.Parents = append(whole.Parents, f.Parents...)
 		in.Host.Files[path] = inventory.Known(whole)
 	}
-	s := Settings{Registries: o.Registries, Today: "2027-01-15"}
+	s := Settings{Registries: o.Registries, Today: "2027-01-15", Enforced: o.Enforced}
 	for _, k := range o.Skips {
 		skip := Skip{ID: k.ID, Until: k.Until, Reason: "the reason", Position: "agent.hcl:7"}
 		if k.Of != "" {

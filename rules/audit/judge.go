@@ -20,6 +20,8 @@ type Settings struct {
 	// Isolated reports whether the policy denies connections between containers of the
 	// network; nil: there is no policy.
 	Isolated func(network string) bool
+	// Enforced is why it is not known that the policy is in force; empty: it is.
+	Enforced string
 	// Skips are the failures that are accepted. Today is the day, 2026-11-30.
 	Skips []Skip
 	Today string

@@ -23,7 +23,7 @@ func networkChecks() []Check {
 		{ID: "network.between-containers", Group: Network, Severity: finding.Medium, CIS: cis("2.2"),
 			Title:   "Containers of one bridge network do not reach each other unless a rule allows it",
 			Why:     "A container that is taken over attacks its neighbours, on ports that were never published.",
-			Decides: `between = "deny" of agent.hcl, or the option com.docker.network.bridge.enable_icc of each bridge network`,
+			Decides: `between = "deny" of agent.hcl, if agentd enforces it, or the option com.docker.network.bridge.enable_icc of each bridge network`,
 			Fix:     `Write defaults { between = "deny" } in agent.hcl and a between block for each connection that is needed.`, host: betweenContainers},
 		{ID: "network.iptables", Group: Network, Severity: finding.Medium, CIS: cis("2.4"),
 			Title:   "Docker may write its firewall rules",
@@ -111,14 +111,18 @@ func betweenContainers(f *facts) verdict {
 	if !f.Networks.Read {
 		return unknown("%s", f.Networks.Why())
 	}
-	var open []string
+	var open, denied []string
 	for _, n := range f.Networks.Value {
-		if n.Driver != "bridge" || f.Isolated != nil && f.Isolated(n.Name) {
-			continue
-		}
-		if n.Options["com.docker.network.bridge.enable_icc"] != "false" {
+		switch {
+		case n.Driver != "bridge" || n.Options["com.docker.network.bridge.enable_icc"] == "false":
+		case f.Isolated != nil && f.Isolated(n.Name):
+			denied = append(denied, n.Name)
+		default:
 			open = append(open, n.Name)
 		}
+	}
+	if len(open) == 0 && len(denied) > 0 && f.Enforced != "" {
+		return unknown("agent.hcl denies it for %s, but whether that is in force is not known: %s", list(denied), f.Enforced)
 	}
 	return when(len(open) > 0, "open between all containers: "+list(open), "each bridge network is closed between its containers")
 }
