@@ -237,7 +237,14 @@ func (a *app) applyHere(ctx context.Context, doc *config.Document, f applyFlags,
 // applicable reads the facts that the flags name.
 func (a *app) applicable(ctx context.Context, doc *config.Document, f applyFlags) (netinfo.Snapshot, error) {
 	if !f.saved {
-		return a.facts(ctx, doc, f.snapshot)
+		snap, err := a.facts(ctx, doc, f.snapshot)
+		var partial *incomplete
+		if f.unattended && errors.As(err, &partial) {
+			// The rules in force may be none at all: a part of them is better.
+			a.warn("%v", err)
+			return snap, nil
+		}
+		return snap, err
 	}
 	snap, err := a.env.Host.Saved(doc.Settings, a.logger())
 	if err != nil {

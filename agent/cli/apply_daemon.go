@@ -33,7 +33,7 @@ func (a *app) applyByDaemon(ctx context.Context, d *daemon, doc *config.Document
 	if err != nil {
 		return err
 	}
-	snap, err := a.facts(ctx, doc, "")
+	snap, err := a.applicable(ctx, doc, f)
 	if err != nil {
 		return err
 	}

@@ -208,7 +208,7 @@ func TestBootUnitDoesNotAskDocker(t *testing.T) {
 	m.saved.Engine.Connected = false
 	file, _ := writeConfig(t, policyFrom("203.0.113.0/24"))
 	c := newCommand(m)
-	c.env.Host.Facts = func(context.Context, config.Settings, time.Duration, hclog.Logger) (netinfo.Snapshot, error) {
+	c.env.Host.Facts = func(context.Context, config.Settings, time.Duration, func(int, int), hclog.Logger) (netinfo.Snapshot, error) {
 		t.Error("Docker was asked")
 		return m.snapshot, nil
 	}

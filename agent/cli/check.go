@@ -82,6 +82,9 @@ func (a *app) judge(ctx context.Context, r *checkResult, doc *config.Document, s
 		r.NotJudged = append(r.NotJudged, fmt.Sprintf("%v: interfaces, containers and networks were not judged", err))
 		return nil
 	}
+	if err := a.whole(snap, source); err != nil {
+		r.NotJudged = append(r.NotJudged, err.Error())
+	}
 	rs, problems := compile.Compile(doc.Policy, snap)
 	if err := rs.Validate(); err != nil {
 		return fmt.Errorf("the compiled ruleset is not valid: %w", err)

@@ -114,7 +114,7 @@ func (a *app) hostAtAGlance(ctx context.Context, cmd *cobra.Command, doc *config
 	if err == nil || doc == nil || a.env.EUID != 0 {
 		return snap
 	}
-	snap, _ = a.env.Host.Facts(ctx, doc.Settings, completePatience, Logger(io.Discard))
+	snap, _ = a.env.Host.Facts(ctx, doc.Settings, completePatience, nil, Logger(io.Discard))
 	return snap
 }
 

@@ -87,7 +87,7 @@ func TestCompletion(t *testing.T) {
 // Where nothing answers the shell gets nothing, soon, and nobody is told.
 func TestCompletionIsSilent(t *testing.T) {
 	c := newCommand(wired())
-	c.env.Host.Facts = func(ctx context.Context, _ config.Settings, _ time.Duration, _ hclog.Logger) (netinfo.Snapshot, error) {
+	c.env.Host.Facts = func(ctx context.Context, _ config.Settings, _ time.Duration, _ func(int, int), _ hclog.Logger) (netinfo.Snapshot, error) {
 		<-ctx.Done()
 		<-t.Context().Done() // longer than any patience
 		return netinfo.Snapshot{}, ctx.Err()

@@ -148,7 +148,7 @@ func newCommand(m *machine) *command {
 		Now:        func() time.Time { return time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC) },
 		Version:    "test",
 		Host: cli.Host{
-			Facts: func(context.Context, config.Settings, time.Duration, hclog.Logger) (netinfo.Snapshot, error) {
+			Facts: func(_ context.Context, _ config.Settings, _ time.Duration, progress func(int, int), _ hclog.Logger) (netinfo.Snapshot, error) {
 				return m.snapshot, nil
 			},
 			Saved:   func(config.Settings, hclog.Logger) (netinfo.Snapshot, error) { return m.saved, nil },

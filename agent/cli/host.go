@@ -21,7 +21,7 @@ import (
 // Host is the machine that the command looks at and writes to.
 type Host struct {
 	// Facts reads the host's facts; see facts.Once.
-	Facts func(ctx context.Context, s config.Settings, timeout time.Duration, log hclog.Logger) (netinfo.Snapshot, error)
+	Facts func(ctx context.Context, s config.Settings, limit time.Duration, progress func(read, all int), log hclog.Logger) (netinfo.Snapshot, error)
 	// Saved reads them without asking Docker; see facts.Saved.
 	Saved func(s config.Settings, log hclog.Logger) (netinfo.Snapshot, error)
 	// Kernel is the host's netfilter.

@@ -76,6 +76,9 @@ func (a *app) init(ctx context.Context, f initFlags) (result, error) {
 		return nil, fmt.Errorf("what is published is not known, for Docker does not answer (%s): start it, run this as root, "+
 			"or say with --docker where it listens", snap.Engine.Error)
 	}
+	if err := a.whole(snap, source); err != nil {
+		return nil, err
+	}
 	d := starter.New(snap, settings, config.DefaultSettings(a.config), a.apiUsers(snap, source))
 	r := &initResult{Config: d.Text, Policies: d.Policies, DockerAPI: d.API, Notes: d.Notes}
 	if f.stdout {

@@ -43,6 +43,9 @@ func (a *app) takeSnapshot(ctx context.Context, s config.Settings) (result, erro
 	if away := dockerAway(snap); away != "" {
 		a.note("%s", away)
 	}
+	if err := a.whole(snap, fromHost); err != nil {
+		a.warn("%v", err)
+	}
 	a.addTranslations(ctx, &snap)
 	return &snapshotResult{snap}, nil
 }

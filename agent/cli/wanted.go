@@ -18,7 +18,7 @@ import (
 	"dockwall/rules/finding"
 )
 
-// factsTimeout is how long a one-shot command waits for Docker.
+// factsTimeout is how long a one-shot command waits for Docker without an answer.
 const factsTimeout = 5 * time.Second
 
 // snapshotFlag adds --snapshot to a verb that reads facts.
@@ -60,9 +60,7 @@ func (a *app) snapshot(ctx context.Context, s config.Settings, file string) (net
 		snap, err := readSnapshot(file)
 		return snap, fromFile, err
 	}
-	asking, cancel := context.WithTimeout(ctx, askTimeout)
-	defer cancel()
-	snap, err := control.NewClient(a.socketFor(s)).Snapshot(asking)
+	snap, err := a.askDaemon(ctx, s)
 	// A daemon that has only just begun knows nothing yet.
 	if err == nil && len(snap.Links) > 0 {
 		return snap, fromDaemon, nil
@@ -72,11 +70,8 @@ func (a *app) snapshot(ctx context.Context, s config.Settings, file string) (net
 	if err != nil && !errors.As(err, &none) && !errors.As(err, &forbidden) {
 		a.note("%v; the facts are read from the host instead", err)
 	}
-	snap, err = a.env.Host.Facts(ctx, s, factsTimeout, a.logger())
-	if err != nil {
-		return netinfo.Snapshot{}, fromHost, fmt.Errorf("reading the host's facts: %w", err)
-	}
-	return snap, fromHost, nil
+	snap, err = a.hostFacts(ctx, s)
+	return snap, fromHost, err
 }
 
 func readSnapshot(file string) (netinfo.Snapshot, error) {
@@ -110,16 +105,17 @@ func (a *app) wanted(ctx context.Context, snapshotFile string) (wanted, error) {
 	return a.compile(ctx, doc, snapshotFile)
 }
 
-// facts reads the host's facts, and says on stderr what is missing.
+// facts reads the host's facts, and says on stderr what is missing. A part of the
+// containers is an error: the answer would be wrong about the others.
 func (a *app) facts(ctx context.Context, doc *config.Document, snapshotFile string) (netinfo.Snapshot, error) {
-	snap, _, err := a.snapshot(ctx, doc.Settings, snapshotFile)
+	snap, source, err := a.snapshot(ctx, doc.Settings, snapshotFile)
 	if err != nil {
 		return snap, err
 	}
 	if away := dockerAway(snap); away != "" {
 		a.note("%s", away)
 	}
-	return snap, nil
+	return snap, a.whole(snap, source)
 }
 
 // compile is wanted for a document that was read already.
