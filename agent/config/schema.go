@@ -30,7 +30,8 @@ type attribute struct {
 	// needed says what to write where the attribute is left out although it is
 	// required; empty if it may be left out.
 	needed string
-	// empty says what to write instead of an empty list.
+	// empty says what to write instead of an empty list; empty if that has a meaning
+	// of its own.
 	empty string
 }
 
@@ -93,11 +94,10 @@ func policyKinds() []kind {
 		}, (*decoder).between},
 		{"egress", named, []attribute{
 			{name: "from", empty: everyContainer},
-			{name: "to", needed: `Say to where: to = [addresses.NAME, "203.0.113.0/24"]. Everywhere is to = ["any"].`,
-				empty: `For everywhere, write ["any"].`},
+			{name: "to", needed: `Say to where: to = [addresses.NAME, "203.0.113.0/24"]. Everywhere is to = ["any"], nowhere is to = [].`},
 			except, ports, via,
 		}, (*decoder).egress},
-		{"host", named, []attribute{containers("from", "Say which containers may reach the host: from = [containers.NAME]."), ports}, (*decoder).host},
+		{"host", named, []attribute{containers("from", "Say which containers may reach the host: from = [containers.NAME]."), {name: "ports"}}, (*decoder).host},
 		{"docker_api", unlabelled, []attribute{{name: "ports", empty: "For every port of the API, leave it out."}, from, except, via, {name: "require_tls"}}, (*decoder).dockerAPI},
 		{"block", named, []attribute{{name: "from", empty: "Leave it out."}, {name: "to", empty: "Leave it out."}}, (*decoder).block},
 	}

@@ -31,6 +31,9 @@ func (b *builder) services() {
 		b.holdUnlisted(c, "host", few)
 		f := b.chain(chainHostFew)
 		for _, h := range b.p.Host {
+			if h.NoPorts {
+				continue
+			}
 			for _, port := range portMatches(h.Ports) {
 				f.add(b.ret(h.Origin, concat(port, b.from(h.From, h.Origin))...))
 			}

@@ -50,8 +50,14 @@ func (x *prober) policies(pic *Picture) []Policy {
 // policyOf says in words what the block says.
 func policyOf(e policy.Entry) Policy {
 	p := Policy{Name: e.Origin.Subject.String(), Kind: string(e.Kind), Position: position(e.Origin), From: sideWords(e.From), To: sideWords(e.To)}
-	if e.Ports != nil {
+	switch {
+	case e.NoPorts:
+		p.Ports = []string{"none"}
+	case e.Ports != nil:
 		p.Ports = portWords(*e.Ports)
+	}
+	if e.To.Addresses != nil && e.Kind == rules.KindEgress && e.To.Addresses.Empty() {
+		p.To = []string{"nowhere"}
 	}
 	if e.Via != nil {
 		p.Via = interfaces(*e.Via)

@@ -19,7 +19,9 @@ type Entry struct {
 	From, To Side
 	Except   *AddressList
 	Ports    *[]Ports
-	Via      *[]*Interfaces
+	// NoPorts reports whether the block allows no port at all.
+	NoPorts bool
+	Via     *[]*Interfaces
 }
 
 // Side is from or to of a block: containers, addresses, or a mixture.
@@ -156,7 +158,7 @@ func (b *Egress) entry() Entry {
 }
 
 func (b *Host) entry() Entry {
-	return Entry{Kind: rules.KindHost, Name: b.Name, Origin: b.Origin, From: Side{Containers: &b.From}, Ports: &b.Ports}
+	return Entry{Kind: rules.KindHost, Name: b.Name, Origin: b.Origin, From: Side{Containers: &b.From}, Ports: &b.Ports, NoPorts: b.NoPorts}
 }
 
 func (b *DockerAPI) entry() Entry {

@@ -140,7 +140,7 @@ func (e eval) host(from Place) Answer {
 		if by == nil {
 			by = b
 		}
-		if anyPort(b.Ports, e.q.Proto, e.q.Port) {
+		if !b.NoPorts && anyPort(b.Ports, e.q.Proto, e.q.Port) {
 			return answer(true, rules.KindHost, b.Name, b.Origin, ClassHost)
 		}
 	}

@@ -156,7 +156,7 @@ type Between struct {
 type Egress struct {
 	Name   string
 	From   []*Selector // empty: every container
-	To     AddressList
+	To     AddressList // empty: nowhere
 	Except AddressList
 	Ports  []Ports // empty: every port and protocol
 	Via    []*Interfaces
@@ -165,10 +165,12 @@ type Egress struct {
 
 // Host is a host block.
 type Host struct {
-	Name   string
-	From   []*Selector // empty: every container
-	Ports  []Ports     // empty: every port and protocol
-	Origin rules.Origin
+	Name  string
+	From  []*Selector // empty: every container
+	Ports []Ports     // empty: every port and protocol, unless NoPorts
+	// NoPorts reports whether the block allows nothing: ports = [].
+	NoPorts bool `json:",omitempty"`
+	Origin  rules.Origin
 }
 
 // DockerAPI is the docker_api block.

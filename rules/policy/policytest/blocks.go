@@ -27,10 +27,16 @@ func (d *document) policies() {
 		n := fmt.Sprint("e", i)
 		d.p.Egress = append(d.p.Egress, &policy.Egress{Name: n, From: d.maybeSelectors(), To: d.addresses(), Except: d.except(),
 			Ports: d.ports(containerPorts()), Via: d.via(), Origin: d.origin("egress", n)})
+		if seldom(d.t, "nowhere") {
+			d.p.Egress[i].To = policy.AddressList{}
+		}
 	}
 	for i := range d.count() {
 		n := fmt.Sprint("h", i)
 		d.p.Host = append(d.p.Host, &policy.Host{Name: n, From: d.maybeSelectors(), Ports: d.ports(hostPorts()), Origin: d.origin("host", n)})
+		if seldom(d.t, "no ports") {
+			d.p.Host[i].Ports, d.p.Host[i].NoPorts = nil, true
+		}
 	}
 	if rapid.Bool().Draw(d.t, "docker_api") {
 		ports := slices.DeleteFunc(d.ports([]uint16{2375, 4243, 8080}), func(p policy.Ports) bool { return p.Proto != netinfo.TCP })
