@@ -10,6 +10,16 @@ configure) old="$2" ;;
 *) exit 0 ;;
 esac
 
+# The first installation makes the operator's file. After that it is the operator's
+# alone, even if it was deleted. The rpm of an earlier version owned it, and is about to
+# take it along: a second name keeps it until posttrans.sh.
+file=/etc/dockwall/agent.hcl
+if [ -z "$old" ] && [ ! -e "$file" ] && [ ! -L "$file" ]; then
+	install -m 0640 /usr/share/dockwall/agent.hcl "$file"
+elif [ "$1" != configure ] && [ -f "$file" ]; then
+	ln -fP "$file" "$file.upgrade"
+fi
+
 if [ -d /run/systemd/system ]; then
 	systemctl daemon-reload || true
 	systemd-tmpfiles --create /usr/lib/tmpfiles.d/dockwall.conf || true

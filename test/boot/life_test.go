@@ -78,6 +78,7 @@ func life(t *testing.T, deb string) {
 			m.Install(deb)
 			sameRules(t, m, before)
 			notStarted(t, m)
+			m.Run("cmp", "/usr/share/dockwall/agent.hcl", "/etc/dockwall/agent.hcl")
 			if out, err := m.Try("ls", "-d", "/run/dockwall", "/var/lib/dockwall"); err == nil {
 				t.Errorf("installing made %s", out)
 			}

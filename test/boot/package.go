@@ -31,6 +31,7 @@ func (m *Machine) Newer(deb string) string {
 	newer := filepath.Join(m.dir, "newer.deb")
 	script := `dpkg-deb -R "$1" "$2/tree"
 sed -i 's/^Version: .*/Version: 1.0.1-1/' "$2/tree/DEBIAN/control"
+echo '# a comment of the new version' | tee -a "$2/tree/usr/share/dockwall/agent.hcl" $(sed "s|^|$2/tree|" "$2/tree/DEBIAN/conffiles" 2>/dev/null) >/dev/null
 dpkg-deb -Zgzip -z1 --root-owner-group -b "$2/tree" "$3"`
 	if out, err := exec.Command("sh", "-ec", script, "sh", deb, m.dir, newer).CombinedOutput(); err != nil {
 		m.t.Fatalf("making a later package: %v\n%s", err, out)

@@ -23,6 +23,7 @@ func rpm(t *testing.T) {
 		}},
 		{"installing changes nothing", func(t *testing.T, m *boot.Machine) {
 			m.RPM("--install", boot.Package(t, "rpm", "1.0.0"))
+			m.Run("cmp", "/usr/share/dockwall/agent.hcl", "/etc/dockwall/agent.hcl")
 			sameRules(t, m, before)
 			notStarted(t, m)
 			checkUnits(t, m)
@@ -49,8 +50,8 @@ func rpm(t *testing.T) {
 			if out, err := m.Try("systemctl", "cat", "dockwall.service"); err == nil {
 				t.Errorf("the unit is still there:\n%s", out)
 			}
-			// rpm knows no purge: what the operator wrote is kept beside.
-			if out := m.Shell("find /etc /run /var/lib -path '*dockwall*' -type f | grep -v /var/lib/docker/ || true"); strings.TrimSpace(out) != "/etc/dockwall/agent.hcl.rpmsave" {
+			// rpm knows no purge: what the operator wrote is kept.
+			if out := m.Shell("find /etc /run /var/lib -path '*dockwall*' -type f | grep -v /var/lib/docker/ || true"); strings.TrimSpace(out) != "/etc/dockwall/agent.hcl" {
 				t.Errorf("left behind are\n%s", out)
 			}
 		}},

@@ -91,7 +91,7 @@ func upgrades(t *testing.T, m *boot.Machine, newer string) {
 	if now := property(m, "dockwall-boot.service", "InactiveExitTimestampMonotonic"); now != began {
 		t.Errorf("the upgrade ran the boot unit again")
 	}
-	if got := m.Run("cat", "/etc/dockwall/agent.hcl"); !strings.Contains(got, "on_stop") {
+	if got := m.Run("cat", "/etc/dockwall/agent.hcl"); got != officeOnly+"firewall { on_stop = \"remove\" }\n" {
 		t.Errorf("the upgrade replaced the operator's file:\n%s", got)
 	}
 	m.Write("/etc/dockwall/agent.hcl", officeOnly)
