@@ -14,6 +14,8 @@ needs=(
 )
 # For the tests that boot a whole system.
 boot_needs=(debootstrap:debootstrap systemd-nspawn:systemd-container rpm:rpm)
+# For the alert rules.
+checks=(promtool:prometheus)
 # What the bench measures beside.
 beside=(ufw:ufw)
 # Shells that the completions are for.
@@ -50,7 +52,7 @@ allow_services() {
 
 main() {
   PATH=$PATH:/usr/sbin:/sbin
-  if [ "${1:-}" != demo ]; then needs+=("${boot_needs[@]}" "${shells[@]}" "${beside[@]}"); fi
+  if [ "${1:-}" != demo ]; then needs+=("${boot_needs[@]}" "${checks[@]}" "${shells[@]}" "${beside[@]}"); fi
   local packages
   mapfile -t packages < <(missing)
   if [ ${#packages[@]} -eq 0 ]; then
