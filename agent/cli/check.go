@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"dockwall/agent/config"
+	"dockwall/agent/sandbox"
 	"dockwall/rules/compile"
 	"dockwall/rules/finding"
 )
@@ -48,7 +49,8 @@ func (a *app) check(ctx context.Context, snapshotFile string) (result, error) {
 	if err := readable(a.config); err != nil {
 		return nil, err
 	}
-	doc, diags := config.Load(a.config)
+	doc, files, diags := config.LoadFiles(a.config)
+	diags = append(diags, a.refused(files)...)
 	r := &checkResult{Path: a.config, Diagnostics: diags, Problems: []finding.Finding{}, NotJudged: []string{}}
 	if r.Diagnostics == nil {
 		r.Diagnostics = config.Diagnostics{}
@@ -70,6 +72,23 @@ func (a *app) check(ctx context.Context, snapshotFile string) (result, error) {
 		}
 	}
 	return r, nil
+}
+
+// refused are the files that root can read and the service cannot.
+func (a *app) refused(files []string) config.Diagnostics {
+	if a.env.EUID != 0 || a.env.Host.Refused == nil {
+		return nil
+	}
+	var ds config.Diagnostics
+	all, err := a.env.Host.Refused(a.config, files)
+	if err != nil {
+		a.note("whether %s can read the files is not known: %v", sandbox.Name, err)
+	}
+	for _, r := range all {
+		ds = append(ds, config.Diagnostic{Severity: config.Error, File: r.Path,
+			Summary: fmt.Sprintf("%s cannot read %s", sandbox.Name, r.Path), Detail: "Root can, but " + r.Why + ". " + r.Fix})
+	}
+	return ds
 }
 
 // judge compares the policy with the host, as far as the host can be asked.

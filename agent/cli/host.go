@@ -10,6 +10,7 @@ import (
 	"dockwall/agent/audit"
 	"dockwall/agent/config"
 	"dockwall/agent/enforce"
+	"dockwall/agent/sandbox"
 	"dockwall/agent/trial"
 	"dockwall/netinfo"
 	"dockwall/netinfo/hostnet"
@@ -47,6 +48,9 @@ type Host struct {
 	// there is none.
 	State string
 	Clock trial.Clock
+	// Refused returns which of the files that an agent.hcl is made of the service cannot
+	// read in its sandbox; nil: it is not asked.
+	Refused func(config string, files []string) ([]sandbox.Refusal, error)
 	// Await starts a process of its own, which outlives this one and its
 	// terminal, and waits there for the confirmation of the trial at path.
 	Await func(path, id string) (trial.Process, error)

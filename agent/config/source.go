@@ -69,7 +69,7 @@ func readProblem(what, path string, err error) *problem {
 	case errors.Is(err, fs.ErrNotExist):
 		return &problem{summary + ": there is no such file", ""}
 	case errors.Is(err, fs.ErrPermission):
-		return &problem{summary + ": permission denied", "Run as root, or let the reader's user read the file."}
+		return &problem{summary + ": permission denied", deniedDetail(os.Geteuid())}
 	case errors.Is(err, syscall.EISDIR):
 		return &problem{summary + ": it is a directory", ""}
 	}
@@ -78,6 +78,15 @@ func readProblem(what, path string, err error) *problem {
 		err = pe.Err
 	}
 	return &problem{summary + ": " + err.Error(), ""}
+}
+
+// deniedDetail says what to do if this user may not read a file.
+func deniedDetail(euid int) string {
+	if euid != 0 {
+		return "Run as root, or let the reader's user read the file."
+	}
+	return "This program runs as root, but without the right to override permissions, as dockwall.service does, which sees nothing in /home and /root either. " +
+		"Keep the file in /etc/dockwall, and let root read it: chown root, or chmod o+r. agentctl check, run as root, says what is in the way."
 }
 
 // emptyFile is for a file without a single character: most often a program was

@@ -87,6 +87,7 @@ func life(t *testing.T, deb string) {
 		{"enabling closes", enables},
 		{"restarts and kills open nothing", restarts},
 		{"reload", reloads},
+		{"files that the sandbox hides", hiddenFiles},
 		{"the watchdog", watchdog},
 		{"upgrading opens nothing", func(t *testing.T, m *boot.Machine) { upgrades(t, m, m.Newer(deb)) }},
 		{"rebooting", func(t *testing.T, m *boot.Machine) { m.PowerOff(); coldBoot(t, m) }},

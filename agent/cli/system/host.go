@@ -2,17 +2,22 @@ package system
 
 import (
 	"context"
+	"errors"
 	"io"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"time"
 
 	"golang.org/x/term"
 
 	"dockwall/agent/audit"
 	"dockwall/agent/cli"
+	"dockwall/agent/config"
 	"dockwall/agent/cutter"
 	"dockwall/agent/facts"
 	"dockwall/agent/kernel"
+	"dockwall/agent/sandbox"
 	"dockwall/agent/saved"
 	"dockwall/agent/tls/systemctl"
 	"dockwall/agent/trial"
@@ -39,8 +44,25 @@ func Env(version string) cli.Env {
 			Frames:  runner.Frames(), Latch: &kernel.Latch{},
 			Cutter: cutting{cutter.New(log).With(&kernel.Barrier{})},
 			Docker: systemctl.Docker{},
-			State:  facts.StateDir, Clock: trial.SystemClock(), Await: await, Session: session},
+			State:  facts.StateDir, Clock: trial.SystemClock(), Await: await, Session: session, Refused: refused},
 	}
+}
+
+// refused asks the unit, if it is installed, about what the service reads: agent.hcl in
+// its folder, or a file beside it that is to be tried. A draft elsewhere is not its own.
+func refused(file string, files []string) ([]sandbox.Refusal, error) {
+	path, err := filepath.Abs(file)
+	if err != nil || filepath.Dir(path) != filepath.Dir(cli.DefaultConfig) {
+		return nil, err
+	}
+	u, err := sandbox.Read(sandbox.Folders())
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return u.Refusals(files, config.Way), nil
 }
 
 // cutting is the cutter of a process that ends when it has cut.
