@@ -88,7 +88,7 @@ func TestFull(t *testing.T) {
 			Firewall: FirewallSettings{Backend: "iptables-legacy", Sets: "inline", DenyWith: "reject", Resync: 5 * time.Minute,
 				OnStop: "remove"}},
 		Audit: Audit{FailOn: "high", Registries: []string{"registry.example.com:5000"}, Skips: []Skip{{ID: "container.host-network",
-			Of: []*policy.Selector{fullPolicy().Containers[1]}, Reason: "VRRP on the NIC", Until: "2027-06-30", Origin: rules.Origin{File: "agent.hcl", Line: 83}}}},
+			Of: []*policy.Selector{fullPolicy().Containers[1]}, Reason: "VRRP on the NIC", Until: "2027-06-30", Origin: rules.Origin{File: "agent.hcl", Line: 85}}}},
 		Policy: fullPolicy(),
 		Files: []string{"testdata/full/agent.hcl", "testdata/full/agent.d", "testdata/full/agent.d/db.hcl",
 			"testdata/full/office.cidr"},
