@@ -1,6 +1,10 @@
 package netinfo
 
-import "slices"
+import (
+	"slices"
+	"strconv"
+	"strings"
+)
 
 // GatewayMode is a bridge network's gateway mode for one family, as in
 // com.docker.network.bridge.gateway_mode_ipv4 (engine 27.0 and later).
@@ -44,6 +48,20 @@ func (n Network) Mode(v6 bool) GatewayMode {
 		return n.Mode6
 	}
 	return n.Mode4
+}
+
+// firstRaw is the first major version of the engine that drops, in the raw table,
+// packets that are routed straight to a container's address.
+const firstRaw = 28
+
+// DropsRouted reports whether the engine by itself drops packets of the family that
+// are routed from outside straight to a container's address on the network. Its option
+// --allow-direct-routing (28.2 and later) would open all networks; it is not among the
+// facts.
+func (e Engine) DropsRouted(n Network, v6 bool) bool {
+	major, _, _ := strings.Cut(e.Version, ".")
+	number, err := strconv.Atoi(major)
+	return err == nil && number >= firstRaw && n.Bridge != "" && n.Mode(v6) != GatewayRouted && n.Mode(v6) != GatewayNATUnprotected
 }
 
 func (n *Network) normalize() {

@@ -18,6 +18,7 @@
 
 defaults {
   published = "deny"            # from outside to published ports: only what a policy allows
+  direct    = "deny"            # routed straight to a container's own address: only what a direct block allows
   between   = "allow"           # from container to container on one Docker network
   egress    = "allow"           # from containers to the outside
   host      = "allow"           # from containers to the host's own services

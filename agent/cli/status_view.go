@@ -35,6 +35,8 @@ func matterName(name string) string {
 	switch name {
 	case "published":
 		return "from outside to published ports"
+	case "direct":
+		return "straight to containers' addresses"
 	case "between":
 		return "between containers on a network"
 	case "egress":

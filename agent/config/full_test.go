@@ -47,8 +47,8 @@ func fullPolicy() policy.Policy {
 		Compose: []policy.Compose{{Project: "*", Service: "api"}, {Project: "shop", Service: "web"}}, Origin: at("containers.web", 32)}
 	return policy.Policy{
 		DenyWith: policy.DenyReject,
-		Defaults: policy.Defaults{Published: policy.Allow, Between: policy.Deny, Egress: policy.Deny, Host: policy.Deny, Origin: at("defaults", 40)},
-		Networks: []policy.Network{{Name: "shop_back", Between: policy.Allow, Origin: at("network.shop_back", 46)}},
+		Defaults: policy.Defaults{Published: policy.Allow, Direct: policy.Deny, Between: policy.Deny, Egress: policy.Deny, Host: policy.Deny, Origin: at("defaults", 40)},
+		Networks: []policy.Network{{Name: "shop_back", Between: policy.Allow, Origin: at("network.shop_back", 46)}, {Name: "shop_front", Direct: policy.Allow, Origin: at("network.shop_front", 98)}},
 		Published: []*policy.Published{
 			{Name: "everybody", From: policy.AddressList{Literals: prefixes("0.0.0.0/0", "::/0")}, Origin: at("published.everybody", 57)},
 			{Name: "shop", To: []*policy.Selector{db, web}, Via: []*policy.Interfaces{lan}, Origin: at("published.shop", 50),
@@ -57,6 +57,9 @@ func fullPolicy() policy.Policy {
 				Ports: []policy.Ports{ports(netinfo.TCP, 53, 53), ports(netinfo.TCP, 443, 443), ports(netinfo.TCP, 8000, 8100), ports(netinfo.TCP, 8443, 8443),
 					ports(netinfo.UDP, 53, 53), ports(netinfo.UDP, 8443, 8443), ports(netinfo.SCTP, 90, 90)}},
 		},
+		Direct: []*policy.Direct{{Name: "site", To: []*policy.Selector{web}, Ports: []policy.Ports{ports(netinfo.TCP, 80, 80)}, Via: []*policy.Interfaces{lan},
+			Behind: policy.AddressList{Refs: []*policy.Addresses{ops}, Literals: prefixes("10.8.0.0/24")}, From: policy.AddressList{Refs: []*policy.Addresses{office}},
+			Except: policy.AddressList{Literals: prefixes("203.0.113.9/32")}, Origin: at("direct.site", 91)}},
 		Between: []*policy.Between{{Name: "web-db", From: []*policy.Selector{web}, To: []*policy.Selector{db},
 			Ports: []policy.Ports{ports(netinfo.TCP, 5432, 5432)}, Origin: in("between.web-db", 7)}},
 		Egress: []*policy.Egress{{Name: "mirror", From: []*policy.Selector{db}, To: policy.AddressList{Literals: prefixes("192.0.2.0/24")},
@@ -120,7 +123,7 @@ func TestDefaults(t *testing.T) {
 		t.Errorf("audit: -want +got:\n%s", diff)
 	}
 	wantPolicy := policy.Policy{DenyWith: policy.DenyDrop, LogDenied: true, Defaults: policy.Defaults{
-		Published: policy.Deny, Between: policy.Allow, Egress: policy.Allow, Host: policy.Allow, Origin: rules.Origin{Subject: rules.Subject{Kind: "defaults"}}}}
+		Published: policy.Deny, Direct: policy.Deny, Between: policy.Allow, Egress: policy.Allow, Host: policy.Allow, Origin: rules.Origin{Subject: rules.Subject{Kind: "defaults"}}}}
 	if diff := cmp.Diff(wantPolicy, doc.Policy); diff != "" {
 		t.Errorf("policy: -want +got:\n%s", diff)
 	}

@@ -88,6 +88,7 @@ func policyKinds() []kind {
 		{"defaults", unlabelled, defaulted(), (*decoder).defaults},
 		{"network", networked, defaulted(), (*decoder).network},
 		{"published", named, []attribute{to, ports, from, except, via}, (*decoder).published},
+		{"direct", named, []attribute{{name: "to", empty: "For every container and everything behind one, leave it out."}, ports, from, except, via}, (*decoder).direct},
 		{"between", named, []attribute{
 			containers("from", "Say which containers may connect: from = [containers.NAME]."),
 			containers("to", "Say to which containers: to = [containers.NAME]."), ports,

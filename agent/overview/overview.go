@@ -22,7 +22,7 @@ type Overview struct {
 
 // Matter is one kind of traffic, and what holds for it.
 type Matter struct {
-	// Name is published, between, egress, host, docker_api or block.
+	// Name is published, direct, between, egress, host, docker_api or block.
 	Name string `json:"name"`
 	// Default is allow or deny: what holds where no block speaks.
 	Default string `json:"default"`
@@ -76,7 +76,7 @@ func matters(p policy.Policy) []Matter {
 	}
 	var all []Matter
 	for _, k := range policy.Defaulted() {
-		def := *p.Defaults.Of(k)
+		def := p.Defaults.Action(k)
 		m := Matter{Name: string(k), Default: string(def), Blocks: blocks[k]}
 		for _, n := range p.Networks {
 			if a := *n.Of(k); a != "" && a != def {

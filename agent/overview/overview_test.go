@@ -21,8 +21,9 @@ func shop() policy.Policy {
 	return policy.Policy{
 		Defaults: policy.Defaults{Published: policy.Deny, Between: policy.Allow, Egress: policy.Allow, Host: policy.Allow},
 		Networks: []policy.Network{{Name: "back", Between: policy.Deny, Egress: policy.Allow, Origin: at("network.back", 2)},
-			{Name: "front", Host: policy.Deny, Origin: at("network.front", 3)}},
+			{Name: "front", Direct: policy.Allow, Host: policy.Deny, Origin: at("network.front", 3)}},
 		Published: []*policy.Published{{Name: "web", Origin: at("published.web", 10)}, {Name: "idle", Origin: at("published.idle", 12)}},
+		Direct:    []*policy.Direct{{Name: "site", Origin: at("direct.site", 15)}},
 		Between:   []*policy.Between{{Name: "db", Origin: at("between.db", 20)}},
 		Egress:    []*policy.Egress{{Name: "mirror", Origin: at("egress.mirror", 30)}},
 		Host:      []*policy.Host{{Name: "dns", Origin: at("host.dns", 40)}},
@@ -34,6 +35,7 @@ func shop() policy.Policy {
 func TestEnforced(t *testing.T) {
 	want := []overview.Matter{
 		{Name: "published", Default: "deny", Blocks: 2},
+		{Name: "direct", Default: "deny", Networks: []string{"front allow"}, Blocks: 1},
 		{Name: "between", Default: "allow", Networks: []string{"back deny"}, Blocks: 1},
 		{Name: "egress", Default: "allow", Blocks: 1},
 		{Name: "host", Default: "allow", Networks: []string{"front deny"}, Blocks: 1},
@@ -56,6 +58,7 @@ func TestEveryBlockIsTold(t *testing.T) {
 	want := []overview.Policy{
 		{Name: "published.web", Position: "agent.hcl:10", Allowed: many, Denied: few},
 		{Name: "published.idle", Position: "agent.hcl:12"},
+		{Name: "direct.site", Position: "agent.hcl:15"},
 		{Name: "between.db", Position: "agent.hcl:20"},
 		{Name: "egress.mirror", Position: "agent.hcl:30"},
 		{Name: "host.dns", Position: "agent.hcl:40"},

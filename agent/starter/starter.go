@@ -128,6 +128,7 @@ func (w *writer) defaults() {
 # and to this host everything stays as it is.
 defaults {
   published = "deny"   # from outside: only what a block below allows
+  direct    = "deny"   # straight to a container's address: only what a direct block allows
   between   = "allow"  # "deny": containers on one network reach what between blocks allow
   egress    = "allow"  # "deny": containers reach outside what egress blocks allow
   host      = "allow"  # "deny": containers reach of this host what host blocks allow

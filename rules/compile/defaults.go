@@ -8,7 +8,7 @@ import (
 	"dockwall/rules/policy"
 )
 
-// matter is one of the four things that defaults and network blocks speak of.
+// matter is one of the five things that defaults and network blocks speak of.
 type matter struct {
 	name string
 	// of reads what a network block says; empty if nothing.
@@ -18,6 +18,10 @@ type matter struct {
 
 func (b *builder) matterPublished() matter {
 	return matter{"published", func(n policy.Network) policy.Action { return n.Published }, b.p.Defaults.Published}
+}
+
+func (b *builder) matterDirect() matter {
+	return matter{"direct", func(n policy.Network) policy.Action { return n.Direct }, b.p.Defaults.Action(rules.KindDirect)}
 }
 
 func (b *builder) matterBetween() matter {
@@ -75,6 +79,11 @@ func (b *builder) denies(m matter) bool {
 	return m.general == policy.Deny || slices.ContainsFunc(b.p.Networks, func(n policy.Network) bool { return m.of(n) == policy.Deny })
 }
 
+// allows reports whether the matter is allowed somewhere.
+func (b *builder) allows(m matter) bool {
+	return m.general == policy.Allow || slices.ContainsFunc(b.p.Networks, func(n policy.Network) bool { return m.of(n) == policy.Allow })
+}
+
 // effective is what holds on the network: its own default or the general one.
 func (b *builder) effective(network string, m matter) policy.Action {
 	for _, n := range b.p.Networks {
@@ -83,6 +92,16 @@ func (b *builder) effective(network string, m matter) policy.Action {
 		}
 	}
 	return m.general
+}
+
+// originOf is the origin of what effective returns.
+func (b *builder) originOf(network string, m matter) rules.Origin {
+	for _, n := range b.p.Networks {
+		if n.Name == network && m.of(n) != "" {
+			return n.Origin
+		}
+	}
+	return m.origin()
 }
 
 // byNetwork ends a chain with a matter's defaults, each network's own before

@@ -18,6 +18,7 @@ import (
 //	networks' ports    the set of the ports that the general default decides has none
 //	                   of the networks that a block speaks of
 //	subnets            a rule each
+//	routed ports       a second set of the same members, if direct is allowed anywhere
 //
 // Lists of addresses in "block" and "except" are not among these: an empty list cannot
 // say what was on it. Neither is the set of the sources that can be forged, in which

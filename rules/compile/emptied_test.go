@@ -27,6 +27,9 @@ func TestEmptiedSetsOpenNothing(t *testing.T) {
 		for _, b := range p.Published {
 			b.Except = policy.AddressList{}
 		}
+		for _, b := range p.Direct {
+			b.Except = policy.AddressList{}
+		}
 		for _, b := range p.Egress {
 			b.Except = policy.AddressList{}
 		}

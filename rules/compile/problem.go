@@ -29,6 +29,7 @@ func findProblems(p policy.Policy, s netinfo.Snapshot, t topology) []Problem {
 	ps = append(ps, selectorProblems(p, s)...)
 	ps = append(ps, networkProblems(p, s)...)
 	ps = append(ps, betweenProblems(p, s)...)
+	ps = append(ps, directProblems(p, s)...)
 	ps = append(ps, hostNetworkProblems(p, s)...)
 	ps = append(ps, uncovered(s)...)
 	return append(ps, uncoveredBridges(s)...)

@@ -2,6 +2,7 @@ package compile_test
 
 import (
 	"fmt"
+	"net/netip"
 	"strings"
 	"testing"
 
@@ -90,6 +91,48 @@ func TestInterfacesNameAPort(t *testing.T) {
 		}
 		if want == "" && said != "" || !strings.Contains(said, want) {
 			t.Errorf("%s: %q, want %q", name, said, want)
+		}
+	}
+}
+
+// TestDockerClosesDirect: Docker 28 and later drops what is routed straight to a
+// container in NAT mode, so that what the file opens stays closed.
+func TestDockerClosesDirect(t *testing.T) {
+	s := netinfo.Snapshot{Engine: netinfo.Engine{Known: true, Version: "28.5.2"},
+		Networks: []netinfo.Network{
+			{ID: "f", Name: "front", Bridge: "br-f", Mode4: netinfo.GatewayNAT, Mode6: netinfo.GatewayRouted, Subnets: []netip.Prefix{netip.MustParsePrefix("172.18.0.0/16"), netip.MustParsePrefix("fd18::/64")}},
+			{ID: "u", Name: "open", Bridge: "br-u", Mode4: netinfo.GatewayNATUnprotected, Mode6: netinfo.GatewayNATUnprotected, Subnets: []netip.Prefix{netip.MustParsePrefix("172.19.0.0/16")}}},
+		Containers: []netinfo.Container{
+			{ID: "1", Name: "web", State: "running", Endpoints: []netinfo.Endpoint{{NetworkID: "f", Addrs: []netip.Addr{netip.MustParseAddr("172.18.0.2")}}}},
+			{ID: "2", Name: "api", State: "running", Endpoints: []netinfo.Endpoint{{NetworkID: "u", Addrs: []netip.Addr{netip.MustParseAddr("172.19.0.2")}}}}}}
+	only := func(name string) *policy.Direct {
+		return &policy.Direct{Name: name, To: []*policy.Selector{{Name: name, Names: []string{name}}}, Origin: rules.Origin{Subject: rules.ParseSubject("direct." + name), File: "agent.hcl", Line: 3}}
+	}
+	behind := &policy.Direct{Name: "vpn", Behind: policy.AddressList{Literals: []netip.Prefix{netip.MustParsePrefix("10.8.0.0/24")}}}
+	const fix = "create it with -o com.docker.network.bridge.gateway_mode_ipv4=nat-unprotected"
+	for _, tc := range []struct {
+		name, version string
+		p             policy.Policy
+		want          string
+	}{
+		{"a container in NAT mode", "28.5.2", policy.Policy{Direct: []*policy.Direct{only("web")}}, "direct.web lets packets pass to containers of front, "},
+		{"one that Docker leaves open", "28.5.2", policy.Policy{Direct: []*policy.Direct{only("api")}}, ""},
+		{"what lies behind a container", "28.5.2", policy.Policy{Direct: []*policy.Direct{behind}}, ""},
+		{"an earlier engine", "27.5.1", policy.Policy{Direct: []*policy.Direct{only("web")}}, ""},
+		{"an engine that does not say", "", policy.Policy{Direct: []*policy.Direct{only("web")}}, ""},
+		{"by default", "29.0.0", policy.Policy{Defaults: policy.Defaults{Direct: policy.Allow}}, "defaults.direct lets packets pass to containers of front, "},
+		{"of a network", "29.0.0", policy.Policy{Networks: []policy.Network{{Name: "front", Direct: policy.Allow, Origin: rules.Origin{Subject: rules.ParseSubject("network.front")}}}}, "network.front lets packets pass"},
+	} {
+		s.Engine.Version = tc.version
+		_, problems := compile.Compile(tc.p, s)
+		said := ""
+		for _, problem := range problems {
+			if problem.Code == "closed_by_docker" {
+				said += problem.Message
+			}
+		}
+		if !strings.HasPrefix(said, tc.want) || tc.want == "" && said != "" || tc.want != "" && !strings.HasSuffix(said, fix) {
+			t.Errorf("%s: %q, want %q", tc.name, said, tc.want)
 		}
 	}
 }

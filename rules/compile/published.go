@@ -62,18 +62,26 @@ func (b *builder) routedSet(p *policy.Published) rules.InSet {
 // publishedDefaults ends the chain with what holds where no block spoke.
 func (b *builder) publishedDefaults(c *chain, routed bool) {
 	m := b.matterPublished()
-	ways := [][]rules.Match{{dnat()}}
+	byDefault := func(way rules.Match) {
+		b.byNetwork(m, out,
+			func(o rules.Origin, ms ...rules.Match) { c.add(b.ret(o, concat(ms, []rules.Match{way})...)) },
+			func(o rules.Origin, ms ...rules.Match) { c.deny(o, concat(ms, []rules.Match{way})...) })
+	}
+	byDefault(dnat())
+	b.direct(c)
+	straight := b.matterDirect()
 	if routed {
 		all := func(netinfo.Container, netinfo.Network, netinfo.PublishedPort) bool { return true }
-		ways = append(ways, []rules.Match{b.portSet("r", []string{"default"}, b.routed(all), m.origin())})
+		byDefault(b.portSet("r", []string{"default"}, b.routed(all), m.origin()))
+		if b.allows(straight) {
+			// If the set is empty, a port in it passes for a direct packet: see emptied.go.
+			byDefault(b.portSet("r", []string{"default", "again"}, b.routed(all), m.origin()))
+			b.unknownRouted(c, m, straight)
+		}
 	}
-	for _, way := range ways {
-		b.byNetwork(m, out,
-			func(o rules.Origin, ms ...rules.Match) { c.add(b.ret(o, concat(ms, way)...)) },
-			func(o rules.Origin, ms ...rules.Match) { c.deny(o, concat(ms, way)...) })
-	}
-	// Straight to a container's address, past its published ports.
-	c.deny(byDirect)
+	b.byNetwork(straight, out,
+		func(o rules.Origin, ms ...rules.Match) { c.add(b.ret(o, ms...)) },
+		func(o rules.Origin, ms ...rules.Match) { c.deny(o, ms...) })
 }
 
 // proxy builds what outside may reach of docker-proxy, in INPUT: the same

@@ -27,6 +27,9 @@ func (b *builder) unplaced() {
 	for _, p := range b.subnets() {
 		c.add(b.goTo(chainPublished, byDispatch, rules.Destination{Prefix: p}))
 	}
+	for l := range byLink(b.own.behind) {
+		c.add(b.goTo(chainPublished, byDispatch, out(l))) // to what lies behind a container there
+	}
 	// A bridge that came while the agent was away shows traffic among its own ports.
 	for _, l := range dockerNames {
 		c.add(b.goTo(chainBetween, byDispatch, in(l), out(l)))

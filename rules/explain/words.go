@@ -77,6 +77,9 @@ func (w *Way) object(s netinfo.Snapshot) string {
 		}
 		return dialled + " on the host"
 	}
+	if c := q.To(s).Behind; c != nil {
+		return fmt.Sprintf("%s, which lies behind %s", dialled, c.Name)
+	}
 	return dialled
 }
 
@@ -147,7 +150,7 @@ func unprovenBecause(s netinfo.Snapshot, port uint16) string {
 func refused(by rules.Subject) string {
 	switch by.Kind {
 	case rules.KindDirect:
-		return ": a container's own address is closed except to its network; use its published ports"
+		return ": a container's own address is closed to containers of other networks; use its published ports"
 	case rules.KindHold:
 		return ": it is not known yet whose address this is, and a block may turn out to restrict it"
 	case rules.KindSpoofed:
@@ -181,12 +184,36 @@ func (q *inquiry) hints(r *Answer) []string {
 	if !r.Agreed {
 		hints = append(hints, disagreement(r.Ways)...)
 	}
-	if q.f.FromContainer == "" && r.Policy.Kind == rules.KindDirect {
-		if h := q.publishedHint(r.Ways[0].Question); h != "" {
-			hints = append(hints, h)
-		}
+	if first := r.Ways[0]; first.class == policy.ClassDirect && q.f.FromContainer == "" {
+		hints = append(hints, q.directHints(r, first.Question)...)
 	}
 	return hints
+}
+
+// directHints are about a packet that is routed straight to a container.
+func (q *inquiry) directHints(r *Answer, asked policy.Question) (hints []string) {
+	at := asked.To(q.s)
+	n := q.network(at.Bridge)
+	switch {
+	case r.Verdict == Deny:
+		if h := q.publishedHint(asked); h != "" {
+			hints = append(hints, h)
+		}
+	case !at.Routed && q.s.Engine.DropsRouted(n, asked.Dest.Is6()):
+		hints = append(hints, fmt.Sprintf("dockwall lets it pass, but Docker %s drops what is routed straight to containers of %s, unless the network's gateway mode is nat-unprotected "+
+			"or dockerd runs with --allow-direct-routing", q.s.Engine.Version, n.Name))
+	}
+	return hints
+}
+
+// network is that of the bridge; zero if none is known.
+func (q *inquiry) network(bridge string) netinfo.Network {
+	for _, n := range q.s.Networks {
+		if n.Bridge != "" && n.Bridge == bridge {
+			return n
+		}
+	}
+	return netinfo.Network{}
 }
 
 // disagreement says between what the ways disagree.

@@ -27,6 +27,7 @@ const (
 	NICIsPort            Code = "nic_is_port"
 	NetworkMissing       Code = "network_missing"
 	NoCommonNetwork      Code = "no_common_network"
+	ClosedByDocker       Code = "closed_by_docker"
 	UnmatchableInterface Code = "unmatchable_interface"
 	NoIPSet              Code = "no_ipset"
 	NotReported          Code = "not_reported"
@@ -105,6 +106,9 @@ func warnings() []Kind {
 		{Code: NetworkMissing, Severity: Low, Effect: Warns,
 			Means: "a network block names a network that Docker does not have now",
 			Fix:   "correct the name; docker network ls lists the networks"},
+		{Code: ClosedByDocker, Severity: Low, Effect: Warns,
+			Means: "dockwall lets packets pass that are routed straight to containers, but Docker 28 and later drops them",
+			Fix:   "create the network with gateway mode nat-unprotected or routed, or start dockerd with --allow-direct-routing"},
 		{Code: NoCommonNetwork, Severity: Low, Effect: Warns,
 			Means: "the two sides of a between block share no network, so that it allows published ports alone",
 			Fix:   "connect the containers to one network"},

@@ -152,7 +152,7 @@ func TestFirstApply(t *testing.T) {
 	d := meaning.Compare(rules.Ruleset{}, after, s, meaning.Options{})
 	want := []string{
 		"- db, lone and web may no longer reach the Docker API: docker_api stops it; nothing stopped it before",
-		"- everybody (IPv4) may no longer reach bridge's containers past their published ports and shop's containers past their published ports: direct stops it; nothing stopped it before",
+		"- everybody (IPv4) may no longer reach bridge's containers past their published ports and shop's containers past their published ports: defaults.direct stops it; nothing stopped it before",
 		"- everybody may no longer reach the Docker API: docker_api stops it; nothing stopped it before",
 		"- everybody may no longer reach web 8080/tcp: defaults.published stops it; nothing stopped it before",
 	}

@@ -72,6 +72,8 @@ func TestSilenceIsSameness(t *testing.T) {
 		q := p
 		if len(p.Published) > 0 && rapid.Bool().Draw(t, "fewer") {
 			q.Published = p.Published[1:]
+		} else if len(p.Direct) > 0 && rapid.Bool().Draw(t, "less direct") {
+			q.Direct = p.Direct[1:]
 		} else if len(p.Egress) > 0 {
 			q.Egress = p.Egress[1:]
 		}

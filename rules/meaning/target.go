@@ -133,20 +133,6 @@ func anyHostAddrs(s netinfo.Snapshot) []netip.Addr {
 	return as
 }
 
-// straight adds containers' own addresses, as they are dialled from outside.
-func (c *comparison) straight(ts *targets) {
-	for _, n := range c.s.Networks {
-		for _, p := range n.Subnets {
-			// The second address stands for all: no rule knows of ports here.
-			a := p.Masked().Addr().Next().Next()
-			if n.Bridge != "" && p.Contains(a) {
-				ts.add(target{base: rules.BaseDockerUser, packet: trace.Packet{Out: n.Bridge, Dst: a, Proto: netinfo.TCP, DstPort: 1}},
-					n.Name+"'s containers past their published ports")
-			}
-		}
-	}
-}
-
 // hostPorts adds the host's own, as far as rules tell them apart.
 func (c *comparison) hostPorts(ts *targets) {
 	for _, p := range c.ports {

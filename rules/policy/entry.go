@@ -89,6 +89,7 @@ func (p *Policy) Sort() {
 func (p *Policy) kinds() []blocks {
 	return []blocks{
 		many(&p.Published, (*Published).entry),
+		many(&p.Direct, (*Direct).entry),
 		many(&p.Between, (*Between).entry),
 		many(&p.Egress, (*Egress).entry),
 		many(&p.Host, (*Host).entry),
@@ -145,6 +146,11 @@ func one[T any](b **T, entry func(*T) Entry) blocks {
 
 func (b *Published) entry() Entry {
 	return Entry{Kind: rules.KindPublished, Name: b.Name, Origin: b.Origin, From: Side{Addresses: &b.From}, To: Side{Containers: &b.To},
+		Except: &b.Except, Ports: &b.Ports, Via: &b.Via}
+}
+
+func (b *Direct) entry() Entry {
+	return Entry{Kind: rules.KindDirect, Name: b.Name, Origin: b.Origin, From: Side{Addresses: &b.From}, To: Side{&b.To, &b.Behind},
 		Except: &b.Except, Ports: &b.Ports, Via: &b.Via}
 }
 

@@ -73,7 +73,7 @@ func (e eval) isError() bool {
 }
 
 func (e eval) fromOutside() Answer {
-	at := Locate(e.s, e.q.dst())
+	at := e.q.To(e.s)
 	switch {
 	case at.Kind == OnHost:
 		return e.outsideToHost()
@@ -82,9 +82,35 @@ func (e eval) fromOutside() Answer {
 	case e.q.DNAT.IsValid():
 		return e.published([]target{{at, e.q.Port}}, e.q.Port)
 	case e.routedPort(at):
-		return e.published([]target{{at, e.q.Port}}, e.q.Port)
+		// It is a published port and the container's own address: both kinds of
+		// blocks can allow it.
+		a := e.published([]target{{at, e.q.Port}}, e.q.Port)
+		if straight := e.direct(at); a.Origin.Subject.Default() && straight.Origin.Subject.Kind == rules.KindDirect {
+			return straight
+		}
+		return a
 	}
-	return framed(false, ByDirect, ClassDirect)
+	return e.direct(at)
+}
+
+// direct judges what is routed straight to a container's own address, or to what
+// lies behind a container.
+func (e eval) direct(at Place) Answer {
+	for _, b := range e.p.Direct {
+		everything := len(b.To) == 0 && b.Behind.Empty()
+		named := everything || len(b.To) > 0 && covers(b.To, at) || holds(b.Behind, e.q.dst())
+		if named && anyPort(b.Ports, e.q.Proto, e.q.Port) && within(b.From, b.Except, e.q.Source) && byNIC(e.s, b.Via, e.q.NIC) {
+			return answer(true, rules.KindDirect, b.Name, b.Origin, ClassDirect)
+		}
+	}
+	a := e.p.byDefault(rules.KindDirect, at.Network, ClassDirect)
+	if unknown := at.Container == nil && !at.Routed; a.Allow && unknown && at.network.Mode(e.q.Dest.Is6()) == netinfo.GatewayRouted {
+		// The port may be one that a container there has just published.
+		if p := e.p.byDefault(rules.KindPublished, at.Network, ClassDirect); !p.Allow {
+			return p
+		}
+	}
+	return a
 }
 
 // routedPort reports whether the dialled port of a container's own address is
@@ -109,7 +135,7 @@ func (e eval) outsideToHost() Answer {
 	case len(named) > 0:
 		return e.hostNetwork(named)
 	case len(stopped) > 0:
-		return e.p.byDefault(kindPublished, "", ClassPublished)
+		return e.p.byDefault(rules.KindPublished, "", ClassPublished)
 	}
 	if next := e.nextHostNetwork(); len(next) > 0 && !serviceListens(e.s, e.q) {
 		return e.hostNetwork(next)
@@ -147,7 +173,7 @@ func every(ts []target, ok func(target) bool) bool {
 
 // defaultsOf answers by the defaults of all the places: allowed where all
 // allow.
-func (e eval) defaultsOf(k kind, ts []target, class Class) Answer {
+func (e eval) defaultsOf(k rules.Kind, ts []target, class Class) Answer {
 	var first Answer
 	for i, t := range ts {
 		a := e.p.byDefault(k, t.at.Network, class)
@@ -171,7 +197,7 @@ func (e eval) published(ts []target, port uint16) Answer {
 			return answer(true, rules.KindPublished, b.Name, b.Origin, ClassPublished)
 		}
 	}
-	return e.defaultsOf(kindPublished, ts, ClassPublished)
+	return e.defaultsOf(rules.KindPublished, ts, ClassPublished)
 }
 
 func (e eval) lets(b *Published) bool {
@@ -234,7 +260,7 @@ func (e eval) hostNetwork(named []*Published) Answer {
 			return answer(true, rules.KindPublished, b.Name, b.Origin, ClassHostNet)
 		}
 	}
-	return e.p.byDefault(kindPublished, hostNetworkName, ClassHostNet)
+	return e.p.byDefault(rules.KindPublished, hostNetworkName, ClassHostNet)
 }
 
 // dockerAPI is closed to outside and to containers alike unless the block

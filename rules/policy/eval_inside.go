@@ -7,13 +7,13 @@ import (
 
 // fromContainer judges what came in by a Docker bridge.
 func (e eval) fromContainer() Answer {
-	from, to := sender(e.s, e.q), Locate(e.s, e.q.dst())
+	from, to := sender(e.s, e.q), e.q.To(e.s)
 	switch {
 	case e.q.DNAT.IsValid() && to.Kind == OnBridge:
 		return e.between(from, target{to, e.q.DNAT.Port()})
 	case to.Kind == OnHost:
 		return e.containerToHost(from)
-	case to.Kind == OnBridge && to.Bridge == e.q.NIC, to.Kind == OnBridge && e.routedPort(to):
+	case to.Kind == OnBridge && (to.Bridge == e.q.NIC || to.Routed || e.routedPort(to)):
 		return e.between(from, target{to, e.q.Port})
 	case to.Kind == OnBridge:
 		return framed(false, ByDirect, ClassDirect)
@@ -34,7 +34,7 @@ func (e eval) containerToHost(from Place) Answer {
 	case e.isDockerAPI():
 		return e.dockerAPI()
 	case len(stopped) > 0:
-		if a := e.p.byDefault(kindBetween, "", ClassBetween); !a.Allow {
+		if a := e.p.byDefault(rules.KindBetween, "", ClassBetween); !a.Allow {
 			return a
 		}
 	default:
@@ -61,7 +61,7 @@ func (e eval) toHost(from Place) Answer {
 // Where the default denies, neighbour discovery passes, since two that may talk
 // need it, and no container is another one's router.
 func (e eval) between(from Place, to ...target) Answer {
-	if byDefault := e.defaultsOf(kindBetween, to, ClassBetween); !byDefault.Allow {
+	if byDefault := e.defaultsOf(rules.KindBetween, to, ClassBetween); !byDefault.Allow {
 		switch {
 		case e.fromRouter():
 			return framed(false, ByRouters, ClassBetween)
@@ -74,7 +74,7 @@ func (e eval) between(from Place, to ...target) Answer {
 			return answer(true, rules.KindBetween, b.Name, b.Origin, ClassBetween)
 		}
 	}
-	return e.defaultsOf(kindBetween, to, ClassBetween)
+	return e.defaultsOf(rules.KindBetween, to, ClassBetween)
 }
 
 // fromRouter reports whether only a router sends such a message.
@@ -124,7 +124,7 @@ func (e eval) egress(from Place) Answer {
 	if by != nil {
 		return answer(false, rules.KindEgress, by.Name, by.Origin, ClassEgress)
 	}
-	return e.p.byDefault(kindEgress, from.Network, ClassEgress)
+	return e.p.byDefault(rules.KindEgress, from.Network, ClassEgress)
 }
 
 // host judges a container's way to the host's own services, in the same way.
@@ -147,7 +147,7 @@ func (e eval) host(from Place) Answer {
 	if by != nil {
 		return answer(false, rules.KindHost, by.Name, by.Origin, ClassHost)
 	}
-	return e.p.byDefault(kindHost, from.Network, ClassHost)
+	return e.p.byDefault(rules.KindHost, from.Network, ClassHost)
 }
 
 // unknown reports whether the source's owner is not known yet: no

@@ -86,37 +86,14 @@ func hasAddressIn(s netinfo.Snapshot, nic string, prefixes []netip.Prefix) bool 
 	return false
 }
 
-// kind is one of the four things that have a default.
-type kind string
-
-const (
-	kindPublished kind = "published"
-	kindBetween   kind = "between"
-	kindEgress    kind = "egress"
-	kindHost      kind = "host"
-)
-
-func (k kind) of(published, between, egress, host Action) Action {
-	switch k {
-	case kindPublished:
-		return published
-	case kindBetween:
-		return between
-	case kindEgress:
-		return egress
-	default:
-		return host
-	}
-}
-
 // byDefault answers for a network by its block or the defaults. A network
 // that is not known gets the strictest that any network has: a container that
 // is just starting must not be open for the moment until it is known. The
 // network called host has no bridge, so that nothing unknown is on it.
-func (p Policy) byDefault(k kind, network string, class Class) Answer {
-	def := k.of(p.Defaults.Published, p.Defaults.Between, p.Defaults.Egress, p.Defaults.Host)
+func (p Policy) byDefault(k rules.Kind, network string, class Class) Answer {
+	def := p.Defaults.Action(k)
 	for _, n := range p.Networks {
-		own := k.of(n.Published, n.Between, n.Egress, n.Host)
+		own := *n.Of(k)
 		stricter := network == "" && own == Deny && def == Allow && n.Name != hostNetworkName
 		if own == "" || n.Name != network && !stricter {
 			continue

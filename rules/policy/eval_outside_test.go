@@ -65,7 +65,7 @@ func TestDefaultsPublishedAllow(t *testing.T) {
 	p.Networks = []Network{{Name: "back", Published: Deny}}
 	run(t, p, []evalCase{
 		{"open to all", "eth0 203.0.113.7 > 192.0.2.1:9090", true, "defaults.published"},
-		{"a container's address stays shut", "eth0 203.0.113.7 > 172.18.0.3:80", false, string(ByDirect)},
+		{"a container's address stays shut", "eth0 203.0.113.7 > 172.18.0.3:80", false, "defaults.direct"},
 		{"a network's own default", "eth0 203.0.113.7 > 192.0.2.1:8080 dnat 172.19.0.2:80", false, "network.back"},
 		{"the network it was sent to counts", "eth0 203.0.113.7 > 192.0.2.1:8080 dnat 172.18.0.2:80", true, "defaults.published"},
 		{"where that is not seen all must agree", "eth0 203.0.113.7 > 192.0.2.1:8080", false, "network.back"},
@@ -77,18 +77,59 @@ func TestDirect(t *testing.T) {
 	p := usual()
 	p.Published = []*Published{{Name: "all", From: list("any")}}
 	run(t, p, []evalCase{
-		{"past the published port", "eth0 203.0.113.7 > 172.18.0.2:80", false, string(ByDirect)},
-		{"an unpublished port", "eth0 203.0.113.7 > 172.18.0.2:22", false, string(ByDirect)},
-		{"IPv6", "eth0 2001:db8:11::7 > [fd18::2]:80", false, string(ByDirect)},
-		{"nobody's address", "eth0 203.0.113.7 > 172.18.9.9:80", false, string(ByDirect)},
-		{"a bridge that has just come", "eth0 203.0.113.7 > 172.30.0.5:80", false, string(ByDirect)},
+		{"past the published port", "eth0 203.0.113.7 > 172.18.0.2:80", false, "defaults.direct"},
+		{"an unpublished port", "eth0 203.0.113.7 > 172.18.0.2:22", false, "defaults.direct"},
+		{"IPv6", "eth0 2001:db8:11::7 > [fd18::2]:80", false, "defaults.direct"},
+		{"nobody's address", "eth0 203.0.113.7 > 172.18.9.9:80", false, "defaults.direct"},
+		{"a bridge that has just come", "eth0 203.0.113.7 > 172.30.0.5:80", false, "defaults.direct"},
 		{"routed mode: the published port", "eth0 203.0.113.7 > 172.20.0.2:80", true, "published.all"},
-		{"routed mode: another port", "eth0 203.0.113.7 > 172.20.0.2:81", false, string(ByDirect)},
-		{"routed mode: nobody", "eth0 203.0.113.7 > 172.20.0.9:80", false, string(ByDirect)},
+		{"routed mode: another port", "eth0 203.0.113.7 > 172.20.0.2:81", false, "defaults.direct"},
+		{"routed mode: nobody", "eth0 203.0.113.7 > 172.20.0.9:80", false, "defaults.direct"},
 	})
 	p.Published[0].Ports = []Ports{tcp(8080, 8080)}
 	run(t, p, []evalCase{
 		{"routed mode: ports are the container's", "eth0 203.0.113.7 > 172.20.0.2:80", false, "defaults.published"}})
+}
+
+func TestDirectBlocks(t *testing.T) {
+	p := usual()
+	p.Direct = []*Direct{
+		{Name: "site", To: named("web", "ext"), Behind: list("10.8.0.0/24"), Ports: []Ports{tcp(80, 81)}, From: list("198.51.100.0/24", "2001:db8:10::/48"),
+			Except: list("198.51.100.66/32"), Via: nics("eth0")},
+		{Name: "vpn", From: list("10.99.0.0/24"), Via: nics("wg*")},
+	}
+	p.Networks = []Network{{Name: "back", Direct: Allow, Published: Allow}}
+	s := lab()
+	s.Routes = []netinfo.Route{{Prefix: pfx("10.8.0.0/16"), Link: "br-front", Gateway: ip("172.18.0.3")}, {Prefix: pfx("10.8.3.0/24"), Link: "br-back"}}
+	s.OtherRoutes = []netinfo.Route{{Prefix: pfx("10.8.9.0/24"), Link: "eth1"}}
+	runOn(t, s, p, []evalCase{
+		{"a container's address", "eth0 198.51.100.7 > 172.18.0.2:80", true, "direct.site"},
+		{"IPv6", "eth0 2001:db8:10::7 > [fd18::2]:81", true, "direct.site"},
+		{"another port", "eth0 198.51.100.7 > 172.18.0.2:82", false, "defaults.direct"},
+		{"another container", "eth0 198.51.100.7 > 172.18.0.3:80", false, "defaults.direct"},
+		{"not from there", "eth0 203.0.113.7 > 172.18.0.2:80", false, "defaults.direct"},
+		{"except", "eth0 198.51.100.66 > 172.18.0.2:80", false, "defaults.direct"},
+		{"by another NIC", "eth1 198.51.100.7 > 172.18.0.2:80", false, "defaults.direct"},
+		{"its published port is another matter", "eth0 198.51.100.7 > 192.0.2.1:8080 dnat 172.18.0.2:80", false, "defaults.published"},
+		{"no to: every container", "wg0 10.99.0.5 > 172.18.0.3:22", true, "direct.vpn"},
+		{"and what lies behind one", "wg0 10.99.0.5 > 10.8.5.5:22", true, "direct.vpn"},
+		{"behind a container", "eth0 198.51.100.7 > 10.8.0.5:80", true, "direct.site"},
+		{"behind it, not named", "eth0 198.51.100.7 > 10.8.1.5:80", false, "defaults.direct"},
+		{"the network of the longest route decides", "eth0 203.0.113.7 > 10.8.3.5:80", true, "network.back"},
+		{"a longer route by a NIC", "eth0 203.0.113.7 > 10.8.9.5:80 out eth1", true, string(ByNobody)},
+		{"a network's own default", "eth0 203.0.113.7 > 172.19.0.3:5432", true, "network.back"},
+		{"routed mode: direct opens a published port", "eth0 198.51.100.7 > 172.20.0.2:80", true, "direct.site"},
+		{"routed mode: and another", "eth0 198.51.100.7 > 172.20.0.2:81", true, "direct.site"},
+		{"routed mode: the published default", "eth0 203.0.113.7 > 172.20.0.2:80", false, "defaults.published"},
+		{"containers of other networks stay out", "br-back 172.19.0.3 > 172.18.0.2:80", false, string(ByDirect)},
+		{"what lies behind is between for containers", "br-back 172.19.0.3 > 10.8.0.5:80", true, "defaults.between"},
+	})
+	p.Defaults.Direct, p.Networks, p.Direct = Allow, []Network{{Name: "front", Direct: Deny}}, nil
+	runOn(t, s, p, []evalCase{
+		{"open by default", "eth0 203.0.113.7 > 172.19.0.3:5432", true, "defaults.direct"},
+		{"a network that is closed", "eth0 203.0.113.7 > 10.8.0.5:80", false, "network.front"},
+		{"a bridge that has just come may be that network", "eth0 203.0.113.7 > 172.30.0.5:80", false, "network.front"},
+	})
 }
 
 func TestHostNetwork(t *testing.T) {

@@ -17,7 +17,11 @@ type Place struct {
 	Network string
 	// Container is who has the address; nil if none is known to.
 	Container *netinfo.Container
-	network   netinfo.Network
+	// Routed: the address lies behind a container, and a route of the host leads there.
+	// Behind is that container, if the route names it; Container is nil.
+	Routed  bool
+	Behind  *netinfo.Container
+	network netinfo.Network
 }
 
 // PlaceKind is the sort of a Place.
@@ -32,8 +36,8 @@ const (
 	Elsewhere PlaceKind = "elsewhere"
 )
 
-// Locate returns where an address is: the host's own, on a Docker bridge,
-// another Docker network's, or elsewhere.
+// Locate returns where an address is: the host's own, on a Docker bridge or behind a
+// container there, another Docker network's, or elsewhere.
 func Locate(s netinfo.Snapshot, a netip.Addr) Place {
 	if isHostAddr(s, a) {
 		return Place{Kind: OnHost}
@@ -59,7 +63,54 @@ func Locate(s netinfo.Snapshot, a netip.Addr) Place {
 			}
 		}
 	}
+	if p, ok := behind(s, a, ""); ok {
+		return p
+	}
 	return Place{Kind: Elsewhere}
+}
+
+// To is the place that the packet goes to. By which of several routes it leaves,
+// Out may say.
+func (q Question) To(s netinfo.Snapshot) Place {
+	at := Locate(s, q.dst())
+	if q.Out == "" || at.Kind != Elsewhere && !at.Routed {
+		return at
+	}
+	if p, ok := behind(s, q.dst(), q.Out); ok {
+		return p
+	}
+	if side(s, q.Out) == outside {
+		return Place{Kind: Elsewhere}
+	}
+	return at
+}
+
+// behind is the place of an address that a route leads to by a Docker bridge, the
+// one that is named unless that is empty. The longest prefix counts, and of equal
+// ones that of the bridge: others' may be parts of shorter ones.
+func behind(s netinfo.Snapshot, a netip.Addr, bridge string) (Place, bool) {
+	var best netinfo.Route
+	for _, r := range s.Routes {
+		if r.Prefix.Contains(a) && (bridge == "" || r.Link == bridge) && (best.Link == "" || r.Prefix.Bits() > best.Prefix.Bits()) {
+			best = r
+		}
+	}
+	for _, r := range s.OtherRoutes {
+		if bridge == "" && r.Prefix.Contains(a) && r.Prefix.Bits() > best.Prefix.Bits() {
+			return Place{}, false
+		}
+	}
+	for _, n := range s.Networks {
+		if n.Bridge != "" && n.Bridge == best.Link {
+			p := place(n, nil)
+			p.Routed = true
+			if best.Gateway.IsValid() {
+				p.Behind = Locate(s, best.Gateway).Container
+			}
+			return p, true
+		}
+	}
+	return Place{}, false
 }
 
 func place(n netinfo.Network, c *netinfo.Container) Place {

@@ -136,7 +136,7 @@ func contains(ps []netip.Prefix, a netip.Addr) bool {
 // fromUnplaced judges what came from a bridge that may be Docker's: as a stranger's
 // on the way to a container or its ports, as a container's on every other way.
 func (e eval) fromUnplaced() Answer {
-	from, at := sender(e.s, e.q), Locate(e.s, e.q.dst())
+	from, at := sender(e.s, e.q), e.q.To(e.s)
 	switch {
 	case at.Kind == OnHost:
 		if a := e.outsideToHost(); a.Class != ClassService {

@@ -160,8 +160,13 @@ type evalCase struct {
 
 func run(t *testing.T, p Policy, cases []evalCase) {
 	t.Helper()
+	runOn(t, lab(), p, cases)
+}
+
+func runOn(t *testing.T, s netinfo.Snapshot, p Policy, cases []evalCase) {
+	t.Helper()
 	for _, tc := range cases {
-		got := Eval(p, lab(), ask(t, tc.question))
+		got := Eval(p, s, ask(t, tc.question))
 		if got.Allow != tc.allow || got.Origin.Subject.String() != tc.policy {
 			t.Errorf("%s: %s: allow %v by %s, want %v by %s", tc.why, tc.question, got.Allow, got.Origin.Subject, tc.allow, tc.policy)
 		}

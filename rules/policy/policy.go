@@ -16,6 +16,7 @@ type Policy struct {
 	Defaults  Defaults
 	Networks  []Network
 	Published []*Published
+	Direct    []*Direct
 	Between   []*Between
 	Egress    []*Egress
 	Host      []*Host
@@ -46,18 +47,19 @@ const (
 	Deny  Action = "deny"
 )
 
-// Defaults is what holds where no policy speaks. Fields are never empty.
+// Defaults is what holds where no policy speaks. Only Direct may be empty, which is
+// Deny: policies that were kept by earlier versions do not have it.
 type Defaults struct {
-	Published, Between, Egress, Host Action
-	Origin                           rules.Origin
+	Published, Direct, Between, Egress, Host Action
+	Origin                                   rules.Origin
 }
 
 // Network is a network block: the defaults of one Docker network. An empty
 // field falls back to Defaults.
 type Network struct {
-	Name                             string
-	Published, Between, Egress, Host Action
-	Origin                           rules.Origin
+	Name                                     string
+	Published, Direct, Between, Egress, Host Action
+	Origin                                   rules.Origin
 }
 
 // Addresses is an addresses block: its cidrs and its file's, in one list.
@@ -137,6 +139,22 @@ type Published struct {
 	Name   string
 	To     []*Selector // empty: every container
 	Ports  []Ports     // empty: every published port
+	From   AddressList
+	Except AddressList
+	Via    []*Interfaces // empty: any
+	Origin rules.Origin
+}
+
+// Direct is a direct block. It is about packets that are routed straight to a
+// container's own address, past its published ports, or to what lies behind a
+// container.
+type Direct struct {
+	Name string
+	// To are the containers whose own addresses are meant, Behind addresses that lie
+	// behind a container. Both empty: every one of either.
+	To     []*Selector
+	Behind AddressList
+	Ports  []Ports // the container's own; empty: every port and protocol
 	From   AddressList
 	Except AddressList
 	Via    []*Interfaces // empty: any

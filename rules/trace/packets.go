@@ -41,7 +41,7 @@ func packet(s netinfo.Snapshot, q policy.Question) PacketWay {
 	}
 	p.link(s)
 	way := PacketWay{Base: rules.BaseDockerUser, Packet: p, Question: q}
-	switch to := policy.Locate(s, p.Dst); to.Kind {
+	switch to := q.To(s); to.Kind {
 	case policy.OnHost:
 		way.Base = rules.BaseInput
 	case policy.OnBridge:

@@ -32,7 +32,7 @@ const (
 // incoming and leaving tell on which side of the containers the file's blocks
 // stand.
 func incoming(p *picture.Policy) bool {
-	return p.Kind == "published" || p.Kind == "docker_api" || p.Kind == "block" && len(p.From) > 0
+	return p.Kind == "published" || p.Kind == "direct" || p.Kind == "docker_api" || p.Kind == "block" && len(p.From) > 0
 }
 
 func leaving(p *picture.Policy) bool {
@@ -91,6 +91,9 @@ func (c *card) describe(inward bool) {
 		c.lines = []string{"to " + short(p.To), portsOr(p, "every port")}
 	case p.Kind == "host":
 		c.lines = []string{"to the host: " + portsOr(p, "every port")}
+	case p.Kind == "direct":
+		// The picture has no ports for what is routed past the published ones.
+		c.lines, c.unused = []string{"straight to " + orEvery(p.To), portsOr(p, "every port")}, false
 	case p.Kind == "docker_api":
 		c.lines = []string{"Docker's TCP ports"}
 	case incoming(p):
@@ -103,6 +106,14 @@ func (c *card) describe(inward bool) {
 		c.lines = append(c.lines, "(lets nothing through now)")
 	}
 	c.tip = c.tooltip()
+}
+
+// orEvery is what to names, or everything.
+func orEvery(to []string) string {
+	if len(to) == 0 {
+		return "every container"
+	}
+	return short(to)
 }
 
 func (c *card) tooltip() string {

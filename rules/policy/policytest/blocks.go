@@ -18,6 +18,7 @@ func (d *document) policies() {
 		d.p.Published = append(d.p.Published, &policy.Published{Name: n, To: d.maybeSelectors(), Ports: d.ports(all),
 			From: d.addresses(), Except: d.except(), Via: d.via(), Origin: d.origin("published", n)})
 	}
+	d.direct()
 	for i := range d.count() {
 		n := fmt.Sprint("b", i)
 		d.p.Between = append(d.p.Between, &policy.Between{Name: n, From: d.selectors(), To: d.selectors(),
@@ -45,6 +46,20 @@ func (d *document) policies() {
 		d.p.DockerAPI = api
 	}
 	d.blocks()
+}
+
+func (d *document) direct() {
+	for i := range d.count() {
+		n := fmt.Sprint("d", i)
+		b := &policy.Direct{Name: n, Ports: d.ports(containerPorts()), From: d.addresses(), Except: d.except(), Via: d.via(), Origin: d.origin("direct", n)}
+		if often(d.t, "to containers") {
+			b.To = d.selectors()
+		}
+		if seldom(d.t, "to addresses") {
+			b.Behind.Literals = masked(some(d.t, "behind", prefixes("10.8.0.0/24", "10.8.0.7/32", "fd08::/64", "172.18.0.0/16", "fd18::2/128")))
+		}
+		d.p.Direct = append(d.p.Direct, b)
+	}
 }
 
 // blocks seldom block everybody: nothing else would be seen then.

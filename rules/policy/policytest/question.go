@@ -2,6 +2,7 @@ package policytest
 
 import (
 	"net/netip"
+	"slices"
 
 	"pgregory.net/rapid"
 
@@ -100,7 +101,7 @@ func (a asker) forged(q *policy.Question) {
 		}
 	}
 	if len(a.s.Routes) > 0 {
-		all = append(all, a.family(addrs("10.8.0.7", "10.8.0.200", "10.8.9.7", "172.30.0.7", "fd08::7"))...)
+		all = append(all, a.family(behindAddrs())...)
 	}
 	if len(all) > 0 {
 		q.Source = pick(a.t, "forged source", all)
@@ -190,9 +191,11 @@ func (a asker) family(from []netip.Addr) []netip.Addr {
 // to draws what is dialled: mostly a host address, otherwise a container's, a
 // stranger's on a bridge, or one elsewhere.
 func (a asker) to(q *policy.Question) {
-	kind := rapid.IntRange(0, 15).Draw(a.t, "destination")
+	kind := rapid.IntRange(0, 16).Draw(a.t, "destination")
 	w, ok := a.bridge()
 	switch {
+	case kind == 16:
+		a.behind(q)
 	case kind == 15 && ok:
 		q.Dest = w.addr(99, a.v6)
 	case kind == 14 && !a.v6:
@@ -215,6 +218,28 @@ func (a asker) to(q *policy.Question) {
 	if at := policy.Locate(a.s, q.Dest).Kind; q.Out == "" && (at == policy.OffBridge || at == policy.Elsewhere) {
 		q.Out = "eth0"
 	}
+}
+
+// behind draws an address to which routes lead behind a container, and perhaps by
+// which of the routes the packet leaves.
+func (a asker) behind(q *policy.Question) {
+	if len(a.s.Routes) == 0 {
+		return
+	}
+	q.Dest = pick(a.t, "behind", a.family(behindAddrs()))
+	var links []string
+	for _, r := range append(slices.Clone(a.s.Routes), a.s.OtherRoutes...) {
+		if r.Prefix.Contains(q.Dest) {
+			links = append(links, r.Link)
+		}
+	}
+	if len(links) > 0 && seldom(a.t, "by one route") {
+		q.Out = pick(a.t, "route", links)
+	}
+}
+
+func behindAddrs() []netip.Addr {
+	return addrs("10.8.0.7", "10.8.0.200", "10.8.9.7", "172.30.0.7", "fd08::7")
 }
 
 func (a asker) hostAddrs() []netip.Addr {

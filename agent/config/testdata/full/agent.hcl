@@ -88,3 +88,13 @@ audit {
     until  = "2027-06-30"
   }
 }
+direct "site" {
+  to     = [containers.web, addresses.ops, "10.8.0.0/24"]
+  ports  = ["80/tcp"]
+  from   = [addresses.office]
+  except = ["203.0.113.9"]
+  via    = [interfaces.lan]
+}
+network "shop_front" {
+  direct = "allow"
+}

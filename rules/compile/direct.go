@@ -1,0 +1,89 @@
+package compile
+
+import (
+	"net/netip"
+
+	"dockwall/netinfo"
+	"dockwall/rules"
+	"dockwall/rules/policy"
+)
+
+// direct allows what the direct blocks do: packets that are routed straight to a
+// container's own address, past its published ports, or to what lies behind one. It
+// stands after the defaults for DNAT, so that no such packet gets here, and before
+// those for routed mode, because a published port there is an address of the
+// container's own as well.
+func (b *builder) direct(c *chain) {
+	for _, d := range b.p.Direct {
+		for _, src := range b.sources(d.From, d.Except, d.Via, d.Origin) {
+			for _, to := range b.straightTo(d) {
+				if family(src) != family(to) && family(src)*family(to) != 0 {
+					continue // no packet is of both
+				}
+				for _, port := range portMatches(d.Ports) {
+					c.add(b.ret(d.Origin, concat(src, to, port)...))
+				}
+			}
+		}
+	}
+}
+
+// family returns 4 or 6 if one of the matches names a prefix of that family, and 0
+// if none does.
+func family(ms []rules.Match) int {
+	of := func(p netip.Prefix) int {
+		if p.Addr().Is6() {
+			return 6
+		}
+		return 4
+	}
+	for _, m := range ms {
+		switch m := m.(type) {
+		case rules.Source:
+			return of(m.Prefix)
+		case rules.Destination:
+			return of(m.Prefix)
+		}
+	}
+	return 0
+}
+
+// straightTo returns the alternatives of to. None: nothing can match.
+func (b *builder) straightTo(d *policy.Direct) [][]rules.Match {
+	if len(d.To) == 0 && d.Behind.Empty() {
+		return [][]rules.Match{nil}
+	}
+	var alts [][]rules.Match
+	if len(d.To) > 0 {
+		alts = append(alts, []rules.Match{b.containerSet(d.To, rules.Dst, d.Origin)})
+	}
+	if dst, never := b.addresses(d.Behind, rules.Dst, d.Origin); !d.Behind.Empty() && !never {
+		alts = append(alts, dst)
+	}
+	return alts
+}
+
+// unknownRouted refuses packets to addresses of which it is not known whose they are,
+// on networks in routed mode where direct is allowed and published is not: the dialled
+// port may be one that a container there has just published.
+func (b *builder) unknownRouted(c *chain, published, straight matter) {
+	for _, n := range b.s.Networks {
+		l, ok := linkOf(n.Bridge)
+		if !ok || b.effective(n.Name, published) != policy.Deny || b.effective(n.Name, straight) != policy.Allow {
+			continue
+		}
+		for _, p := range n.Subnets {
+			if n.Mode(p.Addr().Is6()) == netinfo.GatewayRouted {
+				c.deny(b.originOf(n.Name, published), out(l), rules.Destination{Prefix: p.Masked()}, b.unknownTo())
+			}
+		}
+	}
+}
+
+// unknownTo holds for destinations that no container on a Docker bridge is known to
+// have.
+func (b *builder) unknownTo() rules.InSet {
+	set := b.containerSet(nil, rules.Dst, b.matterPublished().origin())
+	set.Not = true
+	return set
+}
