@@ -25,7 +25,6 @@ import (
 	"dockwall/agent/lastgood"
 	"dockwall/agent/metrics"
 	"dockwall/agent/reconcile"
-	"dockwall/agent/saved"
 	"dockwall/agent/trial"
 )
 
@@ -127,7 +126,7 @@ func (a *agent) assemble(doc *config.Document) error {
 	a.loop = reconcile.New(reconcile.Options{
 		Log: a.log.Named("loop"), Load: a.load, Facts: a.collector, Target: a.target(), Path: a.options.File,
 		Observer: observers{a.systemd, a.saver, a.metrics}, Loaded: a.loaded, Trial: a.trials.Status, Busy: a.kernel.Busy,
-		Host: saved.New().Findings,
+		Host: reconcile.HostFindings(),
 	})
 	a.feed = a.newFeed(a.metrics.Denied)
 	a.saver.snapshot = a.loop.Snapshot
