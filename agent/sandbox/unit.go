@@ -52,7 +52,7 @@ func Read(folders []string) (Unit, error) {
 		if err != nil {
 			return Unit{}, fmt.Errorf("reading the unit: %w", err)
 		}
-		opts, err := unit.Deserialize(f)
+		opts, err := unit.DeserializeOptions(f)
 		_ = f.Close()
 		if err != nil {
 			return Unit{}, fmt.Errorf("reading the unit %s: %w", file, err)

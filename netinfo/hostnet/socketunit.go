@@ -138,7 +138,7 @@ func (u *socketUnit) add(files *configFiles, path string) error {
 	if err != nil {
 		return fmt.Errorf("reading a socket unit: %w", err)
 	}
-	options, err := unit.Deserialize(bytes.NewReader(b))
+	options, err := unit.DeserializeOptions(bytes.NewReader(b))
 	if err != nil {
 		return fmt.Errorf("reading the socket unit %s: %w", path, err)
 	}
