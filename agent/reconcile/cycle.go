@@ -22,6 +22,8 @@ type cycle struct {
 	configError string
 	loadedAt    time.Time
 	snapshot    netinfo.Snapshot
+	// tally is for the log.
+	tally tally
 	// held are the files whose last good state is in force.
 	held []config.Held
 
@@ -61,6 +63,7 @@ func (c *cycle) resync() time.Duration {
 // pass does what is due. An error leaves the kernel as it was.
 func (c *cycle) pass(ctx context.Context, due Due, cause string, since time.Time) result {
 	begun := time.Now()
+	defer func() { c.tally.log(time.Now(), c.o.Log) }()
 	r := result{cause: cause, due: due}
 	err := c.do(ctx, due, &r)
 	r.took = time.Since(begun)
@@ -158,9 +161,13 @@ func (c *cycle) noteChange(r *result, since time.Time) {
 	}
 	args := []any{"cause", c.lastChange.Cause, "rules", c.lastChange.Rules, "members", c.lastChange.Members,
 		"took", r.took.Round(100 * time.Microsecond), "waited", time.Since(since).Round(100*time.Microsecond) - r.took.Round(100*time.Microsecond)}
-	if r.Repaired {
+	switch {
+	case r.Repaired:
 		c.o.Log.Warn("kernel repaired", args...)
-	} else {
+	case r.due == DueFacts && c.generation > 1:
+		c.o.Log.Debug("kernel changed", args...)
+		c.tally.add(c.lastChange)
+	default:
 		c.o.Log.Info("kernel changed", args...)
 	}
 }

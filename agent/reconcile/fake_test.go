@@ -26,6 +26,8 @@ import (
 
 // machine is a pretended host: a file, facts and a kernel, with faults.
 type machine struct {
+	// log is the loop's; nil: nothing is logged.
+	log      hclog.Logger
 	mu       sync.Mutex
 	kernel   *ruletest.Kernel
 	snapshot netinfo.Snapshot
@@ -256,7 +258,11 @@ func (m *machine) start(t *testing.T) *Loop {
 	if m.cutters != nil {
 		o.Cutter = m.cutters
 	}
-	l := New(Options{Log: o.Log, Load: m.load, Facts: m, Target: enforce.New(o), Observer: m, Path: "agent.hcl", Trial: m.onTrial})
+	log := o.Log
+	if m.log != nil {
+		log = m.log
+	}
+	l := New(Options{Log: log, Load: m.load, Facts: m, Target: enforce.New(o), Observer: m, Path: "agent.hcl", Trial: m.onTrial})
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
 	go func() { defer close(done); l.Run(ctx) }()
