@@ -45,6 +45,8 @@ func Inventory(ctx context.Context, host string, limit time.Duration, in *invent
 	}
 	in.Engine = inventory.Of(r.info(ctx))
 	in.Containers = inventory.Of(r.containers(ctx))
+	devices, err := r.devices(ctx)
+	resolveVolumes(in.Containers.Value, devices, err)
 	in.Networks = inventory.Of(r.networks(ctx))
 	if len(containers) > 0 {
 		return
@@ -212,6 +214,27 @@ func (r *taker) networks(ctx context.Context) (networks []inventory.Network, err
 	})
 	slices.SortFunc(networks, func(a, b inventory.Network) int { return cmp.Compare(a.Name, b.Name) })
 	return networks, err
+}
+
+// devices are the folders of the host that volumes stand for, by the volumes' names.
+func (r *taker) devices(ctx context.Context) (map[string]string, error) {
+	devices := map[string]string{}
+	err := r.within(ctx, func(ctx context.Context) error {
+		all, err := r.cli.VolumeList(ctx, volume.ListOptions{})
+		if err != nil {
+			return err
+		}
+		for _, v := range all.Volumes {
+			if v == nil {
+				continue
+			}
+			if device, ok := deviceOf(v); ok {
+				devices[v.Name] = device
+			}
+		}
+		return nil
+	})
+	return devices, err
 }
 
 func (r *taker) volumes(ctx context.Context) (names []string, err error) {

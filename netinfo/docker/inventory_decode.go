@@ -12,6 +12,7 @@ import (
 	"github.com/docker/docker/api/types/image"
 	"github.com/docker/docker/api/types/swarm"
 	"github.com/docker/docker/api/types/system"
+	"github.com/docker/docker/api/types/volume"
 
 	"dockwall/netinfo/inventory"
 )
@@ -86,13 +87,37 @@ func inspected(a *container.InspectResponse, secrets *inventory.Secrets) invento
 	}
 	slices.Sort(c.Exposed)
 	for _, m := range a.Mounts {
-		c.Mounts = append(c.Mounts, inventory.Mount{Type: string(m.Type), Source: m.Source, Destination: m.Destination, Writable: m.RW, Propagation: string(m.Propagation)})
+		c.Mounts = append(c.Mounts, inventory.Mount{Type: string(m.Type), Volume: m.Name, Source: m.Source, Destination: m.Destination, Writable: m.RW, Propagation: string(m.Propagation)})
 	}
 	slices.SortFunc(c.Mounts, func(x, y inventory.Mount) int { return cmp.Compare(x.Destination, y.Destination) })
 	if a.NetworkSettings != nil {
 		c.Networks = slices.Sorted(maps.Keys(a.NetworkSettings.Networks))
 	}
 	return c
+}
+
+// resolveVolumes names the host's folder as the source of each mount of a volume that
+// stands for one: docker volume create --opt type=none --opt o=bind --opt device=/etc.
+func resolveVolumes(containers []inventory.Container, devices map[string]string, err error) {
+	for i := range containers {
+		for j := range containers[i].Mounts {
+			m := &containers[i].Mounts[j]
+			switch device, ok := devices[m.Volume]; {
+			case m.Type != "volume":
+			case err != nil:
+				m.Unread = err.Error()
+			case ok:
+				m.Type, m.Source = "bind", device
+			}
+		}
+	}
+}
+
+// deviceOf is the folder of the host that a volume of the driver local stands for.
+func deviceOf(v *volume.Volume) (string, bool) {
+	options := strings.Split(v.Options["o"], ",")
+	bind := slices.Contains(options, "bind") || slices.Contains(options, "rbind")
+	return v.Options["device"], v.Driver == "local" && bind && v.Options["device"] != ""
 }
 
 func variables(env []string, secrets *inventory.Secrets) []inventory.Variable {

@@ -101,6 +101,30 @@ func TestInventory(t *testing.T) {
 	}
 }
 
+// A volume of the driver local may stand for a folder of the host.
+func TestVolumesThatAreFolders(t *testing.T) {
+	by := oneContainer()
+	by["/containers/c1/json"] = `{"Id":"c1","Name":"/web","State":{},"HostConfig":{},"Config":{},"Mounts":[
+		{"Type":"volume","Name":"a","Source":"/var/lib/docker/volumes/a/_data","Destination":"/a","RW":true},
+		{"Type":"volume","Name":"b","Source":"/var/lib/docker/volumes/b/_data","Destination":"/b"},
+		{"Type":"volume","Name":"n","Source":"/var/lib/docker/volumes/n/_data","Destination":"/n"}]}`
+	by["/volumes"] = `{"Volumes":[{"Name":"a","Driver":"local","Options":{"type":"none","o":"rw,bind","device":"/etc"}},{"Name":"b","Driver":"local"},
+		{"Name":"n","Driver":"local","Options":{"type":"nfs","o":"addr=10.0.0.1","device":":/export"}}]}`
+	var in inventory.Inventory
+	docker.Inventory(context.Background(), answers(t, by), 5*time.Second, &in)
+	want := []inventory.Mount{{Type: "bind", Volume: "a", Source: "/etc", Destination: "/a", Writable: true},
+		{Type: "volume", Volume: "b", Source: "/var/lib/docker/volumes/b/_data", Destination: "/b"},
+		{Type: "volume", Volume: "n", Source: "/var/lib/docker/volumes/n/_data", Destination: "/n"}}
+	if d := cmp.Diff(want, in.Containers.Value[0].Mounts); d != "" {
+		t.Errorf("-want +got:\n%s", d)
+	}
+	by["/volumes"] = "500"
+	docker.Inventory(context.Background(), answers(t, by), 5*time.Second, &in)
+	if m := in.Containers.Value[0].Mounts[0]; m.Unread == "" || m.Type != "volume" {
+		t.Errorf("got %+v", m)
+	}
+}
+
 // What one question is not answered loses nothing of the others, and an engine that is
 // away leaves all unread.
 func TestInventoryWithoutAnswers(t *testing.T) {

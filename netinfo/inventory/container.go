@@ -98,6 +98,11 @@ type PortBinding struct {
 // Mount is a mount of a container.
 type Mount struct {
 	Type string `json:"type"` // bind, volume, tmpfs
+	// Volume is the volume's name. One of the driver local may stand for a folder of the
+	// host: Source is that folder then.
+	Volume string `json:"volume,omitempty"`
+	// Unread is why it is not known what the volume stands for; empty if it is known.
+	Unread string `json:"unread,omitempty"`
 	// Source is the host's path as the engine says it, Real the path behind symbolic
 	// links; both are empty if there is none.
 	Source      string `json:"source,omitempty"`

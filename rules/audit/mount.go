@@ -75,7 +75,22 @@ func dockerSocket(_ *facts, c *inventory.Container) verdict {
 			return fail("%s is mounted at %s", m.Source, m.Destination)
 		}
 	}
+	if v := unreadVolume(c); v != nil {
+		return *v
+	}
 	return pass("none of its %d mounts holds one", len(c.Mounts))
+}
+
+// unreadVolume is the verdict where it is not known which folder a volume stands for;
+// nil if it is known of all.
+func unreadVolume(c *inventory.Container) *verdict {
+	for _, m := range c.Mounts {
+		if m.Unread != "" {
+			v := unknown("whether the volume at %s stands for a folder of the host cannot be read: %s", m.Destination, m.Unread)
+			return &v
+		}
+	}
+	return nil
 }
 
 // sensitiveFolders are those of the host's system. Volumes are in /var/lib/docker, but
@@ -111,6 +126,9 @@ func sensitive(c *inventory.Container, writable bool) verdict {
 	mode := "read-only"
 	if writable {
 		mode = "writable"
+	}
+	if v := unreadVolume(c); v != nil && len(found) == 0 {
+		return *v
 	}
 	return when(len(found) > 0, mode+": "+list(found), fmt.Sprintf("none of its %d mounts is, and %s", len(c.Mounts), mode))
 }

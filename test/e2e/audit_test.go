@@ -51,6 +51,7 @@ func TestAudit(t *testing.T) {
 			h.RunContainer(lab.Spec{Name: "good", Network: "shop", Publish: []string{"127.0.0.1:8080:80"}, Args: []string{"--cap-drop", "NET_RAW", "--security-opt", "no-new-privileges",
 				"--user", "1001", "--memory", "64m", "--cpus", "1", "--pids-limit", "64", "--read-only", "--restart", "on-failure:5", "--log-opt", "max-size=1m",
 				"--health-cmd", "true", "--ulimit", "nofile=1024:1024", "--cgroupns", "private"}})
+			h.Docker("volume", "create", "--opt", "type=none", "--opt", "o=bind", "--opt", "device=/etc", "folder")
 			for _, c := range auditCases(h) {
 				spec := lab.Spec{Name: c.name, Network: c.network, Args: c.args}
 				if c.created {
@@ -154,6 +155,7 @@ func auditCases(h auditHost) []auditCase {
 			passes: []string{"container.sensitive-mount"}},
 		// Running these takes rights that the machine may not have.
 		{name: "privileged", created: true, args: []string{"--privileged"}, fails: []string{"container.privileged", "container.capabilities", "container.seccomp", "container.devices"}},
+		{name: "volumes", args: []string{"--volume", "folder:/x", "--volume", "plain:/y"}, fails: []string{"container.sensitive-mount"}, passes: []string{"container.docker-socket"}},
 		{name: "files", created: true, args: []string{"--ulimit", "nofile=2000000:2000000"}, fails: []string{"container.ulimits"}},
 		{name: "made", created: true, args: []string{"--security-opt", "no-new-privileges=false", "--publish", "127.0.0.1:1024:81", "--cap-add", "NET_ADMIN"},
 			fails: []string{"container.no-new-privileges", "container.capabilities"}, passes: []string{"container.privileged-port", "container.published-everywhere"}},
