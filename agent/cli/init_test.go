@@ -34,9 +34,9 @@ func apiHost() *machine {
 	return m
 }
 
-// Who is connected to Docker's API from elsewhere keeps it, and nobody else:
-// not this host, nor who this host is connected to, nor a port that no dockerd
-// listens on.
+// A client that is connected to Docker's API from another host is allowed, where
+// the port asks for certificates, and no other: not this host, nor the servers that
+// this host is connected to, nor clients of a port on which no dockerd listens.
 func TestInitAllowsTheAPIToWhoUsesIt(t *testing.T) {
 	m := apiHost()
 	file := filepath.Join(t.TempDir(), "agent.hcl")
@@ -61,10 +61,13 @@ func TestInitAllowsTheAPIToWhoUsesIt(t *testing.T) {
 		t.Errorf("docker_api (-want +got), asked for %v:\n%s", asked, diff)
 	}
 	p := mustLoad(t, file)
-	for _, from := range []string{"198.51.100.7", "198.51.100.8"} {
-		q := policy.Question{NIC: "eth0", Source: netip.MustParseAddr(from), Dest: netip.MustParseAddr("192.0.2.1"), Port: 2375, Proto: netinfo.TCP}
-		if a := policy.Eval(p, m.snapshot, q); a.Allow != (from == "198.51.100.7") {
-			t.Errorf("from %s: %+v", from, a)
+	for _, state := range []netinfo.ProofState{netinfo.ProofProtected, netinfo.ProofPlain} {
+		m.snapshot.Proofs = []netinfo.Proof{{Addr: netip.IPv6Unspecified(), Port: 2375, State: state}}
+		for _, from := range []string{"198.51.100.7", "198.51.100.8"} {
+			q := policy.Question{NIC: "eth0", Source: netip.MustParseAddr(from), Dest: netip.MustParseAddr("192.0.2.1"), Port: 2375, Proto: netinfo.TCP}
+			if a := policy.Eval(p, m.snapshot, q); a.Allow != (from == "198.51.100.7" && state == netinfo.ProofProtected) {
+				t.Errorf("the port is %s, from %s: %+v", state, from, a)
+			}
 		}
 	}
 }
