@@ -171,12 +171,12 @@ func TestDeletionBatch(t *testing.T) {
 	if m := batch[3]; m.Header.Type != nftType(unix.NFT_MSG_DELTABLE) || text(t, m, unix.NFTA_TABLE_NAME) != "filter" || batch[4].Header.Type != unix.NFNL_MSG_BATCH_END {
 		t.Errorf("it ends with %+v, %+v", m, batch[4])
 	}
-	for _, c := range []hostnet.NFTChain{{Name: "INPUT"}, {Name: "THEIRS", Base: true, Policy: 1}, {Name: "FORWARD", Base: true}} {
+	for _, c := range []hostnet.NFTChain{{Name: "INPUT"}, {Name: "THEIRS", Base: true}, {Name: "FORWARD", Base: true, Drop: true}} {
 		if err := builtinAndOpen(c); !errors.Is(err, ErrTableNotEmpty) {
 			t.Errorf("%+v would be deleted: %v", c, err)
 		}
 	}
-	must(t, builtinAndOpen(hostnet.NFTChain{Name: "FORWARD", Base: true, Policy: 1}))
+	must(t, builtinAndOpen(hostnet.NFTChain{Name: "FORWARD", Base: true}))
 }
 
 // Which bridges were switched survives the process, and a damaged file says so.
