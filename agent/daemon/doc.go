@@ -8,7 +8,7 @@
 //	config.Watch ────────┐
 //	trial.Keeper ────────┤
 //	facts.Collector.Run ─┼─► reconcile.Loop ─► kernel.Kernel
-//	hostnet.Generations ─┤        │
+//	kernel.Follow ───────┤        │
 //	SIGHUP, POST reload ─┘        └─► control socket, systemd, saver (last facts, last good policy)
 //
 // Invariants:

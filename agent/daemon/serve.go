@@ -179,7 +179,7 @@ func (a *agent) run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return a.loop.Run(ctx) })
 	group.Go(func() error { return control.NewServer(a.socket, a.log.Named("control"), a.routes()...).Run(ctx) })
-	group.Go(func() error { return watchKernel(ctx, a.loop, a.kernel, a.collector, a.log.Named("kernel")) })
+	group.Go(func() error { return a.kernel.Follow(ctx, a.collector.Look, a.changed) })
 	group.Go(func() error {
 		err := config.Watch(ctx, a.loader.watched, a.loader.named, func() { a.loop.Poke(reconcile.DueFile, "agent.hcl changed") }, a.log.Named("file"))
 		if ctx.Err() != nil {
@@ -191,7 +191,11 @@ func (a *agent) run(ctx context.Context) error {
 		a.collector.Run(ctx, func(cause string) { a.loop.Poke(reconcile.DueFacts, cause) })
 		return nil
 	})
-	group.Go(func() error { watchBridges(ctx, a.bridges, a.log.Named("bridges")); return nil })
+	group.Go(func() error {
+		log := a.log.Named("bridges")
+		a.bridges.Follow(ctx, func(doing string, err error) { log.Warn(doing, "error", err) })
+		return nil
+	})
 	group.Go(func() error { a.cutter.Run(ctx); return nil })
 	group.Go(func() error { a.systemd.run(ctx, a.loop); return nil })
 	group.Go(func() error { a.saver.run(ctx); return nil })
@@ -277,3 +281,6 @@ func (a *agent) rules(family int) (string, error) {
 	}
 	return in.Rendered(family), nil
 }
+
+// changed has the loop look at the kernel, which another program changed.
+func (a *agent) changed(cause string) { a.loop.Poke(reconcile.DueKernel, cause) }
