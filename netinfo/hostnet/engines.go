@@ -15,8 +15,9 @@ func (s *Scanner) Engines() (identity string, configured []netip.AddrPort) {
 	for _, p := range s.dockerds() {
 		all = append(all, fmt.Sprintf("%d %q", p.pid, p.args))
 		settings := parseDaemonArgs(p.args)
-		// Dockerd has returned the error already.
+		// Dockerd has returned the errors already.
 		_ = settings.readFile(s.files, s.configFile)
+		_ = s.readUnits(&settings, p)
 		for _, l := range settings.listeners() {
 			configured = append(configured, netip.AddrPortFrom(l.Addr, l.Port))
 		}
