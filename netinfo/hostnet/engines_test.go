@@ -4,6 +4,8 @@ import (
 	"net/netip"
 	"slices"
 	"testing"
+
+	"dockwall/test/nstest"
 )
 
 // Another process and other arguments are another dockerd; the same one stays the same.
@@ -22,7 +24,7 @@ func TestEngines(t *testing.T) {
 		p.process(x.pid, "dockerd", "net:[1]", "/usr/bin/dockerd "+x.args)
 		s := scannerWithoutConfig(t, p)
 		_, err := s.Dockerd(nil)
-		must(t, err)
+		nstest.Must(t, err)
 		identity, configured := s.Engines()
 		if again, _ := s.Engines(); again != identity || identity == "" {
 			t.Errorf("%s: %q, and then %q", name, identity, again)
@@ -38,7 +40,7 @@ func TestEngines(t *testing.T) {
 	p := newFakeProc(t)
 	s := scannerWithoutConfig(t, p)
 	_, err := s.Dockerd(nil)
-	must(t, err)
+	nstest.Must(t, err)
 	if identity, configured := s.Engines(); identity != "" || len(configured) > 0 {
 		t.Errorf("without a dockerd: %q %v", identity, configured)
 	}
