@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 )
 
 // Set is a collection that rules look addresses up in. It holds members of
@@ -150,6 +151,12 @@ func ContentName(kind string, t SetType, members []Member) string {
 var nameEncoding = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)
 
 func hashName(sum []byte, n int) string { return nameEncoding.EncodeToString(sum)[:n] }
+
+// FramingKind is the kind, in PurposeName, of the sets that only framing rules look up.
+const FramingKind = "m"
+
+// IsFramingSet reports whether the name is one of such a set.
+func IsFramingSet(name string) bool { return strings.HasPrefix(name, FramingKind+"-") }
 
 // PurposeName names an in-place set by what it is for: kind, a dash, and 16
 // characters of a hash over the purpose's words.

@@ -54,7 +54,8 @@ func (w *frameWriter) addSet(s frameSet) error {
 
 // rules writes the chains.
 //
-//	prerouting  ─► IPv4, IPv6, ARP: from its own port? passes ─► foreign port? passes ─► a container's address? dropped
+//	prerouting  ─► IPv4, IPv6: to a group's Ethernet address alone? not tracked
+//	            ─► IPv4, IPv6, ARP: from its own port? passes ─► foreign port? passes ─► a container's address? dropped
 //	forward     ─► tagged, between ports of containers that are kept apart? dropped
 //	input       ─► from a known place? passes ─► from a container's port? reported, dropped ─► reported
 //	postrouting ─► to its own port? passes   ─► foreign port? passes ─► a container's address? dropped
@@ -90,6 +91,8 @@ func (w *frameWriter) prerouting(c *nftables.Chain) {
 	w.add(c, vlanZero(), protocol(unix.ETH_P_8021Q), drop())
 	w.add(c, vlanZero(), protocol(unix.ETH_P_8021AD), drop())
 
+	w.untracked(ip4, network(ip4Destination, 1, reg1), []expr.Any{&expr.Cmp{Op: expr.CmpOpLt, Register: reg1, Data: []byte{224}}})
+	w.untracked(ip6, network(ip6Destination, 1, reg1), []expr.Any{&expr.Cmp{Op: expr.CmpOpNeq, Register: reg1, Data: []byte{0xff}}})
 	w.only(ip4, v4, in, network(ip4Source, 4, reg1w1), setPlaces4, network(ip4Source, 4, reg1), setKnown4)
 	w.only(arp, protocol(unix.ETH_P_ARP), in, network(arpSender, 4, reg1w1), setPlaces4, network(arpSender, 4, reg1), setKnown4)
 	// A neighbour advertisement claims its target address, whatever its source is.
@@ -97,6 +100,17 @@ func (w *frameWriter) prerouting(c *nftables.Chain) {
 	w.add(ip6, advertisement(), jump(advertised))
 	w.only(ip6, v6, in, network(ip6Source, 16, reg1w1), setPlaces6, network(ip6Source, 16, reg1), setKnown6)
 	w.only(advertised, v6, in, network(ndTarget, 16, reg1w1), setPlaces6, network(ndTarget, 16, reg1), setKnown6)
+}
+
+// untracked keeps frames for a group's Ethernet address, but with an IP destination that
+// is no group, from connection tracking: unicast holds for such a destination. Linux
+// routes no such frame, so no rule of FORWARD judges it, and yet since Linux 6.8
+// br_netfilter confirms its connection before it goes up from the bridge. The answers
+// would pass, and so would all that the container sends after it.
+func (w *frameWriter) untracked(c *nftables.Chain, destination, unicast []expr.Any) {
+	toMany := []expr.Any{&expr.Range{Op: expr.CmpOpEq, Register: reg1,
+		FromData: []byte{unix.PACKET_BROADCAST}, ToData: []byte{unix.PACKET_MULTICAST}}}
+	w.add(c, meta(expr.MetaKeyPKTTYPE), toMany, destination, unicast, meta(expr.MetaKeyIIF), w.notFound(setForeign), []expr.Any{&expr.Notrack{}})
 }
 
 func (w *frameWriter) postrouting(c *nftables.Chain) {
@@ -196,6 +210,11 @@ func (w *frameWriter) add(c *nftables.Chain, parts ...[]expr.Any) {
 // found holds if what the registers hold is a member of the set.
 func (w *frameWriter) found(set string) []expr.Any {
 	return []expr.Any{&expr.Lookup{SourceRegister: reg1, SetName: set, SetID: w.sets[set].ID}}
+}
+
+// notFound holds if it is not.
+func (w *frameWriter) notFound(set string) []expr.Any {
+	return []expr.Any{&expr.Lookup{SourceRegister: reg1, SetName: set, SetID: w.sets[set].ID, Invert: true}}
 }
 
 func jump(c *nftables.Chain) []expr.Any {

@@ -29,11 +29,18 @@ func (b *builder) between() {
 // acrossBridges refuses what is routed from one network straight to a container
 // of another, past its published ports. Docker's own isolation does the same,
 // but not with --iptables=false, nor while its chains are away.
+//
+// What it lets pass makes an entry of connection tracking, by which the answers pass,
+// and later packets of both sides, wherever they are routed. So a packet from or to an
+// address outside the Docker networks, which crosses a bridge without being routed,
+// has to be allowed by egress as well: both containers and strangers can send it.
 func (b *builder) acrossBridges() {
 	c := b.chain(chainAcross)
+	toMany, stray := b.sourcesSet("groups and links", rules.Dst, append(slices.Clone(b.own.groups), linkLocal)), b.notContainers()
+	c.add(b.goTo(chainBetween, byDispatch, stray, toMany), b.jump(chainEgress, byDispatch, stray))
 	c.add(b.goTo(chainBetween, byDispatch, dnat()))
-	for _, l := range b.presentBridges() {
-		c.add(b.goTo(chainBetween, byDispatch, in(l), out(l)))
+	for _, p := range b.onBridges() {
+		c.add(b.goTo(chainBetween, byDispatch, in(p.at), out(p.at), rules.Destination{Prefix: p.addr}))
 	}
 	if b.anyRouted() {
 		all := func(netinfo.Container, netinfo.Network, netinfo.PublishedPort) bool { return true }
@@ -44,7 +51,39 @@ func (b *builder) acrossBridges() {
 		c.add(b.goTo(direct.name, byDirect, rules.Destination{Prefix: p}))
 	}
 	direct.deny(byDirect)
-	c.add(b.goTo(chainBetween, byDispatch))
+	for at, ps := range byLink(b.own.behind) {
+		c.add(b.goTo(chainBetween, byDispatch, out(at), b.sourcesSet("behind "+at.name+" by its bridge", rules.Dst, ps)))
+	}
+	c.add(b.goTo(chainBetween, byDispatch, toMany), b.jump(chainEgress, byDispatch), b.goTo(chainBetween, byDispatch))
+}
+
+// onBridges are the addresses that are directly on each bridge that is, or may be,
+// Docker's.
+func (b *builder) onBridges() []at {
+	all := slices.Concat(b.own.places, b.own.shared)
+	present := b.presentBridges()
+	for _, l := range b.s.Links {
+		named, ok := linkOf(l.Name)
+		if !ok || !slices.Contains(present, named) {
+			continue
+		}
+		for _, p := range l.Addrs {
+			if !p.Addr().IsLinkLocalUnicast() {
+				all = append(all, at{p.Masked(), named})
+			}
+		}
+	}
+	slices.SortFunc(all, compareAt)
+	return slices.Compact(all)
+}
+
+// notContainers holds for sources that are neither a container's nor behind one, and
+// that can be routed.
+func (b *builder) notContainers() rules.InSet {
+	ps := policy.SortPrefixes(append(slices.Concat(addrsOf(b.onBridges()), addrsOf(b.own.behind)), linkLocal))
+	m := b.sourcesSet("on bridges", rules.Src, slices.Compact(ps))
+	m.Not = true
+	return m
 }
 
 // subnets are all that Docker's bridge networks may give to containers: the address

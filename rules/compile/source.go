@@ -128,7 +128,7 @@ func byLink(all []at) iter.Seq2[link, []netip.Prefix] {
 
 // ClaimedSet is the name of the set of the sources that are refused where they cannot
 // come from. ClaimingChain looks packets up in it.
-func ClaimedSet() string { return rules.PurposeName("m", claimedWord) }
+func ClaimedSet() string { return rules.PurposeName(rules.FramingKind, claimedWord) }
 
 // ClaimingChain is the chain that PREROUTING calls.
 const ClaimingChain = chainEarly
@@ -162,7 +162,7 @@ func (b *builder) sourcesSet(word string, side rules.Dim, ps []netip.Prefix) rul
 	for _, p := range ps {
 		ms = append(ms, rules.Member{Prefix: p})
 	}
-	name := rules.PurposeName("m", word)
+	name := rules.PurposeName(rules.FramingKind, word)
 	b.addSet(rules.Set{Name: name, Type: rules.HashNet, InPlace: true, Members: rules.SortMembers(ms), Origin: bySpoofed})
 	return rules.InSet{Set: name, Dims: []rules.Dim{side}}
 }
@@ -260,9 +260,11 @@ func routed(routes []netinfo.Route) []at {
 			all = append(all, at{r.Prefix, named})
 		}
 	}
-	slices.SortFunc(all, func(a, b at) int { return cmp.Or(cmp.Compare(a.at.name, b.at.name), a.addr.Compare(b.addr)) })
+	slices.SortFunc(all, compareAt)
 	return slices.Compact(all)
 }
+
+func compareAt(a, b at) int { return cmp.Or(cmp.Compare(a.at.name, b.at.name), a.addr.Compare(b.addr)) }
 
 func hasGlobal(l netinfo.Link) bool {
 	return slices.ContainsFunc(l.Addrs, func(p netip.Prefix) bool { return !p.Addr().IsLinkLocalUnicast() })

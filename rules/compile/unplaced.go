@@ -30,6 +30,12 @@ func (b *builder) unplaced() {
 	for l := range byLink(b.own.behind) {
 		c.add(b.goTo(chainPublished, byDispatch, out(l))) // to what lies behind a container there
 	}
+	// The next rules cannot say that a packet leaves by the bridge that it came in by.
+	for _, l := range b.presentBridges() {
+		if covered(dockerNames, l.name) {
+			c.add(b.goTo(chainPublished, byDispatch, out(l)))
+		}
+	}
 	// A bridge that came while the agent was away shows traffic among its own ports.
 	for _, l := range dockerNames {
 		c.add(b.goTo(chainBetween, byDispatch, in(l), out(l)))

@@ -32,7 +32,8 @@ func prefixes(side rules.Dim, rss ...rules.Ruleset) []netip.Prefix {
 		}
 		for _, s := range rss[i].Sets {
 			// A content name is one content: both rulesets often share it.
-			if !sets[s.Name] || s.Type != rules.HashNet || done[s.Name] == len(s.Members)+1 {
+			// Sources that cannot be forged, and groups, are no part of what a policy says.
+			if rules.IsFramingSet(s.Name) || !sets[s.Name] || s.Type != rules.HashNet || done[s.Name] == len(s.Members)+1 {
 				continue
 			}
 			done[s.Name] = len(s.Members) + 1

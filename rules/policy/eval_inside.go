@@ -1,13 +1,24 @@
 package policy
 
 import (
+	"net/netip"
+
 	"dockwall/netinfo"
 	"dockwall/rules"
 )
 
 // fromContainer judges what came in by a Docker bridge.
+//
+// A packet from or to an address outside the Docker networks may cross a bridge
+// without being routed. By the connection that it opens later packets would leave the
+// host, so egress has to allow it as well.
 func (e eval) fromContainer() Answer {
 	from, to := sender(e.s, e.q), e.q.To(e.s)
+	if to.Kind == OnBridge && e.isStray(e.q.Source) {
+		if a := e.egressBy(from, to.Bridge); !a.Allow {
+			return a
+		}
+	}
 	switch {
 	case e.q.DNAT.IsValid() && to.Kind == OnBridge:
 		return e.between(from, target{to, e.q.DNAT.Port()})
@@ -18,7 +29,51 @@ func (e eval) fromContainer() Answer {
 	case to.Kind == OnBridge:
 		return framed(false, ByDirect, ClassDirect)
 	}
+	by, bridged := networkOf(e.s, e.q.Out)
+	if !bridged {
+		return e.egress(from)
+	}
+	near := linkLocal.Contains(e.q.dst()) || e.toMany()
+	if !near || e.isStray(e.q.Source) {
+		if a := e.egress(from); !a.Allow {
+			return a
+		}
+	}
+	return e.between(from, target{place(by, nil), e.q.Port})
+}
+
+// isStray reports whether the address is neither a container's nor behind one, and the
+// packet can be routed.
+func (e eval) isStray(a netip.Addr) bool {
+	for _, n := range e.s.Networks {
+		if n.Bridge != "" && contains(n.Subnets, a) {
+			return false
+		}
+	}
+	return !leads(e.s.Routes, a, "") && !linkLocal.Contains(a) && !e.toMany() && !linkLocal.Contains(e.q.dst())
+}
+
+// linkLocal are the addresses that are never routed. IPv4 has none: Linux forwards
+// 169.254.0.0/16.
+var linkLocal = netip.MustParsePrefix("fe80::/10")
+
+// egressBy is egress for a packet that leaves by the bridge, after DNAT.
+func (e eval) egressBy(from Place, bridge string) Answer {
+	e.q.Out = bridge
+	if e.q.DNAT.IsValid() {
+		e.q.Port = e.q.DNAT.Port()
+	}
 	return e.egress(from)
+}
+
+// networkOf returns the network whose bridge the interface is.
+func networkOf(s netinfo.Snapshot, nic string) (netinfo.Network, bool) {
+	for _, n := range s.Networks {
+		if n.Bridge != "" && n.Bridge == nic {
+			return n, true
+		}
+	}
+	return netinfo.Network{}, false
 }
 
 // containerToHost judges what a container sends to a host address and nothing

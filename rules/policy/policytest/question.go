@@ -75,7 +75,10 @@ func (a asker) from(q *policy.Question) {
 		a.forged(q)
 	case kind > 5 && ok:
 		q.NIC, q.Source = w.bridge, w.addr(9, a.v6)
-		if known := a.addrsOn(w); len(known) > 0 && kind != 13 {
+		switch known := a.addrsOn(w); {
+		case kind == 13 && seldom(a.t, "stray"):
+			q.Source = pick(a.t, "stray source", a.family(outsideAddrs()))
+		case len(known) > 0 && kind != 13:
 			q.Source = pick(a.t, "container's address", known)
 		}
 	default:
@@ -208,6 +211,11 @@ func (a asker) to(q *policy.Question) {
 		}
 	case kind > 6:
 		q.Dest, q.Out = pick(a.t, "elsewhere", a.family(outsideAddrs())), a.nic()
+		fromDocker := slices.ContainsFunc(a.bridges, func(w wire) bool { return w.id != "" && w.bridge == q.NIC })
+		if fromDocker && ok && w.id != "" && seldom(a.t, "not routed") {
+			q.Out = w.bridge
+			q.Dest = pick(a.t, "elsewhere by a bridge", a.family(append(outsideAddrs(), addrs("10.8.0.7", "fd08::7")...)))
+		}
 	}
 	if host := a.hostAddrs(); !q.Dest.IsValid() && len(host) > 0 {
 		q.Dest = pick(a.t, "host address", host)
