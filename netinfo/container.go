@@ -26,7 +26,8 @@ type Container struct {
 	// address now. A container that has stopped has none.
 	Endpoints []Endpoint `json:"endpoints,omitempty"`
 	// Ports are the ports it publishes, as asked for (HostConfig.PortBindings,
-	// known from `create` on) and as given (NetworkSettings.Ports).
+	// known from `create` on) and as given (NetworkSettings.Ports). Those of a container
+	// on the host's network are the ports on which its processes listen.
 	Ports []PublishedPort `json:"ports,omitempty"`
 }
 
@@ -76,6 +77,9 @@ func (c *Container) normalize() {
 	slices.SortFunc(c.Endpoints, func(a, b Endpoint) int { return cmp.Compare(a.NetworkID, b.NetworkID) })
 	sortPorts(&c.Ports)
 }
+
+// SortPorts brings the ports into their canonical order, each once.
+func (c *Container) SortPorts() { sortPorts(&c.Ports) }
 
 // sortPorts sorts and removes duplicates.
 func sortPorts(ps *[]PublishedPort) {

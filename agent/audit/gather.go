@@ -78,7 +78,7 @@ func complete(files hostfile.Reader, in *inventory.Inventory, only string) {
 // sockets are the host's, and what dockerd has of them.
 type sockets struct {
 	listening []hostnet.Socket
-	homes     map[uint64]hostnet.Home
+	homes     map[uint64]hostnet.Residence
 	engine    []netinfo.Listener
 	proxies   []hostnet.Proxy
 	args      inventory.Fact[[]string]
@@ -165,7 +165,7 @@ func (s sockets) services(in *inventory.Inventory) inventory.Fact[[]inventory.So
 	for _, l := range s.listening {
 		docker := slices.ContainsFunc(s.engine, func(e netinfo.Listener) bool { return e.Port == l.Port && e.Proto == l.Proto }) ||
 			slices.ContainsFunc(s.proxies, func(p hostnet.Proxy) bool { return p.HostPort == l.Port && p.Proto == l.Proto })
-		if l.Addr.IsLoopback() || docker || published[strconv.Itoa(int(l.Port))] || s.homes[l.Inode] == hostnet.HomeContainer {
+		if l.Addr.IsLoopback() || docker || published[strconv.Itoa(int(l.Port))] || s.homes[l.Inode].Home == hostnet.HomeContainer {
 			continue
 		}
 		all = append(all, inventory.Socket{Addr: l.Addr.String(), Port: l.Port, Proto: l.Proto.String()})

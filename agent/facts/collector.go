@@ -30,6 +30,9 @@ type Collector struct {
 	wanted *portSet
 	// minded are the ports that the policy names for containers, or nil.
 	minded *portSet
+	// onHost: a container runs on the host's network, whose ports only its listeners
+	// show.
+	onHost bool
 	memory memory
 	// neighbors are the addresses in use on every link.
 	neighbors neighbors
@@ -55,7 +58,7 @@ type Collector struct {
 	scanner *hostnet.Scanner
 	// homes are where the processes behind listeners on minded ports run, by the
 	// socket's inode.
-	homes map[uint64]hostnet.Home
+	homes map[uint64]hostnet.Residence
 	// warned is the trouble with the sockets that was logged last.
 	warned string
 	// first is the first look at the sockets and the neighbours.
@@ -257,6 +260,7 @@ func (c *Collector) Snapshot() (netinfo.Snapshot, time.Time, error) {
 	c.askLater(ask)
 	c.want(c.sockets.into(&s, c.minded))
 	c.proofs.into(&s, time.Now())
+	c.mindHostNetwork(s.Containers)
 	if c.byPort() {
 		c.sightings.into(&s, time.Now())
 	} else {

@@ -53,7 +53,10 @@ func publishes(cs []netinfo.Container) (wanted, published *portSet) {
 	wanted, published = new(portSet), new(portSet)
 	for at := range cs {
 		c := &cs[at] // a copy of each costs more than all the rest
-		idle := len(c.Endpoints) == 0 && !c.HostNetwork && c.SharesWith == ""
+		if c.HostNetwork {
+			continue // Docker publishes nothing, whatever was asked for
+		}
+		idle := len(c.Endpoints) == 0 && c.SharesWith == ""
 		for _, p := range c.Ports {
 			published.add(p)
 			if idle {

@@ -66,6 +66,10 @@ type sighting struct {
 	since time.Time
 	// hosts says that its process is known to be none of the engine's.
 	hosts bool
+	// container is the ID of the container in which its process runs; empty: none,
+	// or not known.
+	container string
+	v6Only    bool
 }
 
 func (g sighting) settled(now time.Time) bool { return g.hosts || now.Sub(g.since) >= settleTime }
@@ -76,14 +80,14 @@ type owned struct {
 	hostnet.Socket
 	owner  hostnet.Owner
 	minded bool
-	home   hostnet.Home
+	home   hostnet.Residence
 }
 
 // hosts reports whether its process is known to be none of the engine's, and, on a
 // port that a policy names for a container, in no container.
 func (o owned) hosts() bool {
 	switch {
-	case o.minded && o.home == hostnet.HomeUnknown:
+	case o.minded && o.home.Home == hostnet.HomeUnknown:
 		return false
 	case o.minded && o.owner == hostnet.OwnerUnknown:
 		return true // its process is known, and is not an engine's
@@ -154,7 +158,7 @@ func (c *Collector) waitForListeners(ctx context.Context, tick, again <-chan tim
 func (c *Collector) anyWanted() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.wanted.any() || c.minded.any() || c.requireTLS
+	return c.wanted.any() || c.minded.any() || c.requireTLS || c.onHost
 }
 
 // listenersChanged reports whether a listener came or went on a port that a
@@ -166,7 +170,7 @@ func (c *Collector) listenersChanged() bool {
 	defer c.mu.Unlock()
 	of := func(all []hostnet.Socket) []hostnet.Socket {
 		return slices.DeleteFunc(slices.Clone(all), func(s hostnet.Socket) bool {
-			return !c.wanted.has(s.Proto, s.Port) && !c.minded.has(s.Proto, s.Port) && !(c.requireTLS && c.sockets.isAPI(s))
+			return !c.wanted.has(s.Proto, s.Port) && !c.minds(s) && !(c.requireTLS && c.sockets.isAPI(s))
 		})
 	}
 	return err != nil || !slices.Equal(of(open), of(c.sockets.open))
@@ -247,12 +251,15 @@ func (c *Collector) owners(listening []hostnet.Socket) ([]owned, error) {
 // policy names, and forgets those that have gone.
 func (c *Collector) findHomes(listening []hostnet.Socket) {
 	c.mu.Lock()
-	minded := c.minded
+	minded := make([]bool, len(listening))
+	for i, s := range listening {
+		minded[i] = c.minds(s)
+	}
 	c.mu.Unlock()
 	var new []hostnet.Socket
-	homes := map[uint64]hostnet.Home{}
-	for _, s := range listening {
-		if !minded.has(s.Proto, s.Port) {
+	homes := map[uint64]hostnet.Residence{}
+	for i, s := range listening {
+		if !minded[i] {
 			continue
 		}
 		if home, known := c.homes[s.Inode]; known && s.Inode != 0 {
@@ -286,13 +293,13 @@ func (s sockets) returning(now time.Time) bool {
 func (s sockets) see(open []owned, engine []netinfo.Listener, proxies []hostnet.Proxy, now time.Time) []sighting {
 	var seen []sighting
 	for _, o := range open {
-		l := netinfo.Listener{Addr: o.Addr, Proto: o.Proto, Port: o.Port, Container: o.home == hostnet.HomeContainer}
+		l := netinfo.Listener{Addr: o.Addr, Proto: o.Proto, Port: o.Port, Container: o.home.Home == hostnet.HomeContainer}
 		proxied := slices.ContainsFunc(proxies, func(p hostnet.Proxy) bool {
 			return p.Proto == o.Proto && p.HostPort == o.Port && sameBind(p.HostAddr, o.Addr)
 		})
 		engines := slices.ContainsFunc(engine, func(e netinfo.Listener) bool { return e.Proto == l.Proto && e.Port == l.Port })
 		if !proxied && !engines && o.owner != hostnet.OwnerEngine {
-			seen = append(seen, sighting{l: l, since: now, hosts: o.hosts()})
+			seen = append(seen, sighting{l: l, since: now, hosts: o.hosts(), container: o.home.Container, v6Only: o.V6Only})
 		}
 	}
 	for _, e := range engine {
@@ -352,6 +359,7 @@ func (s sockets) into(snap *netinfo.Snapshot, minded *portSet) (wanted *portSet)
 		}
 	}
 	wanted, published := publishes(snap.Containers)
+	s.addHostNetwork(snap)
 	for _, l := range s.settled(time.Now()) {
 		if l.Dockerd && !published.has(l.Proto, l.Port) || !l.Dockerd && (wanted.has(l.Proto, l.Port) || minded.has(l.Proto, l.Port)) {
 			snap.Listeners = append(snap.Listeners, l)

@@ -75,7 +75,7 @@ func TestListenersOnMindedPorts(t *testing.T) {
 		{hostnet.OwnerUnknown, hostnet.HomeUnknown, false, false},
 	} {
 		open := listening(x.owner, 8443)
-		open[0].minded, open[0].home = true, x.home
+		open[0].minded, open[0].home.Home = true, x.home
 		next := sockets{listeners: s.see(open, nil, nil, now)}
 		if got := next.settled(now); (len(got) == 1) != x.settled || x.settled && got[0].Container != x.contain {
 			t.Errorf("%+v: listeners are %+v", x, got)
@@ -135,7 +135,7 @@ func TestPortsThatContainersWant(t *testing.T) {
 		wanted, published bool
 	}{
 		{netinfo.TCP, 80, false, true}, {netinfo.TCP, 22, true, true}, {netinfo.UDP, 1, true, true}, {netinfo.UDP, 65535, true, true},
-		{netinfo.UDP, 0, false, false}, {netinfo.TCP, 25, false, true}, {netinfo.SCTP, 22, false, false}, {netinfo.ICMP, 22, false, false},
+		{netinfo.UDP, 0, false, false}, {netinfo.TCP, 25, false, false}, {netinfo.SCTP, 22, false, false}, {netinfo.ICMP, 22, false, false},
 	} {
 		if w, p := wanted.has(x.proto, x.port), published.has(x.proto, x.port); w != x.wanted || p != x.published {
 			t.Errorf("%v %d is wanted %v and published %v, want %v and %v", x.proto, x.port, w, p, x.wanted, x.published)

@@ -59,8 +59,8 @@ func (w *writer) container(c netinfo.Container) {
 	case c.SharesWith != "":
 		return
 	case c.HostNetwork:
-		w.note("%s runs in the host's own network: its ports cannot be told from the host's services and stay open; "+
-			"a published block whose to names it and whose ports name a port judges that port", name)
+		w.note("%s runs on the host's own network: the ports on which it listens now are allowed here; a port on which it listens later "+
+			"is closed until a published block allows it", name)
 		return
 	case w.onUncovered(c):
 		w.note("%s is on a macvlan or ipvlan network: what goes there never meets this host's rules and is not covered", name)

@@ -38,7 +38,7 @@ func unitsOf(s *netinfo.Snapshot) (units []*unit, unnamed []netinfo.Container) {
 	for _, c := range s.Containers {
 		compose, container := selectorOf(c, mixed)
 		switch {
-		case c.HostNetwork || c.SharesWith != "":
+		case c.SharesWith != "":
 			continue
 		case compose == "" && container == "":
 			if len(c.Ports) > 0 {
@@ -107,13 +107,18 @@ func (u *unit) collect(s *netinfo.Snapshot) {
 	u.idle = merge(slices.DeleteFunc(idle, func(e entry) bool { return holds(u.live, e.ports) }))
 }
 
-// isLive reports whether the container can be reached: it has an address, or is
-// between two starts.
-func isLive(c netinfo.Container) bool { return len(c.Endpoints) > 0 || c.State == "restarting" }
+// isLive reports whether the container can be reached: it has an address, is between
+// two starts, or listens on the host's network.
+func isLive(c netinfo.Container) bool {
+	return len(c.Endpoints) > 0 || c.State == "restarting" || c.HostNetwork && c.Running()
+}
 
 // shut reports whether the container runs where no published port leads to: on
 // internal or isolated networks, macvlan or ipvlan only, or on none.
 func shut(s *netinfo.Snapshot, c netinfo.Container) bool {
+	if c.HostNetwork {
+		return false
+	}
 	if len(c.Endpoints) == 0 {
 		return c.Running() && c.State != "restarting"
 	}

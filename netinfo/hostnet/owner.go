@@ -141,41 +141,56 @@ const (
 	HomeContainer
 )
 
+// Residence is where the process behind a socket runs.
+type Residence struct {
+	Home Home
+	// Container is the ID of the container, if its cgroup says it.
+	Container string
+}
+
 // Homes returns where the processes behind the sockets run, by inode. A socket of
 // several processes is a container's if one of them is. It looks through the open
 // files of every process, or, where these may not be read, through the cgroups:
 // only for sockets that are new. An engine's processes have none: what their
 // sockets are for is not known.
-func (s *Scanner) Homes(sockets []Socket) map[uint64]Home {
-	byInode, byCgroup := map[uint64]Home{}, map[uint64]Home{}
+func (s *Scanner) Homes(sockets []Socket) map[uint64]Residence {
+	byInode, byCgroup := map[uint64]Residence{}, map[uint64]Residence{}
 	for _, o := range sockets {
-		byInode[o.Inode] = HomeUnknown
+		byInode[o.Inode] = Residence{}
 	}
 	for _, p := range s.known {
 		if p.signs.name == "dockerd" || p.signs.name == "docker-proxy" || p.role != stranger {
 			continue
 		}
-		home := HomeHost
-		if p.signs.ownPIDs || s.inContainerCgroup(p.pid) {
-			home = HomeContainer
+		home := Residence{HomeHost, s.containerOf(p.pid)}
+		if p.signs.ownPIDs || home.Container != "" {
+			home.Home = HomeContainer
 		}
 		if id := s.cgroupID(p.pid); id != 0 {
-			byCgroup[id] = max(byCgroup[id], home)
+			byCgroup[id] = byCgroup[id].or(home)
 		}
 		inodes, _ := s.sockets(p.pid)
 		for _, inode := range inodes {
 			if at, wanted := byInode[inode]; wanted {
-				byInode[inode] = max(at, home)
+				byInode[inode] = at.or(home)
 			}
 		}
 	}
 	for _, o := range sockets {
 		switch {
 		case o.Inode == 0:
-			byInode[0] = HomeHost // the kernel's own, such as WireGuard's
-		case byInode[o.Inode] == HomeUnknown && o.Cgroup != 0:
+			byInode[0] = Residence{Home: HomeHost} // the kernel's own, such as WireGuard's
+		case byInode[o.Inode].Home == HomeUnknown && o.Cgroup != 0:
 			byInode[o.Inode] = byCgroup[o.Cgroup]
 		}
 	}
 	return byInode
+}
+
+// or is the residence of a socket that two processes hold.
+func (r Residence) or(o Residence) Residence {
+	if o.Home > r.Home || o.Home == r.Home && r.Container == "" {
+		return o
+	}
+	return r
 }

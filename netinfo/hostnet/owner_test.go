@@ -82,9 +82,10 @@ func TestHomesOfSockets(t *testing.T) {
 	s := NewScanner(p.root)
 	nstest.Must(t, s.refresh())
 	got := s.Homes([]Socket{{Inode: 0}, {Inode: 100}, {Inode: 101}, {Inode: 102}, {Inode: 103}, {Inode: 104}})
-	for inode, want := range map[uint64]Home{0: HomeHost, 100: HomeHost, 101: HomeContainer, 102: HomeContainer, 103: HomeUnknown, 104: HomeUnknown} {
+	in := Residence{HomeContainer, aContainer}
+	for inode, want := range map[uint64]Residence{0: {Home: HomeHost}, 100: {Home: HomeHost}, 101: in, 102: in, 103: {}, 104: {}} {
 		if got[inode] != want {
-			t.Errorf("socket %d: home %d, want %d", inode, got[inode], want)
+			t.Errorf("socket %d: home %v, want %v", inode, got[inode], want)
 		}
 	}
 }

@@ -78,9 +78,18 @@ func (s *Scanner) isHostsOwn(p *process) bool {
 // inContainerCgroup reports whether a cgroup of the process is called after a
 // container's ID, as every engine and every Kubernetes runtime does it. The
 // names above PID 1 do not count: this whole host may be a container.
-func (s *Scanner) inContainerCgroup(pid int) bool {
+func (s *Scanner) inContainerCgroup(pid int) bool { return s.containerOf(pid) != "" }
+
+// containerOf returns the ID of the container in whose cgroup the process is; of
+// containers in a container, the outermost. Empty: in none.
+func (s *Scanner) containerOf(pid int) string {
 	above := s.containerIDs(1)
-	return slices.ContainsFunc(s.containerIDs(pid), func(id string) bool { return !slices.Contains(above, id) })
+	for _, id := range s.containerIDs(pid) {
+		if !slices.Contains(above, id) {
+			return id
+		}
+	}
+	return ""
 }
 
 // containerIDs returns the container IDs in the names of the process's cgroups.

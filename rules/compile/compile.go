@@ -52,6 +52,7 @@ const (
 	chainIsoProxy    = "DOCKWALL-ISOLATED-PROXY"
 	chainAPI         = "DOCKWALL-API"
 	chainProxy       = "DOCKWALL-PROXY"
+	chainHostPorts   = "DOCKWALL-HOSTNET-PORTS"
 	chainHostNet     = "DOCKWALL-HOSTNET"
 	chainHostNetNext = "DOCKWALL-HOSTNET-NEXT"
 	chainMaybeNext   = "DOCKWALL-HOSTNET-MAYBE"
@@ -327,7 +328,7 @@ func (c *chain) martians() {
 // packet came from an interface that may be a Docker bridge, the host's own
 // services are what a container may reach of them.
 func (b *builder) fromOutside() {
-	named := b.hostNetwork()
+	named := append(b.hostNetworkPorts(), b.hostNetwork()...)
 	outside, maybe := b.chain(chainFromOutside), b.chain(chainFromMaybe)
 	for _, c := range []*chain{outside, maybe} {
 		if c == maybe {

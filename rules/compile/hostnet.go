@@ -9,9 +9,47 @@ import (
 	"dockwall/rules/policy"
 )
 
+// hostNetworkPorts returns the rules that send the ports on which containers of the
+// host's own network listen to the chain that judges them: they are published ports.
+func (b *builder) hostNetworkPorts() []rules.Rule {
+	if !b.anyContainer(func(ct netinfo.Container) bool { return len(listening(ct)) > 0 }) {
+		return nil
+	}
+	c := b.chain(chainHostPorts)
+	for _, p := range b.p.Published {
+		set := b.portSet("l", append(selectorWords(p.To), portWords(p.Ports)...), func(ct netinfo.Container) []rules.Member {
+			if !selects(p.To, ct, hostNetwork) {
+				return nil
+			}
+			return slices.DeleteFunc(listening(ct), func(m rules.Member) bool { return !within(p.Ports, m.Proto, m.Port) })
+		}, p.Origin)
+		for _, src := range b.sources(p.From, p.Except, p.Via, p.Origin) {
+			c.add(b.ret(p.Origin, concat(src, []rules.Match{set})...))
+		}
+	}
+	b.hostNetworkDefault(c)
+	return []rules.Rule{b.goTo(chainHostPorts, byDispatch, b.portSet("l", []string{"every"}, listening, byDispatch))}
+}
+
+// listening returns the host addresses and ports at which processes of the container
+// listen, which is on the host's network; none if it is not.
+func listening(c netinfo.Container) (ms []rules.Member) {
+	if !c.HostNetwork || c.SharesWith != "" {
+		return nil
+	}
+	for _, p := range c.Ports {
+		for _, a := range hostAddrs(p.HostAddr) {
+			if exact(p) {
+				ms = append(ms, rules.Member{Prefix: a, Proto: p.Proto, Port: p.HostPort})
+			}
+		}
+	}
+	return ms
+}
+
 // hostNetwork returns the rules that send the ports on which a block names a
-// container of the host's own network to the chain that judges them. Nothing
-// else of such containers can be told from the host's own services.
+// container of the host's own network to the chain that judges them, before its
+// processes listen.
 func (b *builder) hostNetwork() (named []rules.Rule) {
 	hn := b.chain(chainHostNet)
 	for _, p := range b.p.Published {

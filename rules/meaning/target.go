@@ -42,11 +42,11 @@ func (ts *targets) add(t target, label string) {
 }
 
 // published adds the ports that containers publish, each in the ways that it
-// is reached.
+// is reached, and those on which containers on the host's network listen.
 func (c *comparison) published(ts *targets) {
 	for i := range c.s.Containers {
 		ct := &c.s.Containers[i]
-		if ct.HostNetwork || ct.SharesWith != "" {
+		if ct.SharesWith != "" {
 			continue
 		}
 		for _, p := range ct.Ports {

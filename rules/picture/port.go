@@ -201,10 +201,20 @@ func union[T cmp.Ordered](a, b []T) []T {
 	return slices.Compact(all)
 }
 
-// hostNetworkPorts are the ports that a policy names of a container on the
-// host's own network: no others can be told from the host's services.
+// hostNetworkPorts are the ports on which a container on the host's own network
+// listens, or, if it does not listen yet, those that a policy names of it.
 func (x *prober) hostNetworkPorts(c *netinfo.Container) []Port {
 	var out []probed
+	for _, p := range c.Ports {
+		port := Port{Access: []Access{}, ClosedBy: []string{}}
+		x.reach(&port, x.onHost(c, p))
+		own := newProbed(p, port)
+		own.ownHi = p.HostPort
+		out = append(out, own)
+	}
+	if len(out) > 0 {
+		return merged(out)
+	}
 	for _, b := range x.p.Published {
 		if !namesHostNetwork(b, c) {
 			continue

@@ -1,6 +1,8 @@
 package policy
 
 import (
+	"net/netip"
+
 	"dockwall/netinfo"
 	"dockwall/rules"
 	"dockwall/rules/published"
@@ -132,6 +134,8 @@ func (e eval) outsideToHost() Answer {
 		return e.published(e.behind(running), e.q.Port)
 	case e.isDockerAPI():
 		return e.dockerAPI()
+	case len(e.onHostNetwork()) > 0:
+		return e.hostNetworkPort()
 	case len(named) > 0:
 		return e.hostNetwork(named)
 	case len(stopped) > 0:
@@ -204,9 +208,33 @@ func (e eval) lets(b *Published) bool {
 	return within(b.From, b.Except, e.q.Source) && byNIC(e.s, b.Via, e.q.NIC)
 }
 
+// onHostNetwork are the containers on the host's network of which a process listens at
+// the dialled address and port.
+func (e eval) onHostNetwork() (listening []*netinfo.Container) {
+	for i := range e.s.Containers {
+		if c := &e.s.Containers[i]; published.Listens(c, e.q.Proto, netip.AddrPortFrom(e.q.Dest, e.q.Port)) {
+			listening = append(listening, c)
+		}
+	}
+	return listening
+}
+
+// hostNetworkPort judges what comes from outside for such a port, which is a published
+// port of its container.
+func (e eval) hostNetworkPort() Answer {
+	for _, b := range e.p.Published {
+		for _, c := range e.onHostNetwork() {
+			if covers(b.To, Place{Network: hostNetworkName, Container: c}) && anyPort(b.Ports, e.q.Proto, e.q.Port) && e.lets(b) {
+				return answer(true, rules.KindPublished, b.Name, b.Origin, ClassHostNet)
+			}
+		}
+	}
+	return e.p.byDefault(rules.KindPublished, hostNetworkName, ClassHostNet)
+}
+
 // namedHostNetwork are the published blocks that name a host-network container
-// and the dialled port. Left-out attributes name nothing: the ports of such a
-// container are not known, and every other service of the host would be shut.
+// and the dialled port, on which nothing of it listens yet. Left-out attributes name
+// nothing: every service of the host's own would be shut.
 func (e eval) namedHostNetwork() (named []*Published) {
 	for _, b := range e.p.Published {
 		if len(b.To) > 0 && hasPort(b.Ports, e.q.Proto, e.q.Port) && e.namesHostNetwork(b) {

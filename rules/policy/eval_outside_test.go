@@ -152,6 +152,50 @@ func TestHostNetwork(t *testing.T) {
 	run(t, p, []evalCase{{"not on that network", "eth0 203.0.113.7 > 192.0.2.1:9100", true, string(ByNobody)}})
 }
 
+// A port on which a process of a container on the host's network listens is a published
+// port of that container, whether or not a block names it.
+func TestHostNetworkListens(t *testing.T) {
+	s := lab()
+	c := container(&s, "node")
+	for _, p := range []uint16{9100, 9200} {
+		c.Ports = append(c.Ports, netinfo.PublishedPort{HostPort: p, HostPortEnd: p, Proto: netinfo.TCP, ContainerPort: p})
+	}
+	c.Ports = append(c.Ports, netinfo.PublishedPort{HostAddr: ip("192.0.2.1"), HostPort: 9300, HostPortEnd: 9300, Proto: netinfo.UDP, ContainerPort: 9300})
+	closed := usual()
+	to, port, all, other, host := usual(), usual(), usual(), usual(), usual()
+	to.Published = []*Published{{Name: "to", To: named("node"), From: list("198.51.100.0/24")}}
+	port.Published = []*Published{{Name: "port", Ports: []Ports{tcp(9100, 9100)}, From: list("198.51.100.0/24")}}
+	all.Published = []*Published{{Name: "all", From: list("198.51.100.0/24")}}
+	other.Published = []*Published{{Name: "other", To: named("web"), Ports: []Ports{tcp(9100, 9100)}, From: list("any")}}
+	host.Defaults.Published, host.Networks = Allow, []Network{{Name: "host", Published: Deny}}
+	for _, tt := range []struct {
+		name     string
+		p        Policy
+		question string
+		allow    bool
+		by       string
+	}{
+		{"no block", closed, "eth0 198.51.100.7 > 192.0.2.1:9100", false, "defaults.published"},
+		{"no block, IPv6", closed, "eth0 2001:db8:10::7 > [2001:db8::1]:9200", false, "defaults.published"},
+		{"at one address", closed, "eth0 198.51.100.7 > 192.0.2.1:9300/udp", false, "defaults.published"},
+		{"at another address", closed, "eth0 198.51.100.7 > 10.0.0.1:9300/udp", true, string(ByNobody)},
+		{"the host's own beside it", closed, "eth0 198.51.100.7 > 192.0.2.1:22", true, string(ByNobody)},
+		{"a container's way to it", closed, "br-back 172.19.0.3 > 192.0.2.1:9100", true, "defaults.host"},
+		{"to without ports", to, "eth0 198.51.100.7 > 192.0.2.1:9200", true, "published.to"},
+		{"to without ports, from elsewhere", to, "eth0 203.0.113.7 > 192.0.2.1:9200", false, "defaults.published"},
+		{"ports without to", port, "eth0 198.51.100.7 > 192.0.2.1:9100", true, "published.port"},
+		{"ports without to, another port", port, "eth0 198.51.100.7 > 192.0.2.1:9200", false, "defaults.published"},
+		{"neither", all, "eth0 198.51.100.7 > 192.0.2.1:9100", true, "published.all"},
+		{"a block for another container", other, "eth0 198.51.100.7 > 192.0.2.1:9100", false, "defaults.published"},
+		{"the network called host", host, "eth0 198.51.100.7 > 192.0.2.1:9100", false, "network.host"},
+	} {
+		got := Eval(tt.p, s, ask(t, tt.question))
+		if got.Allow != tt.allow || got.Origin.Subject.String() != tt.by {
+			t.Errorf("%s: %s: allow %v by %s, want %v by %s", tt.name, tt.question, got.Allow, got.Origin.Subject, tt.allow, tt.by)
+		}
+	}
+}
+
 func TestDockerAPI(t *testing.T) {
 	run(t, usual(), []evalCase{
 		{"without the block: closed", "eth0 198.51.100.7 > 192.0.2.1:2375", false, "docker_api"},

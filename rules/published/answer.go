@@ -2,6 +2,7 @@ package published
 
 import (
 	"net/netip"
+	"slices"
 
 	"dockwall/netinfo"
 )
@@ -16,8 +17,8 @@ type Answer struct {
 	// Proxied: a docker-proxy serves the address and port, whichever container is
 	// behind it.
 	Proxied bool
-	// HostNetwork are the containers on the host's network, one of which listens at
-	// the address and port.
+	// HostNetwork are the containers on the host's network that listen at the address
+	// and port; if it is not known of which a process listens there, all of them.
 	HostNetwork []*netinfo.Container
 }
 
@@ -84,9 +85,26 @@ func answer(s *netinfo.Snapshot, claims []Claim, proxies []netinfo.PublishedPort
 	return a
 }
 
-// hostNetwork returns the running containers on the host's network if a process
-// of one of them listens at the address and port. The facts do not say of which.
+// Listens reports whether a process of the container, which is on the host's network,
+// listens at the host's address and port.
+func Listens(c *netinfo.Container, proto netinfo.Protocol, host netip.AddrPort) bool {
+	return c.HostNetwork && c.SharesWith == "" && slices.ContainsFunc(c.Ports, func(p netinfo.PublishedPort) bool {
+		return covers(p, proto, host.Port()) && Reaches(p.HostAddr, host.Addr())
+	})
+}
+
+// hostNetwork returns the containers on the host's network that listen at the address
+// and port, or all that run if one of them does and it is not known which.
 func hostNetwork(s *netinfo.Snapshot, proto netinfo.Protocol, host netip.AddrPort) []*netinfo.Container {
+	var known []*netinfo.Container
+	for i := range s.Containers {
+		if c := &s.Containers[i]; Listens(c, proto, host) {
+			known = append(known, c)
+		}
+	}
+	if len(known) > 0 {
+		return known
+	}
 	listens := false
 	for _, l := range s.Listeners {
 		listens = listens || l.Container && l.Proto == proto && l.Port == host.Port() && (l.Addr == host.Addr() || everywhere(l, host.Addr()))

@@ -18,10 +18,17 @@ type Span struct {
 }
 
 // Spans returns the container's ports on the host as people read them: each once,
-// and neighbours as one range. Ports that Docker has not picked yet are left out.
+// and neighbours as one range. Those of a container on the host's network are what its
+// processes listen on. Ports that Docker has not picked yet are left out.
 func Spans(s *netinfo.Snapshot, c *netinfo.Container) []Span {
 	var all []Span
-	for _, cl := range claimsOf(s, c, func(netinfo.PublishedPort) bool { return true }) {
+	claims := claimsOf(s, c, func(netinfo.PublishedPort) bool { return true })
+	if c.HostNetwork && c.SharesWith == "" {
+		for _, p := range c.Ports {
+			claims = append(claims, Claim{c, p})
+		}
+	}
+	for _, cl := range claims {
 		sp := Span{cl.Port.HostAddr, cl.Port.Proto, cl.Port.HostPort, max(cl.Port.HostPort, cl.Port.HostPortEnd)}
 		if sp.Addr.IsValid() && sp.Addr.IsUnspecified() {
 			sp.Addr = netip.Addr{}

@@ -30,6 +30,9 @@ func (l *Lab) ConfigPath() string { return filepath.Join(l.dir, "etc", "agent.hc
 // whole, by a rename.
 func (l *Lab) WriteConfig(text string) {
 	l.t.Helper()
+	if text == "" {
+		text = "# no policy\n" // a file of zero bytes is one that is being written
+	}
 	temporary := l.ConfigPath() + ".new"
 	if err := os.WriteFile(temporary, []byte(text), 0o644); err != nil {
 		l.t.Fatalf("writing the agent's file: %v", err)

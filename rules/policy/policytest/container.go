@@ -53,6 +53,9 @@ func (d *draft) container(i int) netinfo.Container {
 	switch mode := rapid.IntRange(0, 9).Draw(d.t, "network mode"); {
 	case mode > 7:
 		c.HostNetwork = true
+		if c.Running() {
+			d.listen(&c)
+		}
 		return c
 	case mode == 7:
 		c.Endpoints = []netinfo.Endpoint{{NetworkID: "vlan", Addrs: []netip.Addr{netip.MustParseAddr(fmt.Sprintf("198.18.0.%d", i+2))}}}
@@ -66,6 +69,16 @@ func (d *draft) container(i int) netinfo.Container {
 		d.publish(&c)
 	}
 	return c
+}
+
+// listen has processes of the container, which is on the host's network, listen.
+func (d *draft) listen(c *netinfo.Container) {
+	for range pick(d.t, "listeners", []int{0, 1, 1, 2}) {
+		port := pick(d.t, "listens on", hostPorts())
+		c.Ports = append(c.Ports, netinfo.PublishedPort{HostPort: port, HostPortEnd: port, ContainerPort: port,
+			Proto:    pick(d.t, "protocol", []netinfo.Protocol{netinfo.TCP, netinfo.TCP, netinfo.UDP}),
+			HostAddr: pick(d.t, "listens at", []netip.Addr{{}, netip.IPv4Unspecified(), netip.IPv6Unspecified(), netip.MustParseAddr("192.0.2.1")})})
+	}
 }
 
 func labels(t *rapid.T, service string) map[string]string {
