@@ -22,10 +22,10 @@ import (
 type Options struct {
 	// Docker is where the engine listens, such as unix:///var/run/docker.sock.
 	Docker string
-	// Root is where the host's files are; empty: "/".
+	// Root is where the host's files are; "/" if empty.
 	Root string
 	// Container limits what is read of the engine to the containers of this name or ID,
-	// and those whose namespaces they share; empty: all, and the images.
+	// and those whose namespaces they share; if empty, all, and the images.
 	Container string
 	// Now is the time.
 	Now time.Time

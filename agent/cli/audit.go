@@ -147,7 +147,7 @@ func (a *app) auditSettings(ctx context.Context, doc *config.Document, f auditFl
 	return s
 }
 
-// notEnforced is why it is not known that the file is in force; empty: agentd says so.
+// notEnforced is why it is not known that the file is in force; empty if agentd says so.
 func (a *app) notEnforced(ctx context.Context, doc *config.Document) string {
 	d, err := a.running(ctx, a.socketFor(doc.Settings))
 	switch {

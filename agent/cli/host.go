@@ -49,7 +49,7 @@ type Host struct {
 	State string
 	Clock trial.Clock
 	// Refused returns which of the files that an agent.hcl is made of the service cannot
-	// read in its sandbox; nil: it is not asked.
+	// read in its sandbox; nil if it is not asked.
 	Refused func(config string, files []string) ([]sandbox.Refusal, error)
 	// Await starts a process of its own, which outlives this one and its
 	// terminal, and waits there for the confirmation of the trial at path.

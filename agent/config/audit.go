@@ -15,7 +15,7 @@ import (
 // Audit is the audit block.
 type Audit struct {
 	FailOn string // low, medium, high: from which severity a failure counts
-	// Registries are those that images may come from; empty: any.
+	// Registries are those that images may come from; any if empty.
 	Registries []string
 	Skips      []Skip
 }
@@ -23,11 +23,11 @@ type Audit struct {
 // Skip is a skip block: a check that may fail.
 type Skip struct {
 	ID string
-	// Of are the containers for which it may; empty: everywhere.
+	// Of are the containers for which it may; everywhere if empty.
 	Of []*policy.Selector
 	// Reason is why that is accepted.
 	Reason string
-	// Until is the last day on which it is, 2027-06-30; empty: it has no end.
+	// Until is the last day on which it is, 2027-06-30; empty if it has no end.
 	Until  string
 	Origin rules.Origin
 }

@@ -12,15 +12,15 @@ import (
 
 // ReaderOptions are what a Reader is made of.
 type ReaderOptions struct {
-	// Folder keeps the last good state of every addresses file over restarts; empty:
-	// only memory does. It need not exist.
+	// Folder keeps the last good state of every addresses file over restarts; if empty,
+	// only memory keeps it. It need not exist.
 	Folder string
-	// Save replaces a file in Folder, which it makes; nil: the Reader only reads there.
+	// Save replaces a file in Folder, which it makes; if nil, the Reader only reads there.
 	Save func(path string, contents []byte) error
 	// Once is set by programs that read the files once: they wait for a file in the
 	// making, instead of keeping what they read before.
 	Once bool
-	// Now is the clock; nil: the system's.
+	// Now is the clock; the system's if nil.
 	Now func() time.Time
 }
 

@@ -65,9 +65,9 @@ type Collector struct {
 	first sync.Once
 	// look asks for another.
 	look chan struct{}
-	// unproven tells that a socket of the API is to be asked.
+	// unproven wakes the prober: a socket of the API is to be probed.
 	unproven chan struct{}
-	// dial connects to a socket of the API; nil: as usual.
+	// dial connects to a socket of the API; a net.Dialer's if nil.
 	dial func(ctx context.Context, network, addr string) (net.Conn, error)
 	// asking: the engine will be asked for its networks in a moment.
 	asking bool

@@ -66,7 +66,7 @@ type sighting struct {
 	since time.Time
 	// hosts says that its process is known to be none of the engine's.
 	hosts bool
-	// container is the ID of the container in which its process runs; empty: none,
+	// container is the ID of the container in which its process runs; empty if none,
 	// or not known.
 	container string
 	v6Only    bool

@@ -24,7 +24,7 @@ type Options struct {
 	Status func() reconcile.Status
 	// Read looks at the kernel. It is called at scrapes, one at a time.
 	Read func(context.Context) (Reading, error)
-	// Proofs returns what probes showed of Docker's API; nil: there are none.
+	// Proofs returns what probes showed of Docker's API; nil if there are none.
 	Proofs func() []netinfo.Proof
 	// Version is the build's.
 	Version string

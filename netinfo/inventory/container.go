@@ -92,7 +92,7 @@ type Ulimit struct {
 type PortBinding struct {
 	Container string `json:"container"` // 80/tcp
 	HostIP    string `json:"host_ip,omitempty"`
-	HostPort  string `json:"host_port,omitempty"` // 8080 or 8080-8090; empty: the engine picks one
+	HostPort  string `json:"host_port,omitempty"` // 8080 or 8080-8090; if empty, the engine picks one
 }
 
 // Mount is a mount of a container.

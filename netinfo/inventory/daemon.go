@@ -37,7 +37,7 @@ type APISocket struct {
 type Setting struct {
 	// Values are what was written; one of an object is key=value.
 	Values []string
-	// Where is daemon.json's path or "dockerd's arguments"; empty: not set.
+	// Where is daemon.json's path or "dockerd's arguments"; empty if not set.
 	Where string
 }
 

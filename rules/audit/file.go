@@ -17,7 +17,7 @@ type fileRule struct {
 	severity  finding.Severity
 	// paths are the places where the file is looked for: the first that is there counts.
 	paths []string
-	// setting is dockerd's setting that names the file; empty: there is none.
+	// setting is dockerd's setting that names the file; empty if there is none.
 	setting string
 	// below: each file below the path.
 	below bool

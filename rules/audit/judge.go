@@ -11,16 +11,16 @@ import (
 
 // Settings are what the operator's file says to the audit.
 type Settings struct {
-	// Only are the IDs to judge; empty: all.
+	// Only are the IDs to judge; all if empty.
 	Only []string
-	// Container judges the containers of this name or ID alone, and no host; empty: all.
+	// Container judges the containers of this name or ID alone, and no host; all if empty.
 	Container string
-	// Registries are those that images may come from; empty: any.
+	// Registries are those that images may come from; any if empty.
 	Registries []string
 	// Isolated reports whether the policy denies connections between containers of the
-	// network; nil: there is no policy.
+	// network; nil if there is no policy.
 	Isolated func(network string) bool
-	// Enforced is why it is not known that the policy is in force; empty: it is.
+	// Enforced is why it is not known that the policy is in force; empty if it is.
 	Enforced string
 	// Skips are the failures that are accepted. Today is the day, 2026-11-30.
 	Skips []Skip

@@ -24,7 +24,7 @@ func limitChecks() []Check {
 		{ID: "container.pids", Group: Containers, Severity: finding.Medium, CIS: cis("5.29"),
 			Title:   "The number of processes in the container is limited",
 			Why:     "A fork bomb in one container leaves no process for the host.",
-			Decides: "pids.max of its cgroup, whoever set it; of one that does not run, HostConfig.PidsLimit", Fix: "Start it with --pids-limit 512.", container: pids},
+			Decides: "pids.max of its cgroup, whatever program set it; of one that does not run, HostConfig.PidsLimit", Fix: "Start it with --pids-limit 512.", container: pids},
 		{ID: "container.ulimits", Group: Containers, Severity: finding.Low, CIS: cis("5.19"),
 			Title:   fmt.Sprintf("The container may open at most %d files", maxFiles),
 			Why:     "One container can use up the files that the kernel can open, and some programs grow slow, because they close all numbers.",

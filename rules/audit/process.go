@@ -12,7 +12,7 @@ func processChecks() []Check {
 	return []Check{
 		{ID: "container.sshd", Group: Containers, Severity: finding.Medium, CIS: cis("5.7"),
 			Title:   "No SSH server runs in the container",
-			Why:     "It is a further way in, with keys and passwords of its own that nobody renews.",
+			Why:     "It is a further way in, with keys and passwords of its own that are rarely renewed.",
 			Decides: "the programs of its processes (/proc/PID/exe), and a socket that listens on port 22 in its network namespace", Fix: "Take it out of the image; use docker exec.", container: sshd},
 		{ID: "container.packet-socket", Group: Containers, Severity: finding.Medium,
 			Title:   "No process in the container reads or writes whole frames",

@@ -18,7 +18,7 @@ func swarmChecks() []Check {
 			Decides: "Swarm.Managers of docker info, on a manager", Fix: "docker node promote, or demote.", host: swarmManagers},
 		{ID: "swarm.encrypted-overlay", Group: Others, Severity: finding.Medium, CIS: cis("7.3"),
 			Title:   "Packets of overlay networks are encrypted between hosts",
-			Why:     "Whoever sees the network between the hosts reads and changes what containers send each other.",
+			Why:     "A program that sees the network between the hosts reads and changes what containers send each other.",
 			Decides: "the option encrypted of each overlay network", Fix: "docker network create --driver overlay --opt encrypted", host: encryptedOverlay},
 		{ID: "swarm.autolock", Group: Others, Severity: finding.Medium, CIS: cis("7.5"),
 			Title:   "A manager's keys are locked when it restarts",

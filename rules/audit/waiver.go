@@ -10,11 +10,11 @@ import (
 // Skip accepts that a check fails.
 type Skip struct {
 	ID string `json:"-"`
-	// Of reports whether it is accepted for the container; nil: everywhere.
+	// Of reports whether it is accepted for the container; everywhere if nil.
 	Of func(*inventory.Container) bool `json:"-"`
 	// Reason is why it is accepted.
 	Reason string `json:"reason"`
-	// Until is the last day on which it is, 2027-06-30; empty: it has no end.
+	// Until is the last day on which it is, 2027-06-30; empty if it has no end.
 	Until string `json:"until,omitempty"`
 	// Position is where it is written, agent.hcl:12.
 	Position string `json:"position"`
@@ -29,8 +29,8 @@ func waiverChecks() []Check {
 	return []Check{
 		{ID: "audit.waiver-expired", Group: Others, Severity: finding.Medium,
 			Title:   "No skip block of agent.hcl has expired",
-			Why:     "What was accepted until a day was to be put right by then.",
-			Decides: "until of each skip block, and the day", Fix: "Put right what the check says, and take the block away; or write another day, with its reason.", host: waiverExpired},
+			Why:     "What was accepted until a day was to be corrected by then.",
+			Decides: "until of each skip block, and the day", Fix: "Correct what the check says, and take the block away; or write another day, with its reason.", host: waiverExpired},
 		{ID: unusedWaiver, Group: Others, Severity: finding.Low,
 			Title:   "Each skip block of agent.hcl accepts something",
 			Why:     "A block that accepts nothing today accepts the same failure unseen when it comes back.",

@@ -134,7 +134,7 @@ func warnings() []Kind {
 			Means: "docker_api has require_tls, and a port of Docker's API is not proven to ask for a client's certificate; it is closed to every client except this host",
 			Fix:   "agentctl tls verify says what the port answers; start dockerd with --tlsverify (agentctl tls server)"},
 		{Code: APIOpen, Severity: Medium, Effect: Warns,
-			Means: "clients that docker_api allows need no certificate to reach Docker's API, and whoever reaches it is root on this host",
+			Means: "clients that docker_api allows need no certificate to reach Docker's API, and a client that reaches it is root on this host",
 			Fix:   "start dockerd with --tlsverify and write require_tls = true in docker_api"},
 		{Code: APIPlain, Severity: Medium, Effect: Warns,
 			Means: "dockerd answers on a TCP port without TLS; docker_api does not open the port, but every process of this host is root there",

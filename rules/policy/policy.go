@@ -154,7 +154,7 @@ type Direct struct {
 	// behind a container. Both empty: every one of either.
 	To     []*Selector
 	Behind AddressList
-	Ports  []Ports // the container's own; empty: every port and protocol
+	Ports  []Ports // the container's own; if empty, every port and protocol
 	From   AddressList
 	Except AddressList
 	Via    []*Interfaces // empty: any
@@ -193,7 +193,7 @@ type Host struct {
 
 // DockerAPI is the docker_api block.
 type DockerAPI struct {
-	// Ports are the TCP ports that the block opens; empty: every port of the API.
+	// Ports are the TCP ports that the block opens; if empty, every port of the API.
 	// Ports that are not the API's, such as those of metrics-addr, are judged as
 	// it is because they are listed.
 	Ports  []Ports

@@ -26,7 +26,7 @@ const folderNote = "# Its folder was made for it.\n"
 type Docker struct {
 	// Root is put before each path; empty except in tests.
 	Root string
-	// Run runs a program and returns what it prints; nil: as usual.
+	// Run runs a program and returns what it prints; if nil, by os/exec.
 	Run func(ctx context.Context, name string, args ...string) (string, error)
 }
 

@@ -51,7 +51,7 @@ type Plan struct {
 
 // Refusal is why nothing is written.
 type Refusal struct {
-	// Path is the file that it is about; empty: none.
+	// Path is the file that it is about; empty if none.
 	Path string
 	// Text says what is wrong; Fix what to do.
 	Text, Fix string

@@ -16,9 +16,9 @@ type NativeRule struct {
 	Handle uint64
 	// Conditions names what the rule matches by, and what else it does, in nftables' words.
 	Conditions []string
-	// Comment is that of iptables' extension; empty: none.
+	// Comment is that of iptables' extension; empty if none.
 	Comment string
-	// Target is the chain, or ACCEPT, DROP, LOG and so on; empty: the rule ends nothing.
+	// Target is the chain, or ACCEPT, DROP, LOG and so on; empty if the rule ends nothing.
 	Target string
 	Goto   bool
 }

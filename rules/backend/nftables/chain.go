@@ -10,7 +10,7 @@ import (
 // Chain is a chain of the table.
 type Chain struct {
 	Name string
-	// Base is where packets enter the chain; empty: from other chains.
+	// Base is where packets enter the chain; empty if from other chains only.
 	Base  rules.Base
 	Rules []Rule
 }

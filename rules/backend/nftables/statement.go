@@ -27,7 +27,7 @@ type Test struct {
 	// Data is what the field must be. It may be shorter than the field, which must
 	// then begin with it. With To it is the lowest value of a range, and To the highest.
 	Data, To []byte
-	// text is how nft prints the test; empty: nft prints nothing, because the next
+	// text is how nft prints the test; empty if nft prints nothing, because the next
 	// one implies it.
 	text string
 }
