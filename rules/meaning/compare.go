@@ -2,10 +2,12 @@ package meaning
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 
 	"dockwall/netinfo"
 	"dockwall/rules"
+	"dockwall/rules/published"
 	"dockwall/rules/trace"
 )
 
@@ -45,9 +47,10 @@ type comparison struct {
 	host          []netinfo.Addr
 	// ports are runs of the host's ports, own of containers' own.
 	ports, own []port
-	taken      map[portKey]bool
-	fewPorts   bool
-	limit      int
+	// taken are the addresses on which containers publish a port of the host.
+	taken    map[portKey][]netip.Addr
+	fewPorts bool
+	limit    int
 
 	fields    []field
 	labels    labels
@@ -58,14 +61,17 @@ type comparison struct {
 
 func newComparison(before, after rules.Ruleset, s netinfo.Snapshot) *comparison {
 	c := &comparison{s: s, rulesets: [2]rules.Ruleset{before, after}, before: trace.New(before), after: trace.New(after),
-		networks: map[string]netinfo.Network{}, host: anyHostAddrs(s), taken: map[portKey]bool{}}
+		networks: map[string]netinfo.Network{}, host: anyHostAddrs(s), taken: map[portKey][]netip.Addr{}}
 	for _, n := range s.Networks {
 		c.networks[n.ID] = n
 	}
-	for _, ct := range s.Containers {
+	for i := range s.Containers {
+		ct := &s.Containers[i]
 		for _, p := range ct.Ports {
+			bound := published.Bind(&c.s, ct, p)
 			for n := int(p.HostPort); n <= int(p.HostPortEnd) && n > 0; n++ {
-				c.taken[portKey{p.Proto, uint16(n)}] = true
+				key := portKey{p.Proto, uint16(n)}
+				c.taken[key] = append(c.taken[key], bound)
 			}
 		}
 	}

@@ -160,3 +160,26 @@ func TestFirstApply(t *testing.T) {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
+
+// A container publishes 8080 on one address; on the host's others a block closes the
+// port beforehand for a container on the host's network, until the block is taken away.
+func TestPublishedOnOneAddressOnly(t *testing.T) {
+	s := host()
+	s.Networks = append(s.Networks, netinfo.Network{ID: "h", Name: "host", Driver: "host"})
+	for i := range s.Containers {
+		for j := range s.Containers[i].Ports {
+			s.Containers[i].Ports[j].HostAddr = netip.MustParseAddr("10.0.0.1")
+		}
+	}
+	s.Normalize()
+	before := usual()
+	before.Published = []*policy.Published{{Name: "agent", To: named("agent"), Ports: []policy.Ports{{Proto: netinfo.TCP, Lo: 8080, Hi: 8080}},
+		From: from("203.0.113.0/24"), Origin: in("published.agent", 31)}}
+	a, _ := compile.Compile(before, s)
+	b, _ := compile.Compile(usual(), s)
+	got := sentences(meaning.Compare(a, b, s, meaning.Options{}))
+	want := []string{"+ everybody else may now reach 8080/tcp of the host: nothing stops it any more; defaults.published stopped it before"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}

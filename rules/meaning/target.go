@@ -3,6 +3,7 @@ package meaning
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 
 	"dockwall/netinfo"
 	"dockwall/rules"
@@ -135,21 +136,39 @@ func anyHostAddrs(s netinfo.Snapshot) []netip.Addr {
 
 // hostPorts adds the host's own, as far as rules tell them apart.
 func (c *comparison) hostPorts(ts *targets) {
-	for _, p := range c.ports {
-		for uses := 0; c.taken[portKey{p.proto, p.number}] && p.number < p.last && uses < 1000; uses++ {
-			p.number++
-		}
-		if c.taken[portKey{p.proto, p.number}] {
-			continue
-		}
-		label := p.label() + " of the host"
-		if p.proto == netinfo.TCP && (p.number == 2375 || p.number == 2376) {
-			label = "the Docker API"
-		}
+	for _, run := range c.ports {
 		for _, host := range c.host {
+			p, ok := c.free(run, host)
+			if !ok {
+				continue
+			}
+			label := p.label() + " of the host"
+			if p.proto == netinfo.TCP && (p.number == 2375 || p.number == 2376) {
+				label = "the Docker API"
+			}
 			ts.add(target{base: rules.BaseInput, packet: trace.Packet{Dst: host, Proto: p.proto, DstPort: p.number}}, label)
 		}
 	}
+}
+
+// maxTaken is how many ports of a run are looked at for one that is free: a range of
+// published ports may be thousands of ports long.
+const maxTaken = 1000
+
+// free returns the run from its first port on that no container publishes at the host
+// address. A port that is published at another address is the host's own at this one.
+func (c *comparison) free(p port, host netip.Addr) (port, bool) {
+	for range maxTaken {
+		at := c.taken[portKey{p.proto, p.number}]
+		if !slices.ContainsFunc(at, func(bound netip.Addr) bool { return published.Reaches(bound, host) }) {
+			return p, true
+		}
+		if p.number == p.last {
+			break
+		}
+		p.number++
+	}
+	return p, false
 }
 
 // neighbours adds containers' own ports, for others on the same bridge.
