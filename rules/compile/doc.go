@@ -13,7 +13,7 @@
 //	             else ─► DOCKWALL-OUTSIDE                            else ─► DOCKWALL-INPUT-OUTSIDE
 //	                       to a Docker bridge, or to                          Docker API ports ─► DOCKWALL-API
 //	                       an unknown interface:                              published ports ─► DOCKWALL-PROXY
-//	                       ─► DOCKWALL-PUBLISHED                              host-network ports ─► DOCKWALL-HOSTNET
+//	                       ─► DOCKWALL-PUBLISHED                              host-network ports ─► DOCKWALL-HOSTNET-PORTS, DOCKWALL-HOSTNET
 //	                                                                          those of containers to come ─► DOCKWALL-HOSTNET-NEXT
 //
 // OUTPUT ─► DOCKWALL-OUTPUT holds docker-proxy back from containers that are not
