@@ -42,6 +42,14 @@ func TestInit(t *testing.T) {
 			t.Errorf("%s: %s, want it closed", direct[i], r)
 		}
 	}
+	// init writes require_tls, and this API has no TLS.
+	if now := api.From.Dial(api.Proto, api.Addr, api.Port); connects(now) {
+		t.Errorf("%s, without TLS: %s", api, now)
+	}
+	l.Host("sed", "-i", "/require_tls/d", l.ConfigPath())
+	if stdout, stderr, code := l.Agentctl("apply"); code != 0 {
+		t.Fatalf("agentctl apply: exit code %d\n%s%s", code, stdout, stderr)
+	}
 	if now := api.From.Dial(api.Proto, api.Addr, api.Port); !connects(now) {
 		t.Errorf("%s, which was connected before: %s", api, now)
 	}
