@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 
+	"golang.org/x/sys/unix"
+
 	"dockwall/netinfo/inventory"
 )
 
@@ -92,7 +94,7 @@ func (p *Processes) process(pid int) inventory.Process {
 		Namespaces:    inventory.Of(p.namespaces(pid)),
 		Members:       inventory.Of(p.members(pid)),
 		Listening:     inventory.Of(p.listening(pid)),
-		PacketSockets: inventory.Of(p.packetSockets(of("net/packet"))),
+		PacketSockets: inventory.Of(p.packetSockets(pid)),
 	}
 	lines, err := p.mountinfo(pid)
 	found.ReadonlyRoot = inventory.Of(readonlyRoot(lines), err)
@@ -331,10 +333,56 @@ func (r Reader) listening(pid int) ([]uint16, error) {
 	return slices.Compact(ports), nil
 }
 
-func (r Reader) packetSockets(name string) (int, error) {
-	b, err := r.read(name)
-	if errors.Is(err, fs.ErrNotExist) {
+// packetSockets counts the packet sockets in the network namespace of the process that
+// a process of its cgroup holds. dockerd 28 and later hold one there as well for the
+// first seconds, to announce the container's addresses.
+func (r Reader) packetSockets(pid int) (int, error) {
+	b, err := r.read(fmt.Sprintf("/proc/%d/net/packet", pid))
+	if err != nil {
 		return 0, err
 	}
-	return max(strings.Count(string(b), "\n")-1, 0), err
+	inodes := map[string]bool{}
+	for line := range strings.Lines(string(b)) {
+		if f := strings.Fields(line); len(f) > 0 && f[0] != "sk" {
+			inodes["socket:["+f[len(f)-1]+"]"] = true
+		}
+	}
+	if len(inodes) == 0 {
+		return 0, nil
+	}
+	members, err := r.members(pid)
+	if err != nil {
+		return 0, err
+	}
+	held := map[string]bool{}
+	for _, m := range members {
+		err := r.sockets(m.PID, func(socket string) {
+			if inodes[socket] {
+				held[socket] = true
+			}
+		})
+		if err != nil {
+			return 0, err
+		}
+	}
+	return len(held), nil
+}
+
+// sockets calls f with each open file of the process, as socket:[4711]. A process that
+// has ended holds none.
+func (r Reader) sockets(pid int, f func(target string)) error {
+	name := fmt.Sprintf("/proc/%d/fd", pid)
+	files, err := os.ReadDir(r.at(name))
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ESRCH) {
+		return nil
+	}
+	if err != nil {
+		return shorter(name, err)
+	}
+	for _, file := range files {
+		if target, err := os.Readlink(r.at(path.Join(name, file.Name()))); err == nil {
+			f(target)
+		}
+	}
+	return nil
 }

@@ -25,8 +25,8 @@ type Process struct {
 	Members Fact[[]Member] `json:"members"`
 	// Listening are the TCP ports that are listened on in its network namespace.
 	Listening Fact[[]uint16] `json:"listening"`
-	// PacketSockets is how many packet sockets are open in its network namespace: each
-	// sees or writes whole frames.
+	// PacketSockets is how many packet sockets the processes of its cgroup hold in its
+	// network namespace: each sees or writes whole frames.
 	PacketSockets Fact[int] `json:"packet_sockets"`
 }
 

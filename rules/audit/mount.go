@@ -23,7 +23,7 @@ func mountChecks() []Check {
 			Fix:     "Use a volume; mount the one file that is needed, read-only.", container: func(_ *facts, c *inventory.Container) verdict { return sensitive(c, true) }},
 		{ID: "container.sensitive-mount-read-only", Group: Containers, Severity: finding.Medium, CIS: cis("5.6"),
 			Title:   "The container does not see folders of the host's system",
-			Why:     "Who reads /etc/shadow, /root/.ssh or /proc of the host learns how to take it over.",
+			Why:     "A program that reads /etc/shadow, SSH keys or /proc of the host learns how to take it over.",
 			Decides: "the sources of its read-only mounts behind symbolic links: below such a folder, or above it",
 			Fix:     "Mount the one file that is needed.", container: func(_ *facts, c *inventory.Container) verdict { return sensitive(c, false) }},
 		{ID: "container.mount-propagation", Group: Containers, Severity: finding.Medium, CIS: cis("5.20"),

@@ -17,7 +17,7 @@ func processChecks() []Check {
 		{ID: "container.packet-socket", Group: Containers, Severity: finding.Medium,
 			Title:   "No process in the container reads or writes whole frames",
 			Why:     "A packet socket is how a sniffer sees, and how forged ARP is sent.",
-			Decides: "/proc/PID/net/packet", Fix: "Find the program (ss -0p in its network namespace); start the container with --cap-drop NET_RAW.", container: packetSocket},
+			Decides: "/proc/PID/net/packet, and the open files of the container's processes (/proc/PID/fd)", Fix: "Find the program (ss -0p in its network namespace); start the container with --cap-drop NET_RAW.", container: packetSocket},
 		{ID: "container.one-service", Group: Containers, Severity: finding.Low,
 			Title:   "The container runs one service",
 			Why:     "Several services in one container are neither limited nor updated by themselves.",

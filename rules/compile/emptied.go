@@ -19,6 +19,9 @@ import (
 //	                   of the networks that a block speaks of
 //	subnets            a rule each
 //	routed ports       a second set of the same members, if direct is allowed anywhere
+//	ports of           a second set of the same members. If both are empty the ports are
+//	containers on the  open until the agent looks again, several times a second: no later
+//	host's network     rule knows the container
 //
 // Lists of addresses in "block" and "except" are not among these: an empty list cannot
 // say what was on it. Neither is the set of the sources that can be forged, in which
@@ -57,13 +60,13 @@ func (b *builder) holdUnlisted(c *chain, name string, cs []choice) {
 }
 
 // Unguarded names the sets whose loss opens something in spite of the second rules:
-// lists of addresses that are refused, or excepted from what is allowed, and the
-// sources that can be forged.
+// lists of addresses that are refused, or excepted from what is allowed, the sources
+// that can be forged, and the ports of containers on the host's network.
 func Unguarded(rs rules.Ruleset) []string {
 	var names []string
 	for _, c := range rs.Chains {
 		for _, r := range c.Rules {
-			blocks := r.Verdict.Kind == rules.Goto && (strings.HasPrefix(r.Verdict.Chain, chainBlocked) || r.Verdict.Chain == chainSources)
+			blocks := r.Verdict.Kind == rules.Goto && (strings.HasPrefix(r.Verdict.Chain, chainBlocked) || r.Verdict.Chain == chainSources || r.Verdict.Chain == chainHostPorts)
 			for _, m := range r.Match {
 				in, ok := m.(rules.InSet)
 				if ok && (in.Not && r.Verdict.Kind == rules.Return || !in.Not && blocks) {

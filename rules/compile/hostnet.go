@@ -28,7 +28,9 @@ func (b *builder) hostNetworkPorts() []rules.Rule {
 		}
 	}
 	b.hostNetworkDefault(c)
-	return []rules.Rule{b.goTo(chainHostPorts, byDispatch, b.portSet("l", []string{"every"}, listening, byDispatch))}
+	// Two, because a port that is found in neither is the host's own: see emptied.go.
+	return []rules.Rule{b.goTo(chainHostPorts, byDispatch, b.portSet("l", []string{"every"}, listening, byDispatch)),
+		b.goTo(chainHostPorts, byDispatch, b.portSet("l", []string{"every", "again"}, listening, byDispatch))}
 }
 
 // listening returns the host addresses and ports at which processes of the container

@@ -15,7 +15,7 @@ func hiddenFiles(t *testing.T, m *boot.Machine) {
 	const listed = "addresses \"feed\" { file = \"/etc/dockwall/feed.cidr\" }\n"
 	for name, tt := range map[string]struct{ setUp, why string }{
 		"agent.hcl in /root": {"mv /etc/dockwall/agent.hcl /root/ && ln -s /root/agent.hcl /etc/dockwall/agent.hcl", "ProtectHome"},
-		"a list in /home":    {"mkdir -p /home/deploy && mv /etc/dockwall/feed.cidr /home/deploy/ && ln -s /home/deploy/feed.cidr /etc/dockwall/feed.cidr", "ProtectHome"},
+		"a list in /home":    {"d=/home/deploy; mkdir -p $d && mv /etc/dockwall/feed.cidr $d/ && ln -s $d/feed.cidr /etc/dockwall/feed.cidr", "ProtectHome"},
 		"another user's":     {"chown nobody /etc/dockwall/feed.cidr && chmod 0600 /etc/dockwall/feed.cidr", "chown root"},
 	} {
 		m.Write("/etc/dockwall/feed.cidr", "198.51.100.1\n")

@@ -48,7 +48,7 @@ func ruleFaults() []fault {
 		script("firewalld-like reload: its nftables table taken away and made again", 20, firewalldReload),
 		{name: "netlink buffer full: 20,000 notifications while agentd is stopped, its jump removed among them", short: 1, full: 10,
 			limit: soon, do: (*ground).overflow},
-		{name: "agentd stopped for 3 s (SIGSTOP), its chains flushed meanwhile", short: 1, full: 5, limit: soon, do: (*ground).pause},
+		{name: "agentd stopped for 3 s (SIGSTOP), its chains flushed during that time", short: 1, full: 5, limit: soon, do: (*ground).pause},
 		{name: "a second agentd on the same host", short: 1, full: 20, limit: soon, do: (*ground).second},
 		script("every table of iptables' emptied but nat, as firewalld does when it reloads", 20,
 			"for v in iptables ip6tables; do for t in raw mangle security filter; do $v -t $t -F; $v -t $t -X; done; done"),
