@@ -15,10 +15,13 @@ import (
 // that another program has stamped, or that is none. What they make is shown to
 // people and decides nothing.
 var wall = map[string]string{
-	"netinfo/docker/client.go":        "when the engine says that an event happened, for the metrics",
-	"netinfo/hostnet/nflog_packet.go": "when the kernel says that a packet was stopped, for the feed",
-	"netinfo/hostnet/subscription.go": "a deadline that has passed",
-	"agent/control/denied.go":         "since when the feed is asked for",
+	"netinfo/docker/client.go":           "when the engine says that an event happened, for the metrics",
+	"netinfo/hostnet/nflog_packet.go":    "when the kernel says that a packet was stopped, for the feed",
+	"netinfo/hostnet/subscription.go":    "a deadline that has passed",
+	"agent/control/denied.go":            "since when the feed is asked for",
+	"agent/config/audit.go":              "whether a waiver's last day is a day",
+	"agent/config/kept.go":               "since when the kept list was the file's, for status",
+	"netinfo/docker/inventory_decode.go": "when the engine made an image or a container ended, for the audit",
 }
 
 // makers are what makes a time without Go's monotonic reading.
