@@ -89,7 +89,9 @@ func otherFirewalls(t *testing.T, deb string) {
 		{"netfilter-persistent", func(t *testing.T, m *boot.Machine) {
 			// ufw and it cannot both be installed, so the unit is written as Debian has it.
 			m.Write("/etc/systemd/system/netfilter-persistent.service", netfilterPersistent)
-			m.Shell("mkdir -p /etc/iptables && iptables -N own_persistent && for v in ip ip6; do ${v}tables-save | grep -vi dockwall >/etc/iptables/${v}tables; done")
+			m.Shell("mkdir -p /etc/iptables && iptables -N own_persistent")
+			m.Shell("iptables-save | grep -vi dockwall > /etc/iptables/rules.v4") // as the manual says
+			m.Shell("ip6tables-save | grep -vi dockwall > /etc/iptables/rules.v6")
 			m.Run("systemctl", "enable", "netfilter-persistent.service")
 			beside(t, m, "netfilter-persistent.service", "systemctl restart netfilter-persistent.service", "own_persistent")
 			m.Run("systemctl", "disable", "netfilter-persistent.service")
@@ -116,8 +118,8 @@ Conflicts=shutdown.target
 [Service]
 Type=oneshot
 RemainAfterExit=yes
-ExecStart=/usr/sbin/iptables-restore /etc/iptables/iptables
-ExecStart=/usr/sbin/ip6tables-restore /etc/iptables/ip6tables
+ExecStart=/usr/sbin/iptables-restore /etc/iptables/rules.v4
+ExecStart=/usr/sbin/ip6tables-restore /etc/iptables/rules.v6
 [Install]
 WantedBy=multi-user.target
 `

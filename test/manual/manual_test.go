@@ -25,7 +25,9 @@ var elsewhere = map[string][2]string{
 	"agentctl tls list":                  {"test/boot/tls_test.go", "it reads below /etc of the machine that tests"},
 	`docker context create prod --docker "host=tcp://192.0.2.1:2376,ca=alice/ca.pem,cert=alice/cert.pem,key=alice/key.pem"`: {
 		"test/boot/tls_test.go", "it is run on another host"},
-	"docker --context prod ps": {"test/boot/tls_test.go", "it is run on another host"},
+	"iptables-save | grep -vi dockwall > /etc/iptables/rules.v4":  {"test/boot/order_test.go", "it writes below /etc of the machine that tests"},
+	"ip6tables-save | grep -vi dockwall > /etc/iptables/rules.v6": {"test/boot/order_test.go", "it writes below /etc of the machine that tests"},
+	"docker --context prod ps":                                    {"test/boot/tls_test.go", "it is run on another host"},
 }
 
 // units are what systemctl does to the daemon, done without a systemd; with one
@@ -74,6 +76,7 @@ func newHost(t *testing.T) *host {
 	h.RunContainer(lab.Spec{Name: "app", Network: "shop_front", Args: service("app")})
 	h.Docker("network", "connect", "shop_back", "app")
 	h.RunContainer(lab.Spec{Name: "db", Network: "shop_back", Publish: []string{"5432:5432"}, Listen: "tcp:5432", Args: service("db")})
+	h.RunContainer(lab.Spec{Name: "intranet", Network: "shop_front", Listen: "tcp:443"})
 	h.RunContainer(lab.Spec{Name: "admin", Network: "shop_back", Publish: []string{"9000:9000"}, Listen: "tcp:9000"})
 	h.WriteConfig("# no policy\n")
 	h.Agentctl("version") // builds it

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"go.yaml.in/yaml/v3"
 )
 
 // folder is where the manual is.
@@ -98,6 +100,10 @@ func TestPages(t *testing.T) {
 			}
 		}
 		for _, b := range blocks(t, page) {
+			if b.language == "yaml" {
+				yamlBlock(t, name, b)
+				continue
+			}
 			if b.language != "hcl" && b.language != "sh" && b.language != "" {
 				t.Errorf("%s:%d: no test runs a block of %q", name, b.line, b.language)
 			}
@@ -105,6 +111,15 @@ func TestPages(t *testing.T) {
 				t.Errorf("%s:%d: a block with commands is one of sh", name, b.line)
 			}
 		}
+	}
+}
+
+// yamlBlock parses a block of another program's settings, which no test here runs.
+func yamlBlock(t *testing.T, name string, b block) {
+	t.Helper()
+	var into map[string]any
+	if err := yaml.Unmarshal([]byte(b.text), &into); err != nil || len(into) == 0 {
+		t.Errorf("%s:%d: the block is no YAML: %v", name, b.line, err)
 	}
 }
 
