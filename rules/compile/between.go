@@ -57,14 +57,14 @@ func (b *builder) acrossBridges() {
 	c.add(b.goTo(chainBetween, byDispatch, toMany), b.jump(chainEgress, byDispatch), b.goTo(chainBetween, byDispatch))
 }
 
-// onBridges are the addresses that are directly on each bridge that is, or may be,
-// Docker's.
+// onBridges are the addresses that are directly on the bridge of each network. Those of
+// an unplaced bridge are not among them: on another bridge they are strays.
 func (b *builder) onBridges() []at {
 	all := slices.Concat(b.own.places, b.own.shared)
-	present := b.presentBridges()
+	known := b.knownBridges()
 	for _, l := range b.s.Links {
 		named, ok := linkOf(l.Name)
-		if !ok || !slices.Contains(present, named) {
+		if !ok || !slices.Contains(known, named) {
 			continue
 		}
 		for _, p := range l.Addrs {

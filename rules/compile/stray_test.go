@@ -28,6 +28,7 @@ func TestStrayFrames(t *testing.T) {
 			{Index: 2, Name: "eth0", Addrs: []netip.Prefix{prefix("192.0.2.1/24")}},
 			{Index: 3, Name: "br-bbbbbbbbbbbb", Kind: "bridge", Addrs: []netip.Prefix{prefix("172.18.0.1/24"), prefix("fd18::1/64")}},
 			{Index: 4, Name: "br-cccccccccccc", Kind: "bridge", Addrs: []netip.Prefix{prefix("172.19.0.1/24")}},
+			{Index: 5, Name: "br-ffffffffffff", Kind: "bridge", Unplaced: true, Addrs: []netip.Prefix{prefix("172.22.0.1/24")}},
 		},
 		Routes: []netinfo.Route{{Prefix: prefix("10.8.0.0/24"), Link: "br-bbbbbbbbbbbb"}},
 	}
@@ -39,6 +40,8 @@ func TestStrayFrames(t *testing.T) {
 		{"203.0.113.9", "198.51.100.9", "", byEgress},
 		{"203.0.113.9", "192.0.2.1", "172.18.0.2:53", byEgress},
 		{"172.18.0.3", "192.0.2.1", "172.18.0.2:53", always},
+		{"172.22.0.9", "192.0.2.1", "172.18.0.2:53", byEgress},
+		{"172.22.0.9", "172.18.0.2", "", byEgress},
 		{"172.18.0.3", "172.19.0.9", "", never},
 		{"172.18.0.3", "10.8.0.5", "", always},
 		{"10.8.0.5", "172.18.0.2", "", always},
