@@ -46,7 +46,7 @@ func TestAudit(t *testing.T) {
 	for _, engine := range lab.Engines(t) {
 		t.Run(engine, func(t *testing.T) {
 			h := auditHost{lab.New(t, lab.Options{Engine: engine}), t, false}
-			h.WriteConfig("")
+			h.WriteConfig("# no policy\n")
 			h.Docker("network", "create", "--opt", "com.docker.network.bridge.enable_icc=false", "shop")
 			h.RunContainer(lab.Spec{Name: "good", Network: "shop", Publish: []string{"127.0.0.1:8080:80"}, Args: []string{"--cap-drop", "NET_RAW", "--security-opt", "no-new-privileges",
 				"--user", "1001", "--memory", "64m", "--cpus", "1", "--pids-limit", "64", "--read-only", "--restart", "on-failure:5", "--log-opt", "max-size=1m",

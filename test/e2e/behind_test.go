@@ -50,7 +50,7 @@ func TestForgedSourceBehindAContainer(t *testing.T) {
 		if !s.harvest(netip.AddrPortFrom(client4, 53), 4001, "without the agent") {
 			t.Fatal("the forged packet made no entry that the stranger could use: this test shows nothing")
 		}
-		s.l.Agentd("")
+		s.l.Agentd("# no policy\n")
 		s.route("add", 6) // while the agent runs
 		for _, f := range []int{4, 6} {
 			s.refusedBehind(f)

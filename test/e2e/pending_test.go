@@ -26,7 +26,7 @@ func TestWhatIsNotInForceIsSaid(t *testing.T) {
 	must(t, l, lab.Ask{From: l.Client("wan2"), Proto: "tcp", Addr: l.HostAddr("eth0", 4), Port: 8080}, "web")
 
 	release := holdLock(t, l)
-	l.WriteConfig("")
+	l.WriteConfig("# no policy\n")
 	began := time.Now()
 	st := awaitReason(t, l, "pending", true)
 	t.Logf("after %v: %s", time.Since(began).Round(time.Millisecond), st)

@@ -56,7 +56,7 @@ func TestLiveRestore(t *testing.T) {
 func TestDockerdsOwnPortOverRestarts(t *testing.T) {
 	onEngines(t, wanted[:], func(t *testing.T, engine string) {
 		l := lab.New(t, lab.Options{Engine: engine, Args: []string{"-H", "unix:///var/run/docker.sock", "-H", "tcp://[::]:4243", "--tls=false"}})
-		a := l.Agentd("")
+		a := l.Agentd("# no policy\n")
 		wan := l.Client("wan")
 		floods := []*lab.Flood{wan.Flood("tcp", l.HostAddr("eth0", 4), 4243, floodFor), wan.Flood("tcp", l.HostAddr("eth0", 6), 4243, floodFor)}
 		l.RestartDockerd()

@@ -81,7 +81,7 @@ func TestSeededConnections(t *testing.T) {
 				if !s.harvest(masqueraded(dns4, 4001), 4001, "without the agent") {
 					t.Fatal("the forged packet made no entry that the stranger could use: this test shows nothing")
 				}
-				l.Agentd("")
+				l.Agentd("# no policy\n")
 				port := uint16(5000)
 				for _, f := range []int{4, 6} {
 					own := netip.AddrPortFrom(s.dns.Addr(s.net, f), 53)

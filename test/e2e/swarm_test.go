@@ -66,7 +66,7 @@ func TestSwarm(t *testing.T) {
 	s.join(manager)
 	s.waitReady(2)
 	for _, h := range s.hosts {
-		h.Agentd("")
+		h.Agentd("# no policy\n")
 	}
 	for _, at := range []struct{ host, port int }{{0, manager}, {0, 7946}, {1, 7946}, {0, metrics}} {
 		if !s.reaches(at.host, at.port) {
