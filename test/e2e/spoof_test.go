@@ -202,7 +202,8 @@ func TestGatewaysNameUnderIsolation(t *testing.T) {
 	onEngines(t, outer, func(t *testing.T, engine string) {
 		l := lab.New(t, lab.Options{Engine: engine})
 		net := six(l, 1)
-		victim := l.RunContainer(lab.Spec{Name: "victim", Network: net, Listen: "udp:53"})
+		// Nothing serves its port 53: two servers of UDP would answer each other for ever.
+		victim := l.RunContainer(lab.Spec{Name: "victim", Network: net, Listen: "tcp:80"})
 		thief := l.RunContainer(lab.Spec{Name: "thief", Network: net})
 		l.Client("host").Serve("host", "udp:7000")
 		l.Agentd(`defaults { between = "deny" }`)
