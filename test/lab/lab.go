@@ -150,6 +150,11 @@ func (l *Lab) tearDown() {
 	if l.init != nil {
 		l.init.end()
 	}
+	// nsenter stopped with a dockerd that a test stopped, and does not see that it was
+	// killed with pid 1.
+	if d := l.docker; d != nil && d.dockerd != nil {
+		_ = d.dockerd.continueParent()
+	}
 	for _, err := range remove(l.id) {
 		l.t.Errorf("taking down the lab: %v", err)
 	}
