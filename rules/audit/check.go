@@ -129,6 +129,16 @@ func absent(format string, args ...any) verdict {
 }
 func noted(format string, args ...any) verdict { return verdict{Note, fmt.Sprintf(format, args...)} }
 
+// ofEngine judges what the engine says of itself; unknown if it could not be read.
+func ofEngine(judge func(inventory.Engine) verdict) func(*facts) verdict {
+	return func(f *facts) verdict {
+		if !f.Engine.Read {
+			return unknown("%s", f.Engine.Why())
+		}
+		return judge(f.Engine.Value)
+	}
+}
+
 // when is a failure if bad, and passes otherwise.
 func when(bad bool, failure, success string) verdict {
 	if bad {

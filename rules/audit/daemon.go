@@ -3,6 +3,7 @@ package audit
 import (
 	"strings"
 
+	"dockwall/netinfo/inventory"
 	"dockwall/rules/finding"
 )
 
@@ -20,7 +21,7 @@ func daemonChecks() []Check {
 		{ID: "daemon.authorization", Group: Others, Severity: finding.Low, CIS: cisMoved("2.12", "2.13"),
 			Title:   "A plugin decides who may do what with the API",
 			Why:     "Without one, each client of the API may do everything.",
-			Decides: "Plugins.Authorization of docker info", Fix: "Where several people use the API, set authorization-plugins.", host: authorization},
+			Decides: "Plugins.Authorization of docker info", Fix: "Where several people use the API, set authorization-plugins.", host: ofEngine(authorization)},
 		{ID: "daemon.log-driver", Group: Others, Severity: finding.Low, CIS: cisMoved("2.13", "2.14"),
 			Title:   "Logs of containers are limited or sent elsewhere by default",
 			Why:     "json-file without max-size fills the disk.",
@@ -40,15 +41,15 @@ func daemonChecks() []Check {
 		{ID: "daemon.storage-driver", Group: Others, Severity: finding.Medium, CIS: CIS{V16: []string{"2.6", "2.11"}, V18: []string{"2.6", "2.7", "2.12"}},
 			Title:   "The storage driver is one that is maintained",
 			Why:     "aufs and devicemapper get no repairs; engines of today no longer have them.",
-			Decides: "Driver of docker info", Fix: "Use overlay2, or containerd's image store.", host: storageDriver},
+			Decides: "Driver of docker info", Fix: "Use overlay2, or containerd's image store.", host: ofEngine(storageDriver)},
 		{ID: "daemon.experimental", Group: Others, Severity: finding.Low, CIS: cisMoved("2.18", ""),
 			Title:   "Experimental features are off",
 			Why:     "They are neither stable nor tested as the rest.",
-			Decides: "ExperimentalBuild of docker info", Fix: "Take experimental out of dockerd's settings.", host: experimental},
+			Decides: "ExperimentalBuild of docker info", Fix: "Take experimental out of dockerd's settings.", host: ofEngine(experimental)},
 		{ID: "daemon.warnings", Group: Others, Severity: finding.Low,
 			Title:   "The engine warns of nothing",
 			Why:     "docker info says what the kernel lacks, and which settings are dangerous.",
-			Decides: "Warnings of docker info", Fix: "Do what the warning says.", host: engineWarnings},
+			Decides: "Warnings of docker info", Fix: "Do what the warning says.", host: ofEngine(engineWarnings)},
 	}
 }
 
@@ -62,11 +63,8 @@ func liveRestore(f *facts) verdict {
 	return when(!f.Engine.Value.LiveRestore, "LiveRestoreEnabled is false", "LiveRestoreEnabled is true")
 }
 
-func authorization(f *facts) verdict {
-	if !f.Engine.Read {
-		return unknown("%s", f.Engine.Why())
-	}
-	p := f.Engine.Value.AuthPlugins
+func authorization(e inventory.Engine) verdict {
+	p := e.AuthPlugins
 	return when(len(p) == 0, "docker info lists no plugin", "plugins: "+list(p))
 }
 
@@ -127,11 +125,8 @@ func daemonCgroupParent(f *facts) verdict {
 	return when(s.Set() && s.Last() != "", "cgroup-parent is "+s.Last()+" in "+s.Where, "cgroup-parent is not set")
 }
 
-func storageDriver(f *facts) verdict {
-	if !f.Engine.Read {
-		return unknown("%s", f.Engine.Why())
-	}
-	d := f.Engine.Value.StorageDriver
+func storageDriver(e inventory.Engine) verdict {
+	d := e.StorageDriver
 	switch d {
 	case "":
 		return unknown("docker info names no driver")
@@ -141,17 +136,11 @@ func storageDriver(f *facts) verdict {
 	return pass("Driver is %s", d)
 }
 
-func experimental(f *facts) verdict {
-	if !f.Engine.Read {
-		return unknown("%s", f.Engine.Why())
-	}
-	return when(f.Engine.Value.Experimental, "ExperimentalBuild is true", "ExperimentalBuild is false")
+func experimental(e inventory.Engine) verdict {
+	return when(e.Experimental, "ExperimentalBuild is true", "ExperimentalBuild is false")
 }
 
-func engineWarnings(f *facts) verdict {
-	if !f.Engine.Read {
-		return unknown("%s", f.Engine.Why())
-	}
-	w := f.Engine.Value.Warnings
+func engineWarnings(e inventory.Engine) verdict {
+	w := e.Warnings
 	return when(len(w) > 0, list(w), "docker info has no warning")
 }

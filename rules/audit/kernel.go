@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"dockwall/netinfo/inventory"
 	"dockwall/rules/finding"
 )
 
@@ -45,7 +46,7 @@ func kernelChecks() []Check {
 			Title:   "The kernel can limit memory, processes and processor time of containers",
 			Why:     "A limit that the kernel does not support is accepted and has no effect.",
 			Decides: "MemoryLimit, PidsLimit and CPUCfsQuota of docker info",
-			Fix:     "Boot with the missing controllers (cgroup_enable=memory, systemd.unified_cgroup_hierarchy=1).", host: cgroups},
+			Fix:     "Boot with the missing controllers (cgroup_enable=memory, systemd.unified_cgroup_hierarchy=1).", host: ofEngine(cgroups)},
 		{ID: "kernel.route-localnet", Group: Kernel, Severity: finding.Medium,
 			Title:   "Packets from the network cannot reach the loopback addresses of the host",
 			Why:     "With route_localnet, neighbours of the interface reach services that listen on 127.0.0.1 only.",
@@ -175,11 +176,7 @@ func rootless(f *facts) verdict {
 	return when(!ok, "docker info does not list name=rootless", "docker info says name=rootless")
 }
 
-func cgroups(f *facts) verdict {
-	if !f.Engine.Read {
-		return unknown("%s", f.Engine.Why())
-	}
-	e := f.Engine.Value
+func cgroups(e inventory.Engine) verdict {
 	var missing []string
 	for _, l := range []struct {
 		name string

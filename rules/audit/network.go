@@ -43,7 +43,7 @@ func networkChecks() []Check {
 			Title:   "Images are pulled over verified connections only",
 			Why:     "Who can change the connection decides what runs in the containers.",
 			Decides: "RegistryConfig of docker info; registries on loopback are left out",
-			Fix:     "Take insecure-registries out of dockerd's settings; put the registry's CA into /etc/docker/certs.d/REGISTRY/ca.crt.", host: insecureRegistries},
+			Fix:     "Take insecure-registries out of dockerd's settings; put the registry's CA into /etc/docker/certs.d/REGISTRY/ca.crt.", host: ofEngine(insecureRegistries)},
 	}
 }
 
@@ -163,17 +163,14 @@ func ip6tables(f *facts) verdict {
 	return settingOn(f, "ip6tables", newer(f.Engine.Value.Version, "26.999"))
 }
 
-func insecureRegistries(f *facts) verdict {
-	if !f.Engine.Read {
-		return unknown("%s", f.Engine.Why())
-	}
+func insecureRegistries(e inventory.Engine) verdict {
 	var open []string
-	for _, c := range f.Engine.Value.InsecureCIDRs {
+	for _, c := range e.InsecureCIDRs {
 		if !strings.HasPrefix(c, "127.") && c != "::1/128" {
 			open = append(open, c)
 		}
 	}
-	for _, r := range f.Engine.Value.InsecureRegistries {
+	for _, r := range e.InsecureRegistries {
 		host, _, _ := strings.Cut(r, ":")
 		if host != "localhost" && !strings.HasPrefix(host, "127.") && !strings.HasPrefix(r, "[::1]") {
 			open = append(open, r)

@@ -3,6 +3,7 @@ package audit
 import (
 	"fmt"
 
+	"dockwall/netinfo/inventory"
 	"dockwall/rules/finding"
 )
 
@@ -15,7 +16,7 @@ func notes() []Check {
 	return []Check{
 		{ID: "daemon.version", Group: Others, Severity: finding.Low, CIS: cis("1.2.2"), Title: "The engine is up to date",
 			Why: "Which version is the newest of a distribution, only its repository knows.", Decides: "ServerVersion of docker info, and a person",
-			Fix: "apt list --upgradable, or dnf check-update", host: engineVersion},
+			Fix: "apt list --upgradable, or dnf check-update", host: ofEngine(engineVersion)},
 		{ID: "host.containers", Group: HostGroup, Severity: finding.Low, CIS: cis("6.2"), Title: "The host does not run more containers than it can manage",
 			Why: "How many are too many depends on the host.", Decides: "the engine's list of containers, and a person", Fix: "Stop what is not needed.", host: containerCount},
 		n("host.monitoring", HostGroup, CIS{}, "What containers use is measured", "No program sees whether a person looks at it.",
@@ -45,11 +46,8 @@ func notes() []Check {
 	}
 }
 
-func engineVersion(f *facts) verdict {
-	if !f.Engine.Read {
-		return unknown("%s", f.Engine.Why())
-	}
-	return noted("the engine is %s", f.Engine.Value.Version)
+func engineVersion(e inventory.Engine) verdict {
+	return noted("the engine is %s", e.Version)
 }
 
 func containerCount(f *facts) verdict {

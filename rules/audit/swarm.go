@@ -3,6 +3,7 @@ package audit
 import (
 	"fmt"
 
+	"dockwall/netinfo/inventory"
 	"dockwall/rules/finding"
 )
 
@@ -11,7 +12,7 @@ func swarmChecks() []Check {
 		{ID: "swarm.active", Group: Others, Severity: finding.Low, CIS: cis("5.1"),
 			Title:   "The engine is part of a Swarm only if that is meant",
 			Why:     "Swarm opens ports 2377, 7946 and 4789, and each manager controls every node.",
-			Decides: "Swarm.LocalNodeState of docker info; whether it is meant, a person has to decide", Fix: "docker swarm leave", host: swarmActive},
+			Decides: "Swarm.LocalNodeState of docker info; whether it is meant, a person has to decide", Fix: "docker swarm leave", host: ofEngine(swarmActive)},
 		{ID: "swarm.managers", Group: Others, Severity: finding.Low, CIS: cis("7.1"),
 			Title:   "The Swarm has an odd number of managers, and not more than seven",
 			Why:     "An even number survives no more failures than one less; each manager is one more machine that controls all.",
@@ -27,11 +28,8 @@ func swarmChecks() []Check {
 	}
 }
 
-func swarmActive(f *facts) verdict {
-	if !f.Engine.Read {
-		return unknown("%s", f.Engine.Why())
-	}
-	if f.Engine.Value.Swarm.Active {
+func swarmActive(e inventory.Engine) verdict {
+	if e.Swarm.Active {
 		return noted("the engine is part of a Swarm")
 	}
 	return pass("the engine is part of no Swarm")
