@@ -10,6 +10,7 @@ import (
 
 	"dockwall/netinfo"
 	"dockwall/netinfo/hostnet"
+	"dockwall/netinfo/hostnet/ctattr"
 )
 
 // divertedFor is how many seconds a diverted entry stays when nothing is sent:
@@ -45,23 +46,23 @@ func (t *Table) Divert(proto netinfo.Protocol, from, to, as netip.AddrPort) erro
 func diversion(proto netinfo.Protocol, answer hostnet.Tuple, as netip.AddrPort) ([]byte, error) {
 	back := hostnet.Tuple{Src: answer.Dst, SrcPort: answer.DstPort, Dst: answer.Src, DstPort: answer.SrcPort}
 	ae := newEncoder()
-	addTuple(ae, ctaTupleOrig, answer, proto)
-	addTuple(ae, ctaTupleReply, back, proto)
-	ae.Uint32(ctaTimeout, divertedFor)
-	ae.Nested(ctaNATSource, func(ae *netlink.AttributeEncoder) error { return addSourceNAT(ae, as) })
+	addTuple(ae, ctattr.TupleOrig, answer, proto)
+	addTuple(ae, ctattr.TupleReply, back, proto)
+	ae.Uint32(ctattr.Timeout, divertedFor)
+	ae.Nested(ctattr.NATSource, func(ae *netlink.AttributeEncoder) error { return addSourceNAT(ae, as) })
 	return ae.Encode()
 }
 
 func addSourceNAT(ae *netlink.AttributeEncoder, as netip.AddrPort) error {
-	lowest, highest := uint16(ctaNATMin6), uint16(ctaNATMax6)
+	lowest, highest := uint16(ctattr.NATMin6), uint16(ctattr.NATMax6)
 	if as.Addr().Is4() {
-		lowest, highest = ctaNATMin4, ctaNATMax4
+		lowest, highest = ctattr.NATMin4, ctattr.NATMax4
 	}
 	ae.Bytes(lowest, as.Addr().AsSlice())
 	ae.Bytes(highest, as.Addr().AsSlice())
-	ae.Nested(ctaNATProto, func(ae *netlink.AttributeEncoder) error {
-		ae.Uint16(ctaNATPortMin, as.Port())
-		ae.Uint16(ctaNATPortMax, as.Port())
+	ae.Nested(ctattr.NATProto, func(ae *netlink.AttributeEncoder) error {
+		ae.Uint16(ctattr.NATPortMin, as.Port())
+		ae.Uint16(ctattr.NATPortMax, as.Port())
 		return nil
 	})
 	return nil

@@ -7,46 +7,7 @@ import (
 
 	"dockwall/netinfo"
 	"dockwall/netinfo/hostnet"
-)
-
-// Attributes of nfnetlink_conntrack.h.
-const (
-	ctaTupleOrig  = 1
-	ctaTupleReply = 2
-	ctaProtoInfo  = 4
-	ctaNATSource  = 6
-	ctaTimeout    = 7
-	ctaID         = 12
-	ctaZone       = 18
-
-	ctaTupleIP    = 1
-	ctaTupleProto = 2
-
-	ctaSrc4 = 1
-	ctaDst4 = 2
-	ctaSrc6 = 3
-	ctaDst6 = 4
-
-	ctaProtoNum  = 1
-	ctaSrcPort   = 2
-	ctaDstPort   = 3
-	ctaICMP4ID   = 4
-	ctaICMP4Type = 5
-	ctaICMP4Code = 6
-	ctaICMP6ID   = 7
-	ctaICMP6Type = 8
-	ctaICMP6Code = 9
-
-	ctaInfoTCP  = 1
-	ctaTCPState = 1
-
-	ctaNATMin4    = 1
-	ctaNATMax4    = 2
-	ctaNATProto   = 3
-	ctaNATMin6    = 4
-	ctaNATMax6    = 5
-	ctaNATPortMin = 1
-	ctaNATPortMax = 2
+	"dockwall/netinfo/hostnet/ctattr"
 )
 
 func newEncoder() *netlink.AttributeEncoder {
@@ -60,26 +21,26 @@ func newEncoder() *netlink.AttributeEncoder {
 // deleted instead.
 func key(f hostnet.Flow) ([]byte, error) {
 	ae := newEncoder()
-	addTuple(ae, ctaTupleOrig, f.Original, f.Proto)
+	addTuple(ae, ctattr.TupleOrig, f.Original, f.Proto)
 	if f.Zone != 0 {
-		ae.Uint16(ctaZone, f.Zone)
+		ae.Uint16(ctattr.Zone, f.Zone)
 	}
-	ae.Uint32(ctaID, f.ID)
+	ae.Uint32(ctattr.ID, f.ID)
 	return ae.Encode()
 }
 
 func addTuple(ae *netlink.AttributeEncoder, typ uint16, t hostnet.Tuple, proto netinfo.Protocol) {
 	ae.Nested(typ, func(ae *netlink.AttributeEncoder) error {
-		ae.Nested(ctaTupleIP, func(ae *netlink.AttributeEncoder) error {
-			src, dst := uint16(ctaSrc6), uint16(ctaDst6)
+		ae.Nested(ctattr.TupleIP, func(ae *netlink.AttributeEncoder) error {
+			src, dst := uint16(ctattr.Src6), uint16(ctattr.Dst6)
 			if t.Src.Is4() {
-				src, dst = ctaSrc4, ctaDst4
+				src, dst = ctattr.Src4, ctattr.Dst4
 			}
 			ae.Bytes(src, t.Src.AsSlice())
 			ae.Bytes(dst, t.Dst.AsSlice())
 			return nil
 		})
-		ae.Nested(ctaTupleProto, func(ae *netlink.AttributeEncoder) error {
+		ae.Nested(ctattr.TupleProto, func(ae *netlink.AttributeEncoder) error {
 			addProto(ae, t, proto)
 			return nil
 		})
@@ -88,18 +49,18 @@ func addTuple(ae *netlink.AttributeEncoder, typ uint16, t hostnet.Tuple, proto n
 }
 
 func addProto(ae *netlink.AttributeEncoder, t hostnet.Tuple, proto netinfo.Protocol) {
-	ae.Uint8(ctaProtoNum, uint8(proto))
+	ae.Uint8(ctattr.ProtoNum, uint8(proto))
 	switch proto {
 	case netinfo.ICMP:
-		ae.Uint16(ctaICMP4ID, t.ICMPID)
-		ae.Uint8(ctaICMP4Type, t.ICMPType)
-		ae.Uint8(ctaICMP4Code, t.ICMPCode)
+		ae.Uint16(ctattr.ICMP4ID, t.ICMPID)
+		ae.Uint8(ctattr.ICMP4Type, t.ICMPType)
+		ae.Uint8(ctattr.ICMP4Code, t.ICMPCode)
 	case netinfo.ICMPv6:
-		ae.Uint16(ctaICMP6ID, t.ICMPID)
-		ae.Uint8(ctaICMP6Type, t.ICMPType)
-		ae.Uint8(ctaICMP6Code, t.ICMPCode)
+		ae.Uint16(ctattr.ICMP6ID, t.ICMPID)
+		ae.Uint8(ctattr.ICMP6Type, t.ICMPType)
+		ae.Uint8(ctattr.ICMP6Code, t.ICMPCode)
 	default:
-		ae.Uint16(ctaSrcPort, t.SrcPort)
-		ae.Uint16(ctaDstPort, t.DstPort)
+		ae.Uint16(ctattr.SrcPort, t.SrcPort)
+		ae.Uint16(ctattr.DstPort, t.DstPort)
 	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"dockwall/netinfo"
 	"dockwall/netinfo/hostnet"
+	"dockwall/netinfo/hostnet/ctattr"
 )
 
 // frozenFor is how many seconds a frozen entry stays: the kernel's own time for
@@ -49,10 +50,10 @@ func frozen(f hostnet.Flow) ([]byte, error) {
 		return nil, err
 	}
 	ae := newEncoder()
-	ae.Uint32(ctaTimeout, frozenFor)
-	ae.Nested(ctaProtoInfo, func(ae *netlink.AttributeEncoder) error {
-		ae.Nested(ctaInfoTCP, func(ae *netlink.AttributeEncoder) error {
-			ae.Uint8(ctaTCPState, uint8(hostnet.TCPSynSent))
+	ae.Uint32(ctattr.Timeout, frozenFor)
+	ae.Nested(ctattr.ProtoInfo, func(ae *netlink.AttributeEncoder) error {
+		ae.Nested(ctattr.InfoTCP, func(ae *netlink.AttributeEncoder) error {
+			ae.Uint8(ctattr.TCPState, uint8(hostnet.TCPSynSent))
 			return nil
 		})
 		return nil

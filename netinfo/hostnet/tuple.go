@@ -7,45 +7,12 @@ import (
 	"github.com/mdlayher/netlink"
 
 	"dockwall/netinfo"
+	"dockwall/netinfo/hostnet/ctattr"
 )
 
-// Attributes of nfnetlink_conntrack.h.
-const (
-	ctaTupleOrig  = 1
-	ctaTupleReply = 2
-	ctaStatus     = 3
-	ctaProtoInfo  = 4
-	ctaTimeout    = 7
-	ctaMark       = 8
-	ctaID         = 12
-	ctaZone       = 18
-
-	ctaTupleIP    = 1
-	ctaTupleProto = 2
-
-	ctaSrc4 = 1
-	ctaDst4 = 2
-	ctaSrc6 = 3
-	ctaDst6 = 4
-
-	ctaProtoNum  = 1
-	ctaSrcPort   = 2
-	ctaDstPort   = 3
-	ctaICMP4ID   = 4
-	ctaICMP4Type = 5
-	ctaICMP4Code = 6
-	ctaICMP6ID   = 7
-	ctaICMP6Type = 8
-	ctaICMP6Code = 9
-
-	ctaInfoTCP     = 1
-	ctaTCPState    = 1
-	ctaTCPFlagsOut = 4 // of the original direction
-
-	// tcpLiberal is IP_CT_TCP_FLAG_BE_LIBERAL of nf_conntrack_tcp.h, which the
-	// kernel gives to what it picks up midstream.
-	tcpLiberal = 0x08
-)
+// tcpLiberal is IP_CT_TCP_FLAG_BE_LIBERAL of nf_conntrack_tcp.h, which the kernel
+// gives to what it picks up midstream.
+const tcpLiberal = 0x08
 
 func parseFlow(m netlink.Message) (Flow, error) {
 	ad, err := nfAttributes(m)
@@ -55,19 +22,19 @@ func parseFlow(m netlink.Message) (Flow, error) {
 	var f Flow
 	for ad.Next() {
 		switch ad.Type() {
-		case ctaTupleOrig:
+		case ctattr.TupleOrig:
 			ad.Nested(func(ad *netlink.AttributeDecoder) error { return f.Original.parse(ad, &f.Proto) })
-		case ctaTupleReply:
+		case ctattr.TupleReply:
 			ad.Nested(func(ad *netlink.AttributeDecoder) error { return f.Reply.parse(ad, &f.Proto) })
-		case ctaStatus:
+		case ctattr.Status:
 			f.Status = ad.Uint32()
-		case ctaProtoInfo:
+		case ctattr.ProtoInfo:
 			ad.Nested(f.TCP.parse)
-		case ctaMark:
+		case ctattr.Mark:
 			f.Mark = ad.Uint32()
-		case ctaZone:
+		case ctattr.Zone:
 			f.Zone = ad.Uint16()
-		case ctaID:
+		case ctattr.ID:
 			f.ID = ad.Uint32()
 		}
 	}
@@ -77,7 +44,7 @@ func parseFlow(m netlink.Message) (Flow, error) {
 // parse reads the part of each protocol's own; only TCP's is known here.
 func (t *TCPFlow) parse(ad *netlink.AttributeDecoder) error {
 	for ad.Next() {
-		if ad.Type() == ctaInfoTCP {
+		if ad.Type() == ctattr.InfoTCP {
 			ad.Nested(t.parseTCP)
 		}
 	}
@@ -87,9 +54,9 @@ func (t *TCPFlow) parse(ad *netlink.AttributeDecoder) error {
 func (t *TCPFlow) parseTCP(ad *netlink.AttributeDecoder) error {
 	for ad.Next() {
 		switch ad.Type() {
-		case ctaTCPState:
+		case ctattr.TCPState:
 			t.State = TCPState(ad.Uint8())
-		case ctaTCPFlagsOut:
+		case ctattr.TCPFlagsOut:
 			if b := ad.Bytes(); len(b) > 0 { // flags, mask
 				t.Midstream = b[0]&tcpLiberal != 0
 			}
@@ -101,9 +68,9 @@ func (t *TCPFlow) parseTCP(ad *netlink.AttributeDecoder) error {
 func (t *Tuple) parse(ad *netlink.AttributeDecoder, proto *netinfo.Protocol) error {
 	for ad.Next() {
 		switch ad.Type() {
-		case ctaTupleIP:
+		case ctattr.TupleIP:
 			ad.Nested(t.parseAddrs)
-		case ctaTupleProto:
+		case ctattr.TupleProto:
 			ad.Nested(func(ad *netlink.AttributeDecoder) error { return t.parseProto(ad, proto) })
 		}
 	}
@@ -117,9 +84,9 @@ func (t *Tuple) parseAddrs(ad *netlink.AttributeDecoder) error {
 			return fmt.Errorf("an address of %d bytes", ad.Len())
 		}
 		switch ad.Type() {
-		case ctaSrc4, ctaSrc6:
+		case ctattr.Src4, ctattr.Src6:
 			t.Src = addr
-		case ctaDst4, ctaDst6:
+		case ctattr.Dst4, ctattr.Dst6:
 			t.Dst = addr
 		}
 	}
@@ -129,17 +96,17 @@ func (t *Tuple) parseAddrs(ad *netlink.AttributeDecoder) error {
 func (t *Tuple) parseProto(ad *netlink.AttributeDecoder, proto *netinfo.Protocol) error {
 	for ad.Next() {
 		switch ad.Type() {
-		case ctaProtoNum:
+		case ctattr.ProtoNum:
 			*proto = netinfo.Protocol(ad.Uint8())
-		case ctaSrcPort:
+		case ctattr.SrcPort:
 			t.SrcPort = ad.Uint16()
-		case ctaDstPort:
+		case ctattr.DstPort:
 			t.DstPort = ad.Uint16()
-		case ctaICMP4ID, ctaICMP6ID:
+		case ctattr.ICMP4ID, ctattr.ICMP6ID:
 			t.ICMPID = ad.Uint16()
-		case ctaICMP4Type, ctaICMP6Type:
+		case ctattr.ICMP4Type, ctattr.ICMP6Type:
 			t.ICMPType = ad.Uint8()
-		case ctaICMP4Code, ctaICMP6Code:
+		case ctattr.ICMP4Code, ctattr.ICMP6Code:
 			t.ICMPCode = ad.Uint8()
 		}
 	}
