@@ -161,7 +161,7 @@ func (c *Client) Service(name, listen string) *Service {
 	out := &output{}
 	cmd := c.lasting("serve", "-name", name, "-listen", listen)
 	cmd.Stdout, cmd.Stderr = out, out
-	p, err := startProcess(cmd, false)
+	p, err := l.started.start(cmd, false)
 	if err != nil {
 		l.t.Fatalf("serving %s: %v", listen, err)
 	}

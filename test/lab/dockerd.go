@@ -167,7 +167,7 @@ func (l *Lab) logged(name string, cmd *exec.Cmd) *process {
 	}
 	defer log.Close()
 	cmd.Stdout, cmd.Stderr = log, log
-	p, err := startProcess(cmd, false)
+	p, err := l.started.start(cmd, false)
 	if err != nil {
 		l.t.Fatalf("starting %s: %v", name, err)
 	}

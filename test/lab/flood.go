@@ -62,7 +62,7 @@ func (c *Client) Flood(proto string, addr netip.Addr, port uint16, o FloodOption
 		"-workers", fmt.Sprint(orElse(o.Workers, 64)),
 		"-timeout", orElse(o.Timeout, 50*time.Millisecond).String(), to)
 	cmd.Stdout, cmd.Stderr = out, out
-	p, err := startProcess(cmd, false)
+	p, err := c.lab.started.start(cmd, false)
 	if err != nil {
 		t.Fatalf("starting a flood: %v", err)
 	}

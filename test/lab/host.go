@@ -41,7 +41,7 @@ func (l *Lab) startHost() {
 		"unshare", "--mount", "--pid", "--ipc", "--uts", "--fork", "--kill-child", "sh", "-ec", hostScript)
 	cmd.Env = append(os.Environ(), "DIR="+l.dir, "RESPONDER="+l.bin.path("responder"))
 	cmd.Stdout, cmd.Stderr = out, out
-	p, err := startProcess(cmd, true)
+	p, err := l.started.start(cmd, true)
 	if err != nil {
 		l.t.Fatalf("starting the host: %v", err)
 	}

@@ -40,6 +40,7 @@ type Lab struct {
 	engine  string // directory of the engine's programs
 	bin     binaries
 	init    *process // pid 1 of the host
+	started started
 	docker  *daemons
 	agents  []*Agent
 }
@@ -150,11 +151,7 @@ func (l *Lab) tearDown() {
 	if l.init != nil {
 		l.init.end()
 	}
-	// nsenter stopped with a dockerd that a test stopped, and does not see that it was
-	// killed with pid 1.
-	if d := l.docker; d != nil && d.dockerd != nil {
-		_ = d.dockerd.continueParent()
-	}
+	l.started.resume()
 	for _, err := range remove(l.id) {
 		l.t.Errorf("taking down the lab: %v", err)
 	}

@@ -45,6 +45,33 @@ func startProcess(cmd *exec.Cmd, withInput bool) (*process, error) {
 	return p, nil
 }
 
+// started are the processes of one lab. It may be used by several goroutines.
+type started struct {
+	mu  sync.Mutex
+	all []*process
+}
+
+// start is startProcess for a process of the lab.
+func (s *started) start(cmd *exec.Cmd, withInput bool) (*process, error) {
+	p, err := startProcess(cmd, withInput)
+	if err == nil {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.all = append(s.all, p)
+	}
+	return p, err
+}
+
+// resume lets every nsenter end that had stopped with its child. It would not see that
+// the child was killed with the host's pid 1.
+func (s *started) resume() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, p := range s.all {
+		_ = p.continueParent()
+	}
+}
+
 // pid is that of the process itself, the only child of nsenter, as the machine
 // numbers it; 0 when it has ended or not begun.
 func (p *process) pid() int {

@@ -24,7 +24,7 @@ func (c *Client) Stream(proto string, addr netip.Addr, port uint16) *Stream {
 	cmd := c.lasting("stream", "-proto", proto, "-timeout", DialTimeout.String(), netip.AddrPortFrom(addr, port).String())
 	reader, writer := io.Pipe()
 	cmd.Stdout = writer
-	p, err := startProcess(cmd, true)
+	p, err := c.lab.started.start(cmd, true)
 	if err != nil {
 		t.Fatalf("opening a stream: %v", err)
 	}
