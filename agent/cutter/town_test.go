@@ -4,7 +4,6 @@ import (
 	"context"
 	"net"
 	"net/netip"
-	"os"
 	"os/exec"
 	"runtime"
 	"strings"
@@ -23,6 +22,7 @@ import (
 	"dockwall/rules/backend/iptables"
 	"dockwall/rules/compile"
 	"dockwall/rules/policy"
+	"dockwall/test/nstest"
 )
 
 // realTown is town() in network namespaces, without Docker:
@@ -39,12 +39,7 @@ type realTown struct {
 
 func newRealTown(t *testing.T) *realTown {
 	t.Helper()
-	if os.Geteuid() != 0 {
-		if os.Getenv("CI") != "" {
-			t.Fatal("needs root, to make network namespaces")
-		}
-		t.Skip("needs root, to make network namespaces")
-	}
+	nstest.NeedRoot(t)
 	runtime.LockOSThread()
 	before, err := netns.Get()
 	must(t, err)
@@ -77,10 +72,7 @@ func natRules(host, web string) string {
 // addNamespace makes a namespace and enters it.
 func addNamespace(t *testing.T) netns.NsHandle {
 	t.Helper()
-	ns, err := netns.New()
-	must(t, err)
-	t.Cleanup(func() { ns.Close() })
-	command(t, "", "ip", "link", "set", "lo", "up")
+	ns := nstest.Add(t)
 	command(t, "", "sysctl", "-qw", "net.ipv6.conf.default.accept_dad=0", "net.ipv6.conf.all.accept_dad=0")
 	return ns
 }

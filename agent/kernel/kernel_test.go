@@ -20,18 +20,14 @@ import (
 	"dockwall/rules"
 	backend "dockwall/rules/backend/iptables"
 	"dockwall/rules/plan"
+	"dockwall/test/nstest"
 )
 
 // inNamespace moves the test into a network namespace of its own. The thread
 // ends with the test.
 func inNamespace(t *testing.T) *Kernel {
 	t.Helper()
-	if os.Geteuid() != 0 {
-		if os.Getenv("CI") != "" {
-			t.Fatal("CI must run the tests that need root")
-		}
-		t.Skip("needs root: it writes to a kernel, in a network namespace of its own")
-	}
+	nstest.NeedRoot(t)
 	runtime.LockOSThread()
 	ns, err := netns.New()
 	if err != nil {

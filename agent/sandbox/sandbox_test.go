@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"dockwall/agent/config"
+	"dockwall/test/nstest"
 )
 
 func write(t *testing.T, path, text string, mode os.FileMode) string {
@@ -65,9 +66,7 @@ func TestRead(t *testing.T) {
 
 // TestRefusals tries files that root can read and the service cannot.
 func TestRefusals(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("only root can give files away")
-	}
+	nstest.NeedRoot(t) // only root can give files away
 	dir := t.TempDir()
 	if err := os.Chmod(dir, 0o755); err != nil {
 		t.Fatal(err)

@@ -3,7 +3,6 @@ package kernel
 import (
 	"bytes"
 	"fmt"
-	"os"
 	"os/exec"
 	"regexp"
 	"runtime"
@@ -13,6 +12,7 @@ import (
 
 	"dockwall/rules/backend/iptables"
 	"dockwall/rules/plan"
+	"dockwall/test/nstest"
 
 	"golang.org/x/sys/unix"
 )
@@ -27,12 +27,7 @@ type fataler interface {
 // is never given back, so the namespace ends with the test.
 func inNamespace(t *testing.T) {
 	t.Helper()
-	if os.Geteuid() != 0 {
-		if os.Getenv("CI") != "" {
-			t.Fatal("needs root")
-		}
-		t.Skip("needs root")
-	}
+	nstest.NeedRoot(t)
 	runtime.LockOSThread()
 	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
 		t.Fatalf("making a network namespace: %v", err)

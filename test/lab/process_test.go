@@ -11,16 +11,17 @@ import (
 )
 
 // A process that was stopped and is then killed takes nsenter, which stopped with it,
-// along. Else it stays as a stopped process after the test.
+// along. Otherwise it stays as a stopped process after the test.
 func TestKillStopped(t *testing.T) {
+	needRoot(t)
 	p, err := startProcess(exec.Command("nsenter", "--pid=/proc/self/ns/pid", "sleep", "600"), false)
 	if err != nil {
-		t.Skipf("needs nsenter and root: %v", err)
+		t.Fatal(err)
 	}
 	defer p.cmd.Process.Kill()
 	for deadline := time.Now().Add(endTime); p.pid() == 0; time.Sleep(10 * time.Millisecond) {
 		if !p.running() {
-			t.Skip("needs root")
+			t.Fatal("nsenter ended")
 		}
 		if time.Now().After(deadline) {
 			t.Fatal("nsenter starts nothing")

@@ -11,16 +11,17 @@ import (
 	"github.com/vishvananda/netns"
 )
 
-// NeedRoot skips where there is no root, but not in CI.
-func NeedRoot(t *testing.T) {
+// NeedRoot skips the test without root, and fails it in CI, where a skipped test would
+// go unnoticed.
+func NeedRoot(t testing.TB) {
 	t.Helper()
 	if os.Geteuid() == 0 {
 		return
 	}
 	if os.Getenv("CI") != "" {
-		t.Fatal("needs root, to make network namespaces")
+		t.Fatal("needs root")
 	}
-	t.Skip("needs root, to make network namespaces")
+	t.Skip("needs root")
 }
 
 // New moves the test into a network namespace of its own, with lo up. The
