@@ -2,15 +2,8 @@ package facts
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
-	"io"
-	"log"
 	"net"
-	"net/http"
 	"net/netip"
-	"os"
-	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -19,59 +12,14 @@ import (
 	certs "dockwall/agent/tls"
 	"dockwall/netinfo"
 	"dockwall/netinfo/hostnet"
+	"dockwall/test/tlstest"
 )
 
 // verifying serves as a dockerd with tlsverify does, until the test ends.
 func verifying(t *testing.T) netip.AddrPort {
 	t.Helper()
-	f := certs.Folder{Path: filepath.Join(t.TempDir(), "tls")}
-	now := time.Now()
-	_, err := f.Init(certs.InitOptions{Host: "host", Now: now})
-	if err == nil {
-		_, err = f.Server(certs.ServerOptions{Names: certs.Names{DNS: []string{"localhost"}}, Now: now})
-	}
-	if err == nil {
-		_, err = f.Client(certs.ClientOptions{Name: "alice", Lifetime: certs.Day, Now: now})
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	pair, err := tls.LoadX509KeyPair(f.ServerCert(), f.ServerKey())
-	if err != nil {
-		t.Fatal(err)
-	}
-	bundle, err := os.ReadFile(f.Bundle())
-	if err != nil {
-		t.Fatal(err)
-	}
-	clients := x509.NewCertPool()
-	clients.AppendCertsFromPEM(bundle)
-	return serving(t, &tls.Config{Certificates: []tls.Certificate{pair}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: clients})
-}
-
-// serving answers each request, over TLS if there is a configuration.
-func serving(t *testing.T, config *tls.Config) netip.AddrPort {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := &http.Server{TLSConfig: config, ErrorLog: log.New(io.Discard, "", 0),
-		Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "OK") })}
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		if config == nil {
-			_ = s.Serve(l)
-		} else {
-			_ = s.ServeTLS(l, "", "")
-		}
-	}()
-	t.Cleanup(func() {
-		_ = s.Close()
-		<-done
-	})
-	return l.Addr().(*net.TCPAddr).AddrPort()
+	m := tlstest.Make(t, certs.Names{DNS: []string{"localhost"}})
+	return tlstest.Serve(t, m.Verifying())
 }
 
 // prober is a collector whose API is behind addresses of the documentation.
@@ -82,7 +30,7 @@ func prober(servers map[string]netip.AddrPort) *Collector {
 }
 
 func TestProve(t *testing.T) {
-	c := prober(map[string]netip.AddrPort{"192.0.2.1:2376": verifying(t), "127.0.0.1:2375": serving(t, nil)})
+	c := prober(map[string]netip.AddrPort{"192.0.2.1:2376": verifying(t), "127.0.0.1:2375": tlstest.Serve(t, nil)})
 	var told atomic.Int32
 	ctx, stop := context.WithCancel(t.Context())
 	var running sync.WaitGroup

@@ -7,76 +7,22 @@ import (
 	"crypto/x509"
 	"errors"
 	"io"
-	"log"
 	"net"
 	"net/http"
 	"net/netip"
-	"os"
 	"path/filepath"
 	"slices"
 	"testing"
 	"time"
 
 	certs "dockwall/agent/tls"
+	"dockwall/test/tlstest"
 )
 
 // made is a folder with a server's certificate and a client, alice.
-func made(t *testing.T) (f certs.Folder, pair tls.Certificate, clients, roots *x509.CertPool) {
+func made(t *testing.T) tlstest.Made {
 	t.Helper()
-	f = certs.Folder{Path: filepath.Join(t.TempDir(), "tls")}
-	now := time.Now()
-	_, err := f.Init(certs.InitOptions{Host: "host", Now: now})
-	if err == nil {
-		_, err = f.Server(certs.ServerOptions{Names: certs.Names{Addrs: []netip.Addr{netip.MustParseAddr("192.0.2.1")}}, Now: now})
-	}
-	if err == nil {
-		_, err = f.Client(certs.ClientOptions{Name: "alice", Lifetime: certs.Day, Now: now})
-	}
-	if err == nil {
-		pair, err = tls.LoadX509KeyPair(f.ServerCert(), f.ServerKey())
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	return f, pair, pool(t, f.Bundle()), pool(t, f.Root())
-}
-
-func pool(t *testing.T, path string) *x509.CertPool {
-	t.Helper()
-	text, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	p := x509.NewCertPool()
-	if !p.AppendCertsFromPEM(text) {
-		t.Fatalf("%s holds no certificate", path)
-	}
-	return p
-}
-
-// serve answers /_ping as dockerd does, over TLS if there is a configuration.
-func serve(t *testing.T, config *tls.Config) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := &http.Server{TLSConfig: config, ErrorLog: log.New(io.Discard, "", 0),
-		Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "OK") })}
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		if config == nil {
-			_ = s.Serve(l)
-			return
-		}
-		_ = s.ServeTLS(l, "", "")
-	}()
-	t.Cleanup(func() {
-		_ = s.Close()
-		<-done
-	})
-	return l.Addr().String()
+	return tlstest.Make(t, certs.Names{Addrs: []netip.Addr{netip.MustParseAddr("192.0.2.1")}})
 }
 
 // accepts asks the server with alice's certificate: a server that nobody can
@@ -97,7 +43,8 @@ func accepts(t *testing.T, f certs.Folder, addr string, roots *x509.CertPool) {
 }
 
 func TestFourServers(t *testing.T) {
-	f, pair, clients, roots := made(t)
+	m := made(t)
+	f, pair, clients, roots := m.Folder, m.Server, m.Clients, m.Roots
 	byName := func(raw [][]byte, _ [][]*x509.Certificate) error {
 		c, err := x509.ParseCertificate(raw[0])
 		if err != nil {
@@ -133,7 +80,7 @@ func TestFourServers(t *testing.T) {
 			{"verified", config(tls.RequireAndVerifyClientCert, version), Protected, outcomes{Refused, Refused, Refused}},
 		} {
 			t.Run(tls.VersionName(version)+" "+c.name, func(t *testing.T) {
-				addr := serve(t, c.config)
+				addr := tlstest.Serve(t, c.config).String()
 				v := Run(t.Context(), Target{Addr: addr, Names: []string{"127.0.0.1"}, Roots: roots, Patience: 20 * time.Second, Now: time.Now()})
 				if got := (outcomes{v.Plain.Outcome, v.Anonymous.Outcome, v.Foreign.Outcome}); v.State != c.state || got != c.want {
 					t.Errorf("%s (%s), %v; want %s, %v\n%+v", v.State, v.Reason, got, c.state, c.want, v)
@@ -158,8 +105,9 @@ func codes(v Verdict) []Code {
 }
 
 func TestCertificateProblems(t *testing.T) {
-	_, pair, clients, roots := made(t)
-	addr := serve(t, &tls.Config{Certificates: []tls.Certificate{pair}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: clients})
+	m := made(t)
+	roots, clients := m.Roots, m.Clients
+	addr := tlstest.Serve(t, m.Verifying()).String()
 	now := time.Now()
 	for _, c := range []struct {
 		name  string
