@@ -18,7 +18,7 @@ type Link struct {
 	// Kind is the kernel's link kind ("bridge", "veth", "vlan", "wireguard");
 	// empty for a plain device.
 	Kind string `json:"kind,omitempty"`
-	// Master is the index of the bridge or bond this link is a port of; 0: none.
+	// Master is the index of the bridge or bond this link is a port of; 0 if none.
 	Master int  `json:"master,omitempty"`
 	Up     bool `json:"up,omitempty"`
 	// Addrs are the link's addresses with their prefix length, host bits kept

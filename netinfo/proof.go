@@ -15,7 +15,7 @@ type Proof struct {
 	State ProofState `json:"state"`
 	// Reason says why the port is not protected; empty if it is.
 	Reason string `json:"reason,omitempty"`
-	// NotAfter is the end of the server's certificate; zero: it showed none.
+	// NotAfter is the end of the server's certificate; zero if it showed none.
 	NotAfter time.Time `json:"not_after,omitzero"`
 	// Expiring says that the certificate has ended or will soon.
 	Expiring bool `json:"expiring,omitempty"`

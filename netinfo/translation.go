@@ -22,7 +22,7 @@ type Translation struct {
 	Lo uint16 `json:"lo,omitempty"`
 	Hi uint16 `json:"hi,omitempty"`
 	// To is the new address; invalid: for a Redirect, the address of the interface,
-	// otherwise the old one. ToPort is the new port; 0: the old one.
+	// otherwise the old one. ToPort is the new port; the old one if 0.
 	To       Addr   `json:"to,omitzero"`
 	ToPort   uint16 `json:"to_port,omitempty"`
 	Redirect bool   `json:"redirect,omitempty"`

@@ -30,7 +30,7 @@ func idioms() []idiom {
 		word(`put`+` right`, `"repaired" or "corrected"`),
 		word(`also`+` where`, `"even if"`),
 		word(`gone`+` (about|without)`, "the verb of what is done"),
-		{regexp.MustCompile(`; (nil|empty):`), `"nil if", "empty if"`},
+		{regexp.MustCompile(`; (nil|empty|zero|0|false|true):`), `"nil if", "empty if"`},
 	}
 }
 
@@ -78,6 +78,7 @@ func TestIdioms(t *testing.T) {
 	for line, want := range map[string]bool{
 		"// ok tells" + " whether it runs.":      true,
 		"// Wait" + "; nil: it does not":         true,
+		"// Port" + "; 0: not known":             true,
 		"Mean" + "while the rules hold.":         true,
 		"// ok reports whether it runs.":         false,
 		"// Wait is nil if there is no timeout.": false,

@@ -119,7 +119,7 @@ func TestBadListKeepsTheLastGoodOne(t *testing.T) {
 		d.held(reason)
 		must(t, os.RemoveAll(d.path("feed.cidr")))
 		d.write("feed.cidr", "192.0.2.3\n192.0.2.4-192.0.2.6 ; three\n")
-		d.want("the list put right", "192.0.2.3/32", "192.0.2.4/31", "192.0.2.6/32")
+		d.want("the list corrected", "192.0.2.3/32", "192.0.2.4/31", "192.0.2.6/32")
 		if len(d.doc.Held) > 0 {
 			t.Errorf("still held: %v", d.doc.Held)
 		}
@@ -257,7 +257,7 @@ func TestSourceInTheMaking(t *testing.T) {
 }
 
 // TestRecentlyWritten waits a moment after the last change: a loop of echo >> list
-// opens the file anew for every line.
+// opens the file again for every line.
 func TestRecentlyWritten(t *testing.T) {
 	d := newDesk(t, twoLines)
 	d.want("the list", "192.0.2.1/32", "192.0.2.2/32")

@@ -278,7 +278,7 @@ func TestWatchOverflow(t *testing.T) {
 	}
 	w.look()
 	if w.fs == nil || w.fs == before || len(w.watched) == 0 {
-		t.Errorf("the watches were not made anew: %v", w.watched)
+		t.Errorf("the watches were not set up again: %v", w.watched)
 	}
 }
 

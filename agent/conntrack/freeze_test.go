@@ -136,7 +136,7 @@ func cutAndTry(t *testing.T, table *Table, e ends, p nstest.Pair) {
 		}
 	}
 	nstest.Must(t, Delete(f))
-	nstest.Must(t, table.Freeze(f)) // gone: no error, and not made anew
+	nstest.Must(t, table.Freeze(f)) // an entry that is gone is no error, and is not made again
 	for _, g := range flows(t, map[int]int{unix.AF_INET: 4, unix.AF_INET6: 6}[e.family], netinfo.TCP) {
 		if g.Original == f.Original {
 			t.Errorf("%s: made anew: %+v", e.to, g)

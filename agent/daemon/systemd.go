@@ -15,7 +15,7 @@ import (
 type systemd struct {
 	log     hclog.Logger
 	version string
-	// watchdog is how long systemd waits for a sign of life; 0: it does not.
+	// watchdog is how long systemd waits for a sign of life; 0 if it does not.
 	watchdog time.Duration
 	last     string
 }

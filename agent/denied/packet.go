@@ -43,7 +43,7 @@ type Packet struct {
 // Line is what a reader of the feed gets: a packet, or how many were lost.
 type Line struct {
 	Packet
-	// Lost is how many packets this reader was too slow for; 0: this is one.
+	// Lost is how many packets this reader was too slow for; 0 if this is a packet.
 	Lost uint64 `json:"lost,omitempty"`
 }
 

@@ -148,7 +148,7 @@ func (t *Target) compile() (rules.Ruleset, error) {
 	return rs, nil
 }
 
-// Enforced returns what the kernel holds by the last pass that succeeded; false: none
+// Enforced returns what the kernel holds by the last pass that succeeded; false if none
 // has yet. Its ruleset is shared, and must not be written to.
 func (t *Target) Enforced() (Enforced, bool) {
 	if t.belief.ruleset == nil {

@@ -39,7 +39,7 @@ func remember(last netinfo.Snapshot) memory {
 }
 
 // assemble puts the engine's and the kernel's facts together. ask is how long
-// from now the engine is to be asked which networks there are; 0: no need.
+// from now the engine is to be asked which networks there are; 0 if no need.
 func (m *memory) assemble(f docker.Facts, links []netinfo.Link, now time.Time) (s netinfo.Snapshot, ask time.Duration) {
 	m.meet(links, now)
 	s = netinfo.Snapshot{Engine: f.Engine, Networks: f.Networks, Containers: f.Containers, Links: links}

@@ -15,7 +15,7 @@ import (
 	"dockwall/netinfo/docker/dockertest"
 )
 
-// busyEngine has containers whose description takes some time; 0: for ever.
+// busyEngine has containers whose description takes some time; for ever if 0.
 func busyEngine(t *testing.T, containers int, takes time.Duration) config.Settings {
 	t.Helper()
 	dir := t.TempDir()

@@ -63,7 +63,7 @@ func (c *children) has(pid int) bool {
 	return known && !ch.forgotten()
 }
 
-// oldest is the command that has been running for the longest time; false: none runs.
+// oldest is the command that has been running for the longest time; false if none runs.
 func (c *children) oldest() (ch child, runs bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -20,7 +20,7 @@ type frame struct {
 	in, out int
 	inName  string
 	kind    uint16 // the protocol behind a tag that the kernel has taken off
-	tag     uint16 // the tag's type; 0: none
+	tag     uint16 // the tag's type; 0 if none
 	vlan    uint16
 	src     netip.Addr // ARP: the sender
 	dst     netip.Addr

@@ -128,7 +128,7 @@ func (w *tables) chain(table *nftables.Table, name string, p packet, out *outcom
 	return true
 }
 
-// rule returns the verdict of a rule that holds; nil: it does not hold, or goes on.
+// rule returns the verdict of a rule that holds; nil if it does not hold, or goes on.
 func (w *tables) rule(es []expr.Any, p packet, out *outcome) *expr.Verdict {
 	w.t.Helper()
 	// Registers 1 to 4 have 16 bytes each and are words 8 and later of the others.

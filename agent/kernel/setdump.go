@@ -309,7 +309,7 @@ func (d *dumped) holds(s *backend.SetState) (bool, error) {
 	return odd == s.Odd && n == len(s.Members) && got == want, err
 }
 
-// readMember reads one member; false: it is of a kind that dockwall never
+// readMember reads one member; false if it is of a kind that dockwall never
 // writes.
 func readMember(b []byte) (m rules.Member, ok bool) {
 	ok = true

@@ -26,7 +26,7 @@ import (
 
 // machine is a pretended host: a file, facts and a kernel, with faults.
 type machine struct {
-	// log is the loop's; nil: nothing is logged.
+	// log is the loop's; nil if nothing is logged.
 	log      hclog.Logger
 	mu       sync.Mutex
 	kernel   *ruletest.Kernel

@@ -15,7 +15,7 @@ type pace struct {
 	failures   int
 }
 
-// wait holds a pass until it may begin; false: ctx ended.
+// wait holds a pass until it may begin; false if ctx ended.
 func (p *pace) wait(ctx context.Context, pk *pokes) bool {
 	for {
 		pk.mu.Lock()

@@ -85,7 +85,7 @@ func (p *pokes) served() {
 	p.taken = news{}
 }
 
-// late returns the news that have waited for longer than that; false: there are none.
+// late returns the news that have waited for longer than that; false if there are none.
 func (p *pokes) late(longer time.Duration) (news, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

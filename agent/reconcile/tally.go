@@ -12,7 +12,7 @@ const tallyTime = time.Minute
 
 // tally counts the changes that containers and interfaces made since the last line.
 type tally struct {
-	// due is when the next line is; zero: nothing was counted.
+	// due is when the next line is; zero if nothing was counted.
 	due                     time.Time
 	changes, rules, members int
 	last                    string

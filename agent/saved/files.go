@@ -33,7 +33,7 @@ type Files struct {
 }
 
 // looked is a file as it was when it was read, and the first line that names something of
-// dockwall's; 0: none does.
+// dockwall's; 0 if none does.
 type looked struct {
 	modified time.Time
 	size     int64

@@ -50,7 +50,7 @@ func TestFindings(t *testing.T) {
 	}
 }
 
-// A file that was put right is no finding any more, and one that did not change is not
+// A file that was corrected is no finding any more, and one that did not change is not
 // read again.
 func TestFilesAreReadAgainWhenTheyChange(t *testing.T) {
 	root := fstest.MapFS{"etc/iptables/rules.v4": file(":DOCKWALL-INPUT - [0:0]\n")}
@@ -65,6 +65,6 @@ func TestFilesAreReadAgainWhenTheyChange(t *testing.T) {
 	}
 	root["etc/iptables/rules.v4"] = &fstest.MapFile{Data: []byte(own), ModTime: time.Unix(1, 0)}
 	if got := files.Findings(); len(got) != 0 {
-		t.Errorf("after the file was put right: %+v", got)
+		t.Errorf("after the file was corrected: %+v", got)
 	}
 }

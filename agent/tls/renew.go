@@ -11,7 +11,7 @@ import (
 
 // RenewOptions say what is renewed.
 type RenewOptions struct {
-	// Lifetime of a client's new certificate; 0: that of the former one.
+	// Lifetime of a client's new certificate; that of the former one if 0.
 	Lifetime time.Duration
 	// Dir is where a client's new cert.pem is written as well; empty if nowhere.
 	Dir string

@@ -73,7 +73,7 @@ func Bridges() ([]Bridge, error) {
 	})
 }
 
-// decodeBridge reads a link's message; false: the link is no bridge, as on a
+// decodeBridge reads a link's message; false if the link is no bridge, as on a
 // kernel that does not know how to list one kind only.
 func decodeBridge(m []byte) (b Bridge, is bool, err error) {
 	if len(m) < unix.SizeofIfInfomsg {

@@ -17,7 +17,7 @@ type Neighbor struct {
 	Addr netip.Addr
 	// MAC is as the engine prints it: 02:42:ac:11:00:02.
 	MAC string
-	// Port is the bridge port that a packet from the address came in by; 0: not known.
+	// Port is the bridge port that a packet from the address came in by; 0 if not known.
 	Port int
 }
 

@@ -24,7 +24,7 @@ var ErrNoNFLog = errors.New("the kernel has no nfnetlink_log")
 // the kernel gives each group to one.
 type GroupTaken struct {
 	Group uint16
-	// PID is the other's, as the kernel numbers its socket; 0: not known.
+	// PID is the other's, as the kernel numbers its socket; 0 if not known.
 	PID int
 }
 

@@ -25,7 +25,7 @@ type Denied struct {
 	// In and Out are the indexes of the interfaces it came in by and leaves by;
 	// 0: none. For bridged packets they are the bridge's.
 	In, Out int
-	// Port is the index of the bridge port it came in by; 0: by none, or not known.
+	// Port is the index of the bridge port it came in by; 0 if by none, or not known.
 	Port int
 	// MAC is the sender's on the link it came in by: 02:42:ac:11:00:02; empty
 	// where the link has no Ethernet addresses.

@@ -15,7 +15,7 @@ import (
 type Route struct {
 	// Prefix has no host bits; length 0: a default route.
 	Prefix netip.Prefix
-	// Link is the ifindex of the interface; 0: the kernel does not name it.
+	// Link is the ifindex of the interface; 0 if the kernel does not name it.
 	Link int
 	// Gateway is invalid if the prefix is on the link.
 	Gateway netip.Addr

@@ -23,12 +23,12 @@ type Socket struct {
 	Proto  netinfo.Protocol
 	Port   uint16
 	V6Only bool
-	// Link is the index of the interface the socket is bound to; 0: any.
+	// Link is the index of the interface the socket is bound to; any if 0.
 	Link int
 	// Inode is the number in the socket:[…] that /proc/PID/fd shows.
 	Inode uint64
 	UID   uint32
-	// Cgroup is the ID of the cgroup v2 that the socket was made in; 0: unknown
+	// Cgroup is the ID of the cgroup v2 that the socket was made in; 0 if unknown
 	// (Linux before 5.8 does not tell).
 	Cgroup uint64
 }

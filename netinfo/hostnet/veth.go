@@ -19,7 +19,7 @@ type Veth struct {
 	// Peer is the other end's ifindex there, and Namespace the number by which
 	// this namespace knows that one (ip netns list-id).
 	Peer, Namespace int
-	// Master is the ifindex of the bridge that it is a port of; 0: of none.
+	// Master is the ifindex of the bridge that it is a port of; 0 if of none.
 	Master int
 	// Ready reports whether both ends are up. Engines give the container's end its
 	// Ethernet address before they set it up.

@@ -171,7 +171,7 @@ func (b *builder) behindNetwork(m matter, d networkDefault) rules.InSet {
 }
 
 // decider is the network whose default decides on the container's published
-// ports; false: the general one does.
+// ports; false if the general one does.
 func (b *builder) decider(m matter, c netinfo.Container) (string, bool) {
 	ns := b.gateways(c)
 	for _, want := range []policy.Action{policy.Deny, policy.Allow} {

@@ -25,7 +25,7 @@ func untilVerdict(t testing.TB, from *lab.Client, addr netip.Addr, want bool) ti
 	return 0
 }
 
-// verdictWithin is untilVerdict for the attempts of the next 600 ms; false: the last
+// verdictWithin is untilVerdict for the attempts of the next 600 ms; false if the last
 // of them did not meet the verdict.
 func verdictWithin(began time.Time, from *lab.Client, addr netip.Addr, want bool) (time.Duration, bool) {
 	type attempt struct {

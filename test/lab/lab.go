@@ -26,7 +26,7 @@ type Options struct {
 	// Docker that turns it on and then sets FORWARD's policy to DROP. With
 	// forwarding on beforehand the policy stays ACCEPT, which leaks the most.
 	NoForwarding bool
-	// AgentFiles is how many descriptors agentd may have open; 0: as many as the test.
+	// AgentFiles is how many descriptors agentd may have open; as many as the test if 0.
 	AgentFiles int
 }
 

@@ -18,7 +18,7 @@ import (
 )
 
 var (
-	seedFlag     = flag.Uint64("packets.seed", 1, "draw the policies and packets of this seed; 0: another one each time")
+	seedFlag     = flag.Uint64("packets.seed", 1, "draw the policies and packets of this seed; of another one each time if 0")
 	policiesFlag = flag.Int("packets.policies", 16, "policies for each variant")
 )
 

@@ -39,7 +39,7 @@ func session() string {
 	return ""
 }
 
-// parentOf is a process's parent; 0: it is gone.
+// parentOf is a process's parent; 0 if it is gone.
 func parentOf(pid int) int {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {

@@ -18,7 +18,7 @@ type Target struct {
 	Names []string
 	// Roots are the authorities that clients trust; nil if the chain is not checked.
 	Roots *x509.CertPool
-	// Patience is how long each probe may take; 0: two seconds.
+	// Patience is how long each probe may take; two seconds if 0.
 	Patience time.Duration
 	// Dial is net.Dialer's; nil if that.
 	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
@@ -71,7 +71,7 @@ const (
 // Attempt is one probe.
 type Attempt struct {
 	Outcome Outcome `json:"outcome"`
-	// Status is that of the HTTP answer; 0: there was none.
+	// Status is that of the HTTP answer; 0 if there was none.
 	Status int `json:"status,omitempty"`
 	// Detail is the server's alert or the error, in words.
 	Detail string `json:"detail"`

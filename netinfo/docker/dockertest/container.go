@@ -14,7 +14,7 @@ type Container struct {
 	// NetworkMode is "host", "container:NAME" or "none"; it excludes Networks.
 	NetworkMode string
 	Ports       []Port
-	// PID is what inspecting it says while it runs; 0: the engine does not tell.
+	// PID is what inspecting it says while it runs; 0 if the engine does not tell.
 	PID int
 }
 

@@ -105,7 +105,7 @@ func (s *segment) lowest(subnet string) netip.Addr {
 	return a
 }
 
-// part frees the container's place and its addresses; false: it had none.
+// part frees the container's place and its addresses; false if it had none.
 func (s *segment) part(c *container) bool {
 	i := slices.IndexFunc(s.places, func(p *place) bool { return p.c == c })
 	if i < 0 {

@@ -14,7 +14,8 @@ import (
 // iptables' tools do not print a table that holds native rules of nftables.
 type NativeRule struct {
 	Handle uint64
-	// Conditions names what the rule matches by, and what else it does, in nftables' words.
+	// Conditions are the rule's matches and its statements other than the verdict, as
+	// nftables names them.
 	Conditions []string
 	// Comment is that of iptables' extension; empty if none.
 	Comment string

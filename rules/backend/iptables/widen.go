@@ -58,7 +58,7 @@ func (d *diff) widen(filter, guard *tableEdit, rs spelt) {
 	}
 }
 
-// enter finds the entries; false: there is none, or one has no successor.
+// enter finds the entries; false if there is none, or one has no successor.
 func (w *widening) enter(rs rules.Ruleset) bool {
 	to := map[string]string{}
 	for _, h := range rs.Hooks {
