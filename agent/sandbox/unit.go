@@ -1,26 +1,20 @@
 package sandbox
 
 import (
-	"errors"
 	"fmt"
 	"io/fs"
-	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/coreos/go-systemd/v22/unit"
+
+	"dockwall/netinfo/hostnet/unitfile"
 )
 
 // Name is the service's.
 const Name = "dockwall.service"
-
-// Folders are where systemd looks for units, the first that has one decides
-// (systemd.unit(5)).
-func Folders() []string {
-	return []string{"/etc/systemd/system", "/run/systemd/system", "/usr/local/lib/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system"}
-}
 
 // Unit is what matters here of the unit.
 type Unit struct {
@@ -68,33 +62,14 @@ func Read(folders []string) (Unit, error) {
 
 // unitFiles are the unit's file and its drop-ins, in the order in which they count.
 func unitFiles(folders []string) ([]string, error) {
-	main := ""
-	dropIns := map[string]string{}
-	for _, dir := range folders {
-		path := filepath.Join(dir, Name)
-		if _, err := os.Stat(path); main == "" && err == nil {
-			main = path
-		} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return nil, fmt.Errorf("looking for the unit: %w", err)
-		}
-		found, err := filepath.Glob(filepath.Join(dir, Name+".d", "*.conf"))
-		if err != nil {
-			return nil, fmt.Errorf("looking for drop-ins: %w", err)
-		}
-		for _, f := range found {
-			if _, earlier := dropIns[filepath.Base(f)]; !earlier {
-				dropIns[filepath.Base(f)] = f
-			}
-		}
+	main, dropIns, err := unitfile.Find(folders, Name)
+	if err != nil {
+		return nil, err
 	}
 	if main == "" {
 		return nil, fmt.Errorf("looking for the unit: %w", fs.ErrNotExist)
 	}
-	files := []string{main}
-	for _, name := range slices.Sorted(maps.Keys(dropIns)) {
-		files = append(files, dropIns[name])
-	}
-	return files, nil
+	return append([]string{main}, dropIns...), nil
 }
 
 func (u *Unit) set(name, value string) {

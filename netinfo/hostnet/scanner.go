@@ -11,6 +11,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"dockwall/netinfo/hostnet/unitfile"
 )
 
 // A process execs after it forked, so what it is may change under its PID:
@@ -75,7 +77,7 @@ const maxProxyDepth = 3
 // NewScanner scans the processes below root, which is /proc except in tests.
 func NewScanner(root string) *Scanner {
 	return &Scanner{root: root, configFile: "/etc/docker/daemon.json", files: newConfigFiles(),
-		units: socketUnits{dirs: unitDirs()}, now: time.Now, known: map[int]*process{}}
+		units: socketUnits{dirs: unitfile.Folders()}, now: time.Now, known: map[int]*process{}}
 }
 
 // refresh brings what is known of the processes up to date.

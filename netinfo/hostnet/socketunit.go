@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"maps"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -15,13 +14,9 @@ import (
 	"time"
 
 	"github.com/coreos/go-systemd/v22/unit"
-)
 
-// unitDirs returns the directories in which systemd looks for units; of two of one
-// name the first counts.
-func unitDirs() []string {
-	return []string{"/etc/systemd/system", "/run/systemd/system", "/usr/local/lib/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system"}
-}
+	"dockwall/netinfo/hostnet/unitfile"
+)
 
 // socketUnits finds the sockets that systemd hands over to a service.
 type socketUnits struct {
@@ -98,32 +93,14 @@ type socketUnit struct {
 // later ones.
 func (u *socketUnits) unit(name string, files *configFiles) (socketUnit, error) {
 	var read socketUnit
-	dropIns := map[string]string{}
-	var main string
-	for _, dir := range u.dirs {
-		if path := filepath.Join(dir, name); main == "" && exists(path) {
-			main = path
-		}
-		found, _ := filepath.Glob(filepath.Join(dir, name+".d", "*.conf"))
-		for _, path := range found {
-			dropIns[filepath.Base(path)] = cmp.Or(dropIns[filepath.Base(path)], path)
-		}
-	}
-	paths := []string{main}
-	for _, base := range slices.Sorted(maps.Keys(dropIns)) {
-		paths = append(paths, dropIns[base])
-	}
-	for _, path := range paths {
+	// A folder that cannot be looked into is passed over: the other folders still count.
+	main, dropIns, _ := unitfile.Find(u.dirs, name)
+	for _, path := range append([]string{main}, dropIns...) {
 		if err := read.add(files, path); err != nil {
 			return socketUnit{}, err
 		}
 	}
 	return read, nil
-}
-
-func exists(path string) bool {
-	_, err := os.Stat(path)
-	return err == nil
 }
 
 // add adds what one file says. A masked unit is a link to /dev/null.

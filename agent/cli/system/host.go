@@ -22,6 +22,7 @@ import (
 	"dockwall/agent/tls/systemctl"
 	"dockwall/agent/trial"
 	"dockwall/netinfo/hostnet"
+	"dockwall/netinfo/hostnet/unitfile"
 )
 
 // Env is the environment of this process, and the host that it runs on.
@@ -55,7 +56,7 @@ func refused(file string, files []string) ([]sandbox.Refusal, error) {
 	if err != nil || filepath.Dir(path) != filepath.Dir(cli.DefaultConfig) {
 		return nil, err
 	}
-	u, err := sandbox.Read(sandbox.Folders())
+	u, err := sandbox.Read(unitfile.Folders())
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
