@@ -195,7 +195,7 @@ func (a *app) lastGood(ctx context.Context, bad *badFile) (*config.Document, err
 // applyHere writes to the kernel, and looks whether it holds.
 func (a *app) applyHere(ctx context.Context, doc *config.Document, f applyFlags, r *applyResult) error {
 	undo := trial.UndoPath(a.socketFor(doc.Settings))
-	if err := a.noTrial(ctx, undo); err != nil {
+	if err := noTrial(ctx, a, undo); err != nil {
 		return err
 	}
 	snap, err := a.applicable(ctx, doc, f)
@@ -253,16 +253,6 @@ func (a *app) applicable(ctx context.Context, doc *config.Document, f applyFlags
 	return snap, nil
 }
 
-// compare compares the kernel with the document, without the kinds of rules that
-// this host lacked last.
-func (a *app) compare(ctx context.Context, t *enforce.Target, doc *config.Document, snap netinfo.Snapshot) (enforce.Difference, error) {
-	t.Load(doc.Policy, doc.Settings.Firewall)
-	if err := t.Recall(); err != nil {
-		a.note("%v", err)
-	}
-	return t.Compare(ctx, snap)
-}
-
 // isolated is the error if containers on one network are not isolated, though the
 // policy says so. Everything else is in force then: it is worth having by itself.
 func (a *app) isolated(t *enforce.Target, f applyFlags) error {
@@ -307,7 +297,7 @@ func (r *applyResult) code() int { return exitSame }
 func (r *applyResult) text(p *printer) {
 	switch {
 	case r.Changed:
-		p.changes(r.path, r.Changes, r.full)
+		showChanges(p, r.path, r.Changes, r.full)
 		p.printf("%s\n", r.Summary.sentence("went", "came"))
 	case r.Trial != nil:
 		p.printf("The kernel is as %s says already.\n", printable(r.path))

@@ -48,10 +48,10 @@ func (a *app) applyByDaemon(ctx context.Context, d *daemon, doc *config.Document
 	r.changed(diff.Plan)
 	r.Limits = limits(t.Problems())
 	if f.trial {
-		r.Trial, err = d.try(ctx, control.Trying{Lasts: f.confirm, Candidate: candidate})
+		r.Trial, err = tryFile(ctx, d, control.Trying{Lasts: f.confirm, Candidate: candidate})
 		return err
 	}
-	return d.reload(ctx, f.unattended)
+	return reload(ctx, d, f.unattended)
 }
 
 // candidate is the file that agentd is to try in the place of its own; empty
@@ -72,8 +72,8 @@ func (a *app) candidate(d *daemon, f applyFlags) (string, error) {
 // reload has the daemon read its file again, and waits until it has and the
 // kernel is accordingly. A file that was not confirmed is accepted only if an operator
 // asks for it, not from what runs unattended.
-func (d *daemon) reload(ctx context.Context, unattended bool) error {
-	return d.awaited(ctx, func(ctx context.Context) error {
+func reload(ctx context.Context, d *daemon, unattended bool) error {
+	return awaited(ctx, d, func(ctx context.Context) error {
 		if !unattended && d.status.Trial != nil {
 			if err := d.client.Accept(ctx); err != nil {
 				return err
@@ -85,8 +85,8 @@ func (d *daemon) reload(ctx context.Context, unattended bool) error {
 
 // try has the daemon put a file on trial, and waits until it is in force; nil if
 // that would change nothing.
-func (d *daemon) try(ctx context.Context, what control.Trying) (t *reconcile.Trial, err error) {
-	err = d.awaited(ctx, func(ctx context.Context) error {
+func tryFile(ctx context.Context, d *daemon, what control.Trying) (t *reconcile.Trial, err error) {
+	err = awaited(ctx, d, func(ctx context.Context) error {
 		if err := d.client.Try(ctx, what, &t); err != nil {
 			return err
 		}
@@ -106,7 +106,7 @@ var errNothingToAwait = errors.New("nothing to wait for")
 
 // awaited asks the daemon for something, and waits until it has read its files
 // again and the kernel is accordingly.
-func (d *daemon) awaited(ctx context.Context, ask func(context.Context) error) error {
+func awaited(ctx context.Context, d *daemon, ask func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, applyWait)
 	defer cancel()
 	if err := d.refresh(ctx); err != nil {
@@ -120,7 +120,7 @@ func (d *daemon) awaited(ctx context.Context, ask func(context.Context) error) e
 	for {
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("agentd was asked to read its file again, and has not put it in force after %s%s", applyWait, d.why())
+			return fmt.Errorf("agentd was asked to read its file again, and has not put it in force after %s%s", applyWait, reasonsOf(d))
 		case <-time.After(applyLook):
 		}
 		if err := d.refresh(ctx); err != nil {
@@ -139,7 +139,7 @@ func (d *daemon) awaited(ctx context.Context, ask func(context.Context) error) e
 		case failing.IsZero():
 			failing = time.Now()
 		case time.Since(failing) > applyPatience:
-			return fmt.Errorf("agentd could not put the file in force, and goes on trying%s", d.why())
+			return fmt.Errorf("agentd could not put the file in force, and goes on trying%s", reasonsOf(d))
 		}
 	}
 }
@@ -149,7 +149,7 @@ func (d *daemon) awaited(ctx context.Context, ask func(context.Context) error) e
 func keepsFromApplying(k finding.Kind) bool { return k.Pass == finding.Failed }
 
 // why is what the daemon says about its state, to end a sentence with.
-func (d *daemon) why() string {
+func reasonsOf(d *daemon) string {
 	s := ""
 	for _, r := range d.status.Reasons {
 		s += ": " + r.Message

@@ -105,7 +105,7 @@ func unknownCheck(id string) error {
 }
 
 func (a *app) audit(ctx context.Context, f auditFlags) (result, error) {
-	settings := a.settings(initFlags{docker: f.docker})
+	settings := a.settings(f.docker)
 	in := a.env.Host.Audit(ctx, audit.Options{Docker: settings.Docker.Host, Container: f.container, Now: a.env.Now()})
 	if f.container != "" && in.Containers.Read && !has(in.Containers.Value, f.container) {
 		return nil, fmt.Errorf("there is no container %s; docker ps -a lists them", f.container)
@@ -209,11 +209,9 @@ func (r *auditResult) text(p *printer) {
 	case "junit":
 		err = audit.JUnit(&b, r.report)
 	default:
-		err = audit.Text(&b, r.report, p.color, r.flags.container != "")
+		err = audit.Text(&b, r.report, p.colored(), r.flags.container != "")
 	}
-	if p.err == nil {
-		p.err = err
-	}
+	p.fail(err)
 	p.printf("%s", b.String())
 }
 
@@ -243,8 +241,6 @@ func (*explainedCheck) code() int { return exitSame }
 
 func (r *explainedCheck) text(p *printer) {
 	var b bytes.Buffer
-	if err := audit.Explain(&b, r.check, p.color); p.err == nil {
-		p.err = err
-	}
+	p.fail(audit.Explain(&b, r.check, p.colored()))
 	p.printf("%s", b.String())
 }

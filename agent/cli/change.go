@@ -58,7 +58,7 @@ func changesOf(p plan.Plan) []plan.Change {
 }
 
 // changes writes them as a unified diff.
-func (p *printer) changes(path string, cs []plan.Change, full bool) {
+func showChanges(p *printer, path string, cs []plan.Change, full bool) {
 	if len(cs) == 0 {
 		return
 	}
@@ -74,8 +74,8 @@ func (p *printer) changes(path string, cs []plan.Change, full bool) {
 		if c.Kind == plan.ChangeSet && !full {
 			limit = longSet
 		}
-		p.side("-", c.Old, limit, p.red)
-		p.side("+", c.New, limit, p.green)
+		side(p, "-", c.Old, limit, p.red)
+		side(p, "+", c.New, limit, p.green)
 	}
 	if alike > 0 {
 		p.printf("%s\n", p.cyan(fmt.Sprintf("@@ security: %s alike, shown with --full @@", count(alike, "chain"))))
@@ -91,7 +91,7 @@ func repeats(c plan.Change, all []plan.Change) bool {
 	})
 }
 
-func (p *printer) side(sign string, lines []string, limit int, paint func(string) string) {
+func side(p *printer, sign string, lines []string, limit int, paint func(string) string) {
 	for i, l := range lines {
 		if limit >= 0 && i == limit {
 			p.printf("%s\n", paint(fmt.Sprintf("%s (%d more, shown with --full)", sign, len(lines)-limit)))

@@ -73,7 +73,7 @@ func (a *app) confirmHere(ctx context.Context, socket string) (result, error) {
 	case u == nil:
 		return nil, fmt.Errorf("%w: no trial is kept in %s, and agentd does not run", trial.ErrNone, filepath.Dir(path))
 	case u.Deadline.Left(a.env.Host.Clock) == 0:
-		return nil, errors.Join(fmt.Errorf("%w: the trial of %s is over, and the kernel goes back", trial.ErrNone, u.File), a.goBack(ctx, path, u))
+		return nil, errors.Join(fmt.Errorf("%w: the trial of %s is over, and the kernel goes back", trial.ErrNone, u.File), goBack(ctx, a, path, u))
 	}
 	if err := trial.ForgetUndo(path); err != nil {
 		return nil, err
@@ -98,7 +98,7 @@ func (a *app) confirmByDaemon(ctx context.Context, d *daemon) (result, error) {
 		r.Installed, r.Former = own, own+".old"
 	}
 	var t *reconcile.Trial
-	err := d.awaited(ctx, func(ctx context.Context) error {
+	err := awaited(ctx, d, func(ctx context.Context) error {
 		err := d.client.Confirm(ctx, &t)
 		if err != nil {
 			return errors.Join(err, takeBack())

@@ -100,7 +100,7 @@ func (r *diffResult) text(p *printer) {
 		p.printf("The kernel is as %s says: nothing to change.\n", printable(r.path))
 		return
 	}
-	p.meaning(r.Meaning, r.MeaningLeftOut)
-	p.changes(r.path, r.Changes, r.full)
+	showMeaning(p, r.Meaning, r.MeaningLeftOut)
+	showChanges(p, r.path, r.Changes, r.full)
 	p.printf("%s\n", r.Summary.sentence("would go", "would come"))
 }

@@ -6,7 +6,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"dockwall/netinfo"
 	"dockwall/rules/explain"
 )
 
@@ -90,21 +89,6 @@ func (a *app) explain(ctx context.Context, f explainFlags) (result, error) {
 		r.AsExpected = &ok
 	}
 	return r, nil
-}
-
-// addTranslations adds the nat rules of other programs to the facts.
-func (a *app) addTranslations(ctx context.Context, s *netinfo.Snapshot) {
-	switch {
-	case a.env.Host.Translations == nil:
-		return
-	case a.env.EUID != 0:
-		a.note("only root may read the nat rules of other programs, so the answer does not follow them: run it with sudo")
-		return
-	}
-	var err error
-	if s.Translations, err = a.env.Host.Translations(ctx); err != nil {
-		a.note("not all nat rules of other programs could be read, and the answer may not follow them: %v", err)
-	}
 }
 
 func (r *explainResult) code() int {

@@ -11,7 +11,7 @@ import (
 )
 
 func (r *explainResult) text(p *printer) {
-	p.printf("%s  %s\n", p.verdict(r.Verdict), printable(decider(r.Policy, r.Position)))
+	p.printf("%s  %s\n", verdict(p, r.Verdict), printable(decider(r.Policy, r.Position)))
 	p.printf("%s\n", printable(r.Meaning))
 	for _, b := range r.Bugs {
 		p.printf("%s %s.\n", p.bold(p.red("Bug:")), printable(b))
@@ -32,7 +32,7 @@ func (r *explainResult) text(p *printer) {
 			same = appendOnce(same, by(w))
 			continue
 		}
-		p.way(w)
+		showWay(p, w)
 	}
 	if len(same) > 0 {
 		p.printf("\nThe same %s.\n", printable(strings.Join(same, ", ")))
@@ -67,7 +67,7 @@ func decider(policy rules.Subject, position string) string {
 	return policy.String() + " (" + position + ")"
 }
 
-func (p *printer) verdict(v string) string {
+func verdict(p *printer, v string) string {
 	switch v {
 	case explain.Allow:
 		return p.bold(p.green(v))
@@ -88,7 +88,7 @@ func by(w *explain.Way) string {
 }
 
 // way writes one way and its walk.
-func (p *printer) way(w *explain.Way) {
+func showWay(p *printer, w *explain.Way) {
 	if w.Kind == explain.Unseen {
 		p.printf("\nIt meets no rule of dockwall.\n")
 		return

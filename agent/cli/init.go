@@ -67,7 +67,7 @@ func (a *app) init(ctx context.Context, f initFlags) (result, error) {
 			return nil, err
 		}
 	}
-	settings := a.settings(f)
+	settings := a.settings(f.docker)
 	snap, source, err := a.snapshot(ctx, settings, f.snapshot)
 	if err != nil {
 		return nil, err
@@ -122,22 +122,6 @@ func vacant(path string, force bool) error {
 
 func taken(path string) error {
 	return fmt.Errorf("%s is there already: --force replaces it, --stdout prints what it would become", path)
-}
-
-// settings are those of the existing file, otherwise the defaults.
-func (a *app) settings(f initFlags) config.Settings {
-	s := config.DefaultSettings(a.config)
-	if _, err := os.Stat(a.config); err == nil {
-		if doc, _ := config.Load(a.config); doc != nil {
-			s = doc.Settings
-		} else {
-			a.note("%s cannot be used (see agentctl check): its settings are taken for the defaults", a.config)
-		}
-	}
-	if f.docker != "" {
-		s.Docker.Host = f.docker
-	}
-	return s
 }
 
 // apiUsers are the addresses that have connections to the engine's ports on

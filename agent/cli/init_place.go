@@ -9,9 +9,6 @@ import (
 	"dockwall/netinfo"
 )
 
-// configMode is that of a new file; the package's is the same.
-const configMode fs.FileMode = 0o640
-
 // place writes the text to the operator's file, whole or not at all: it is
 // written and read beside it, under another name, together with what agent.d
 // says, and then takes its place.

@@ -4,51 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"time"
 
 	"github.com/spf13/cobra"
-
-	"dockwall/rules/finding"
 )
-
-// The exit codes, as diff(1) has them.
-const (
-	exitSame    = 0
-	exitDiffers = 1
-	exitTrouble = 2
-)
-
-// DefaultConfig is where the operator's file is.
-const DefaultConfig = "/etc/dockwall/agent.hcl"
-
-// defaultSocket is where agentd listens unless the file says otherwise; it is
-// asked there too where the file cannot be read.
-const defaultSocket = "/run/dockwall/agent.sock"
-
-// Env is what the command runs in.
-type Env struct {
-	Stdin          io.Reader
-	Stdout, Stderr io.Writer
-	Getenv         func(string) string
-	// IsTerminal reports whether a person reads what is written there.
-	IsTerminal func(io.Writer) bool
-	// Secret asks the person at the terminal for something that is not shown
-	// while it is typed; nil if there is no terminal.
-	Secret func(prompt string) ([]byte, error)
-	// EUID is the effective user.
-	EUID int
-	Now  func() time.Time
-	// Version is the build's, for `agentctl version`.
-	Version string
-	Host    Host
-	// Meaning says in words who gains and who loses, for the head of diff; nil if
-	// there is no such text.
-	Meaning Meaning
-	// RulesOnDisk names the files that a host loads at boot and that hold rules of dockwall's;
-	// nil if they are not looked for.
-	RulesOnDisk func() []finding.Finding
-}
 
 // Main runs agentctl with the arguments (without the program's name) and
 // returns its exit code.
@@ -64,15 +22,6 @@ func Main(ctx context.Context, args []string, env Env) int {
 		return a.trouble(&usageError{command: cmd.CommandPath(), err: err})
 	}
 	return a.code
-}
-
-// app is one run of agentctl.
-type app struct {
-	env    Env
-	config string
-	socket string
-	json   bool
-	code   int
 }
 
 // verbs are the subcommands, in the order that help shows them.
@@ -121,20 +70,6 @@ Exit codes are those of diff(1): 0 same or fine, 1 differs or not as expected,
 	root.AddCommand(a.verbs()...)
 	a.completions(root)
 	return root
-}
-
-// run makes a cobra handler of a verb. What goes wrong in a verb is trouble;
-// only cobra's own errors are about usage.
-func (a *app) run(verb func(ctx context.Context) (result, error)) func(*cobra.Command, []string) error {
-	return func(cmd *cobra.Command, _ []string) error {
-		r, err := verb(cmd.Context())
-		if err != nil {
-			a.code = a.trouble(err)
-			return nil
-		}
-		a.code = a.show(r)
-		return nil
-	}
 }
 
 // usageError is a command line that makes no sense.

@@ -6,7 +6,7 @@ import "dockwall/rules/meaning"
 const meaningShown = 40
 
 // meaning writes who gains and who loses.
-func (p *printer) meaning(changes []meaning.Change, leftOut []string) {
+func showMeaning(p *printer, changes []meaning.Change, leftOut []string) {
 	for i, c := range changes {
 		if i == meaningShown {
 			p.printf("(%d more, with --json)\n", len(changes)-i)

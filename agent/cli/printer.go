@@ -15,10 +15,8 @@ type printer struct {
 	err   error
 }
 
-// printer makes one for stdout or stderr. Colours only where a person reads,
-// and not where the person asked for none (no-color.org).
-func (a *app) printer(w io.Writer) *printer {
-	color := a.env.IsTerminal(w) && a.env.Getenv("NO_COLOR") == "" && a.env.Getenv("TERM") != "dumb"
+// newPrinter returns a printer, with or without colours.
+func newPrinter(w io.Writer, color bool) *printer {
 	return &printer{w: bufio.NewWriter(w), color: color}
 }
 
@@ -27,6 +25,16 @@ func (p *printer) printf(format string, args ...any) {
 		_, p.err = fmt.Fprintf(p.w, format, args...)
 	}
 }
+
+// fail keeps the first error of what writes past the printer; nil changes nothing.
+func (p *printer) fail(err error) {
+	if p.err == nil {
+		p.err = err
+	}
+}
+
+// colored reports whether text may have colours.
+func (p *printer) colored() bool { return p.color }
 
 // Write writes text as it is, for tables.
 func (p *printer) Write(b []byte) (int, error) { return p.w.Write(b) }

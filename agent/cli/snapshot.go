@@ -53,9 +53,7 @@ func (a *app) takeSnapshot(ctx context.Context, s config.Settings) (result, erro
 func (r *snapshotResult) code() int { return exitSame }
 
 func (r *snapshotResult) text(p *printer) {
-	if p.err == nil {
-		p.err = r.snapshot.WriteJSON(p.w)
-	}
+	p.fail(r.snapshot.WriteJSON(p))
 }
 
 // MarshalJSON is the canonical form, without a format_version: readers refuse

@@ -71,7 +71,7 @@ func (a *app) noteTrial(ctx context.Context, socket string, err error) error {
 	if !errors.As(err, &none) || a.env.EUID != 0 {
 		return nil
 	}
-	u, err := a.pendingUndo(ctx, trial.UndoPath(socket))
+	u, err := pendingUndo(ctx, a, trial.UndoPath(socket))
 	if u != nil {
 		a.note("%s", countdown(u.Status(a.env.Host.Clock), a.env.Host.Clock.Now()))
 	}

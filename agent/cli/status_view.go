@@ -83,7 +83,7 @@ func (r *statusResult) policies(p *printer) {
 	}
 	p.printf("\n")
 	p.table(rows)
-	p.more(len(r.Policies) - len(some))
+	more(p, len(r.Policies)-len(some))
 	if r.CountedAt.IsZero() {
 		p.printf("  (the kernel's counters were not read yet)\n")
 	}
@@ -113,7 +113,7 @@ func (r *statusResult) containers(p *printer) {
 	}
 	p.printf("\n")
 	p.table(containerRows(some, r.all))
-	p.more(len(r.Overview.Containers) - len(some))
+	more(p, len(r.Overview.Containers)-len(some))
 }
 
 // containerRows are the rows of the containers' table. Long lists of networks and
@@ -182,7 +182,7 @@ func fitted(words []string, room int, all bool) []string {
 	return append(lines, line)
 }
 
-func (p *printer) more(n int) {
+func more(p *printer, n int) {
 	if n > 0 {
 		p.printf("  and %d more: agentctl status --all\n", n)
 	}
@@ -193,58 +193,4 @@ func list(words []string) string {
 		return "-"
 	}
 	return strings.Join(words, ", ")
-}
-
-// tableWidth is how wide a table is at most.
-const tableWidth = 100
-
-// table prints rows of printable columns, the first row as a heading. If they are
-// wider than tableWidth, the widest columns are cut.
-func (p *printer) table(rows [][]string) {
-	widths := make([]int, len(rows[0]))
-	for _, row := range rows {
-		for i := range row {
-			row[i] = printable(row[i])
-			widths[i] = max(widths[i], len([]rune(row[i])))
-		}
-	}
-	narrow(widths, tableWidth-2*(len(widths)-1))
-	for n, row := range rows {
-		line := ""
-		for i, word := range row {
-			word = cut(word, widths[i])
-			line += word + strings.Repeat(" ", widths[i]-len([]rune(word))+2)
-		}
-		line = strings.TrimRight(line, " ")
-		if n == 0 {
-			line = p.bold(line)
-		}
-		p.printf("%s\n", line)
-	}
-}
-
-// narrow takes from the widest columns until all of them fit into the room.
-func narrow(widths []int, room int) {
-	const least = 8
-	for {
-		sum, widest := 0, 0
-		for i, w := range widths {
-			sum += w
-			if w > widths[widest] {
-				widest = i
-			}
-		}
-		if sum <= room || widths[widest] <= least {
-			return
-		}
-		widths[widest]--
-	}
-}
-
-// cut shortens a word that is too long for its column.
-func cut(word string, room int) string {
-	if runes := []rune(word); len(runes) > room {
-		return string(runes[:room-1]) + "…"
-	}
-	return word
 }

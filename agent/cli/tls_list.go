@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"fmt"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -51,7 +52,7 @@ func (r *tlsListResult) code() int {
 
 func (r *tlsListResult) text(p *printer) {
 	w := tabwriter.NewWriter(p, 0, 0, 2, ' ', 0)
-	_, p.err = w.Write([]byte("NAME\tKIND\tUNTIL\tKEY\tREMARKS\n"))
+	fmt.Fprintln(w, "NAME\tKIND\tUNTIL\tKEY\tREMARKS")
 	for _, c := range r.Certificates {
 		line := printable(c.Name) + "\t" + string(c.Kind) + "\t" + c.NotAfter.Format("2006-01-02") + "\t" + c.Key + "\t"
 		for i, problem := range c.Problems {
@@ -60,13 +61,9 @@ func (r *tlsListResult) text(p *printer) {
 			}
 			line += printable(problem)
 		}
-		if p.err == nil {
-			_, p.err = w.Write([]byte(line + "\n"))
-		}
+		fmt.Fprintln(w, line)
 	}
-	if p.err == nil {
-		p.err = w.Flush()
-	}
+	p.fail(w.Flush())
 	for _, problem := range r.Problems {
 		p.printf("%s %s\n", p.yellow("Warning:"), printable(problem))
 	}

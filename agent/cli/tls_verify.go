@@ -166,9 +166,9 @@ func (r *tlsVerifyResult) text(p *printer) {
 		default:
 			p.printf("%s %s: %s\n", v.Addr, p.yellow("not proven"), printable(v.Reason))
 		}
-		p.attempt("without TLS", v.Plain)
-		p.attempt("TLS, no certificate", v.Anonymous)
-		p.attempt("TLS, unknown CA", v.Foreign)
+		attempt(p, "without TLS", v.Plain)
+		attempt(p, "TLS, no certificate", v.Anonymous)
+		attempt(p, "TLS, unknown CA", v.Foreign)
 		if c := v.Certificate; c != nil {
 			p.printf("  %-20s %s, until %s\n", "its certificate", printable(c.Key), c.NotAfter.Format("2006-01-02"))
 		}
@@ -178,6 +178,6 @@ func (r *tlsVerifyResult) text(p *printer) {
 	}
 }
 
-func (p *printer) attempt(name string, a probe.Attempt) {
+func attempt(p *printer, name string, a probe.Attempt) {
 	p.printf("  %-20s %s: %s\n", name, a.Outcome, printable(a.Detail))
 }

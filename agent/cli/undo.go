@@ -81,7 +81,7 @@ func (t *trying) run(ctx context.Context, target *enforce.Target) (enforce.Resul
 	case t.undo == nil:
 		return r, err
 	case err != nil:
-		return r, errors.Join(err, t.app.goBack(context.WithoutCancel(ctx), t.path, t.undo))
+		return r, errors.Join(err, goBack(context.WithoutCancel(ctx), t.app, t.path, t.undo))
 	case !r.Ran:
 		// What was tried, this host does not take, and all else was in force.
 		t.undo = nil
@@ -101,7 +101,7 @@ func (t *trying) status() *reconcile.Trial {
 }
 
 // goBack brings the kernel back and ends the trial. The caller has its lock.
-func (a *app) goBack(ctx context.Context, path string, u *trial.Undo) error {
+func goBack(ctx context.Context, a *app, path string, u *trial.Undo) error {
 	t := enforce.New(enforce.Options{Log: a.logger(), Kernel: a.env.Host.Kernel, Once: true})
 	if err := t.Back(ctx, u.Steps); err != nil {
 		return fmt.Errorf("going back failed: %w", err)
@@ -112,7 +112,7 @@ func (a *app) goBack(ctx context.Context, path string, u *trial.Undo) error {
 // pendingUndo is the trial at path that is pending; nil if none is. One that is
 // over goes back, and where the process that waits was killed another one is
 // started.
-func (a *app) pendingUndo(ctx context.Context, path string) (*trial.Undo, error) {
+func pendingUndo(ctx context.Context, a *app, path string) (*trial.Undo, error) {
 	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
 		return nil, nil
 	}
@@ -126,7 +126,7 @@ func (a *app) pendingUndo(ctx context.Context, path string) (*trial.Undo, error)
 		return nil, err
 	}
 	if u.Deadline.Left(a.env.Host.Clock) == 0 {
-		if err := a.goBack(ctx, path, u); err != nil {
+		if err := goBack(ctx, a, path, u); err != nil {
 			return nil, err
 		}
 		a.note("the trial of %s was over and the way back had not been taken: it is taken now", u.File)
@@ -143,8 +143,8 @@ func (a *app) pendingUndo(ctx context.Context, path string) (*trial.Undo, error)
 }
 
 // noTrial is the error where a trial is pending.
-func (a *app) noTrial(ctx context.Context, path string) error {
-	u, err := a.pendingUndo(ctx, path)
+func noTrial(ctx context.Context, a *app, path string) error {
+	u, err := pendingUndo(ctx, a, path)
 	if err != nil || u == nil {
 		return err
 	}
@@ -213,5 +213,5 @@ func (a *app) lapse(ctx context.Context, path, id string) error {
 	if err != nil || u == nil || u.ID != id {
 		return err
 	}
-	return a.goBack(ctx, path, u)
+	return goBack(ctx, a, path, u)
 }
