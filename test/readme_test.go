@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"dockwall/agent/cli"
+	"dockwall/agent/cli/ask"
 	"dockwall/agent/config"
 )
 
@@ -103,7 +104,7 @@ func each(t *testing.T, text, pattern string, f func(name []string)) {
 // verb reports whether agentctl has it.
 func verb(name string) bool {
 	var out bytes.Buffer
-	env := cli.Env{Stdin: strings.NewReader(""), Stdout: &out, Stderr: io.Discard,
+	env := ask.Env{Stdin: strings.NewReader(""), Stdout: &out, Stderr: io.Discard,
 		Getenv: func(string) string { return "" }, IsTerminal: func(io.Writer) bool { return false }}
 	code := cli.Main(context.Background(), []string{name, "--help"}, env)
 	return code == 0 && strings.Contains(out.String(), "agentctl "+name)

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"dockwall/agent/cli"
+	"dockwall/agent/cli/ask"
 	"dockwall/agent/reconcile"
 	"dockwall/netinfo"
 	"dockwall/rules"
@@ -68,7 +68,7 @@ func TestDiffSaysWhatItMeans(t *testing.T) {
 	m := newMachine()
 	c := newCommand(m)
 	file, _ := writeConfig(t, policyFrom("203.0.113.0/24"))
-	c.env.Meaning = func(b cli.Before, after rules.Ruleset, s netinfo.Snapshot) (meaning.Difference, error) {
+	c.env.Meaning = func(b ask.Before, after rules.Ruleset, s netinfo.Snapshot) (meaning.Difference, error) {
 		if len(after.Chains) == 0 || len(s.Containers) != 1 || b.Backend.Limits().Unguarded {
 			t.Errorf("Meaning was told %d chains, %d containers", len(after.Chains), len(s.Containers))
 		}
@@ -78,7 +78,7 @@ func TestDiffSaysWhatItMeans(t *testing.T) {
 	if !strings.HasPrefix(c.stdout.String(), "203.0.113.0/24 gains web:8080\n\n--- kernel\n") {
 		t.Errorf("diff:\n%s", c.stdout.String())
 	}
-	c.env.Meaning = func(cli.Before, rules.Ruleset, netinfo.Snapshot) (meaning.Difference, error) {
+	c.env.Meaning = func(ask.Before, rules.Ruleset, netinfo.Snapshot) (meaning.Difference, error) {
 		return meaning.Difference{}, errors.New("odd")
 	}
 	c.mustRun(t, 2, "diff", "--config", file)

@@ -1,16 +1,24 @@
-// Package cli is agentctl: one file per verb.
+// Package cli is agentctl: the root command and the list of its verbs.
 //
-// A verb is a function from flags to a result value; the human view and the
+// A verb is a function from flags to a view.Result; the human view and the
 // JSON view are two views of that one value, and it alone says the exit code.
 // What a verb computes comes from the pure core (rules/...); the machine is
-// reached through Env.Host only, so that tests can put another in its place.
+// reached through ask.Host only, so that tests can put another in its place.
 //
-//	flags ─► verb ─► result ─┬─ text (printer: colours, no colours)
-//	           │             └─ JSON ("format_version": 1)
+//	flags ─► verb ─► view.Result ─┬─ text (view.Printer: colours, no colours)
+//	           │                  └─ JSON ("format_version": 1)
 //	           └─ error ─► trouble: stderr, and JSON with --json; exit 2
 //
+//	ask       what verbs share: the run, the host, the file, the facts, the daemon
+//	view      results and how they are printed
+//	apply     diff, apply, confirm, remove        undo      trials that go back
+//	check     check, rules, snapshot              explain   explain, map
+//	create    init                                watch     status, denied
+//	tls       tls …                               audit     audit
+//	complete  values of flags, for shells         system    the real host
+//
 // It is not for deciding what the policy means, nor for carrying it out: the
-// verbs that write hand a plan to agent/kernel or ask the daemon to reload.
+// verbs that write hand a plan to agent/enforce or ask the daemon to reload.
 //
 // Invariants:
 //
@@ -22,7 +30,8 @@
 //  3. Text from files, Docker and the kernel reaches a terminal without
 //     control characters.
 //
-// A new verb is one file with a constructor that verbs() lists.
+// A new verb is one file with a constructor in the package of its kind, and a line in
+// verbs().
 //
-// Thread safety: Main may run once at a time for each Env.
+// Thread safety: Main may run once at a time for each ask.Env.
 package cli

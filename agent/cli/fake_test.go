@@ -14,6 +14,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"dockwall/agent/cli"
+	"dockwall/agent/cli/ask"
 	"dockwall/agent/config"
 	"dockwall/agent/control"
 	"dockwall/agent/reconcile"
@@ -134,26 +135,26 @@ func (m *machine) save() string { return m.kernel.Save(4) + m.kernel.Save(6) + m
 
 // command is one run of agentctl on the machine.
 type command struct {
-	env            cli.Env
+	env            ask.Env
 	stdout, stderr bytes.Buffer
 	vars           map[string]string
 }
 
 func newCommand(m *machine) *command {
 	c := &command{vars: map[string]string{}}
-	c.env = cli.Env{
+	c.env = ask.Env{
 		Stdin: bytes.NewReader(nil), Stdout: &c.stdout, Stderr: &c.stderr,
 		Getenv:     func(name string) string { return c.vars[name] },
 		IsTerminal: func(io.Writer) bool { return false },
 		Now:        func() time.Time { return time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC) },
 		Version:    "test",
-		Host: cli.Host{
+		Host: ask.Host{
 			Facts: func(_ context.Context, _ config.Settings, _ time.Duration, progress func(int, int), _ hclog.Logger) (netinfo.Snapshot, error) {
 				return m.snapshot, nil
 			},
 			Saved:   func(config.Settings, hclog.Logger) (netinfo.Snapshot, error) { return m.saved, nil },
 			Kernel:  m,
-			Bridges: func(string) cli.Bridges { return m },
+			Bridges: func(string) ask.Bridges { return m },
 			Clock:   trial.SystemClock(),
 			// A process that never does anything; the tests run what it would.
 			Await: func(path, id string) (trial.Process, error) {

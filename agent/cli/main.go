@@ -6,47 +6,58 @@ import (
 	"fmt"
 
 	"github.com/spf13/cobra"
+
+	"dockwall/agent/cli/apply"
+	"dockwall/agent/cli/ask"
+	"dockwall/agent/cli/audit"
+	"dockwall/agent/cli/check"
+	"dockwall/agent/cli/complete"
+	"dockwall/agent/cli/create"
+	"dockwall/agent/cli/explain"
+	"dockwall/agent/cli/tls"
+	"dockwall/agent/cli/undo"
+	"dockwall/agent/cli/watch"
 )
 
 // Main runs agentctl with the arguments (without the program's name) and
 // returns its exit code.
-func Main(ctx context.Context, args []string, env Env) int {
-	a := &app{env: env}
-	root := a.root()
+func Main(ctx context.Context, args []string, env ask.Env) int {
+	a := &ask.App{Env: env}
+	root := root(a)
 	root.SetArgs(args)
 	root.SetIn(env.Stdin)
 	root.SetOut(env.Stdout)
 	root.SetErr(env.Stderr)
 	cmd, err := root.ExecuteContextC(ctx)
 	if err != nil {
-		return a.trouble(&usageError{command: cmd.CommandPath(), err: err})
+		return a.Trouble(&usageError{command: cmd.CommandPath(), err: err})
 	}
-	return a.code
+	return a.Code
 }
 
 // verbs are the subcommands, in the order that help shows them.
-func (a *app) verbs() []*cobra.Command {
+func verbs(a *ask.App) []*cobra.Command {
 	return []*cobra.Command{
-		a.initCommand(),
-		a.checkCommand(),
-		a.diffCommand(),
-		a.explainCommand(),
-		a.mapCommand(),
-		a.applyCommand(),
-		a.confirmCommand(),
-		a.awaitCommand(),
-		a.removeCommand(),
-		a.rulesCommand(),
-		a.statusCommand(),
-		a.deniedCommand(),
-		a.tlsCommand(),
-		a.auditCommand(),
-		a.snapshotCommand(),
-		a.versionCommand(),
+		create.Init(a),
+		check.Check(a),
+		apply.Diff(a),
+		explain.Explain(a),
+		explain.Map(a),
+		apply.Apply(a),
+		apply.Confirm(a),
+		undo.Await(a),
+		apply.Remove(a),
+		check.Rules(a),
+		watch.Status(a),
+		watch.Denied(a),
+		tls.Command(a),
+		audit.Audit(a),
+		check.Snapshot(a),
+		version(a),
 	}
 }
 
-func (a *app) root() *cobra.Command {
+func root(a *ask.App) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "agentctl",
 		Short: "A host firewall for Docker hosts: check, see and apply what agent.hcl says",
@@ -62,13 +73,13 @@ Exit codes are those of diff(1): 0 same or fine, 1 differs or not as expected,
 			return errors.New("a verb is missing")
 		},
 	}
-	root.PersistentFlags().StringVar(&a.config, "config", DefaultConfig, "the operator's file")
-	root.PersistentFlags().StringVar(&a.socket, "socket", "", "agentd's control socket (default: what the file says)")
-	root.PersistentFlags().BoolVar(&a.json, "json", false, "print JSON")
+	root.PersistentFlags().StringVar(&a.Config, "config", ask.DefaultConfig, "the operator's file")
+	root.PersistentFlags().StringVar(&a.Socket, "socket", "", "agentd's control socket (default: what the file says)")
+	root.PersistentFlags().BoolVar(&a.JSON, "json", false, "print JSON")
 	root.SetHelpCommand(&cobra.Command{Use: "no-help", Hidden: true})
 	cobra.EnableCommandSorting = false
-	root.AddCommand(a.verbs()...)
-	a.completions(root)
+	root.AddCommand(verbs(a)...)
+	complete.Flags(a, root)
 	return root
 }
 

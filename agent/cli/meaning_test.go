@@ -10,7 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
-	"dockwall/agent/cli"
+	"dockwall/agent/cli/ask"
 	"dockwall/netinfo"
 	"dockwall/rules"
 	"dockwall/rules/backend/iptables"
@@ -29,7 +29,7 @@ func TestMeanReadsTheKernel(t *testing.T) {
 		wanted, _ := compile.Compile(policytest.Policy(t), s)
 		o := iptables.Options{Variant: iptables.NFT, Guard: true, Inline: rapid.Bool().Draw(t, "inline")}
 		st := install(t, old, o)
-		d, err := cli.Mean(cli.Before{State: st, Backend: iptables.New(o)}, wanted, s)
+		d, err := ask.Mean(ask.Before{State: st, Backend: iptables.New(o)}, wanted, s)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -83,7 +83,7 @@ func TestDiffSaysWhoGains(t *testing.T) {
 	m.snapshot.Links[1].Addrs = []netinfo.Prefix{netip.MustParsePrefix("192.0.2.1/24")}
 	m.snapshot.Normalize()
 	c := newCommand(m)
-	c.env.Meaning = cli.Mean
+	c.env.Meaning = ask.Mean
 	file, socket := writeConfig(t, policyFrom("203.0.113.0/24"))
 	c.mustRun(t, 1, "diff", "--config", file)
 	const first = "- everybody else (IPv4) may no longer reach web 8080/tcp: defaults.published stops it; nothing stopped it before\n"
@@ -115,7 +115,7 @@ func TestMeanLeavesForeignRulesOut(t *testing.T) {
 	st := iptables.State{V4: []iptables.Table{{Name: "filter", Chains: []iptables.Chain{
 		{Name: "INPUT", Policy: "ACCEPT", Rules: []string{`-m comment --comment "dockwall:jump" -j DOCKWALL-INPUT`}},
 		{Name: "DOCKWALL-INPUT", Policy: "-", Rules: []string{"-p icmp -j DROP"}}}}}}
-	d, err := cli.Mean(cli.Before{State: st, Backend: iptables.New(iptables.Options{})}, rules.Ruleset{}, netinfo.Snapshot{})
+	d, err := ask.Mean(ask.Before{State: st, Backend: iptables.New(iptables.Options{})}, rules.Ruleset{}, netinfo.Snapshot{})
 	want := meaning.Difference{Changes: []meaning.Change{}, LeftOut: []string{"1 rule in dockwall's chains that dockwall did not write"}}
 	if diff := cmp.Diff(want, d); diff != "" || err != nil {
 		t.Errorf("%v (-want +got):\n%s", err, diff)

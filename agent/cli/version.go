@@ -2,29 +2,32 @@ package cli
 
 import (
 	"context"
+	"dockwall/agent/cli/view"
 	"runtime"
 
 	"github.com/spf13/cobra"
+
+	"dockwall/agent/cli/ask"
 )
 
-func (a *app) versionCommand() *cobra.Command {
+func version(a *ask.App) *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
 		Short: "Print the version",
 		Args:  cobra.NoArgs,
-		RunE: a.run(func(context.Context) (result, error) {
-			return &versionResult{Version: a.env.Version, Go: runtime.Version()}, nil
+		RunE: a.Run(func(context.Context) (view.Result, error) {
+			return &versionResult{Version: a.Env.Version, Go: runtime.Version()}, nil
 		}),
 	}
 }
 
 // versionResult is the build's version.
 type versionResult struct {
-	header
+	view.Header
 	Version string `json:"version"`
 	Go      string `json:"go"`
 }
 
-func (r *versionResult) code() int { return exitSame }
+func (r *versionResult) Code() int { return view.Same }
 
-func (r *versionResult) text(p *printer) { p.printf("agentctl %s\n", r.Version) }
+func (r *versionResult) Text(p *view.Printer) { p.Printf("agentctl %s\n", r.Version) }

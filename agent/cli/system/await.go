@@ -6,7 +6,7 @@ import (
 	"os"
 	"syscall"
 
-	"dockwall/agent/cli"
+	"dockwall/agent/cli/undo"
 	"dockwall/agent/trial"
 )
 
@@ -22,7 +22,7 @@ func await(path, id string) (trial.Process, error) {
 		return trial.Process{}, err
 	}
 	defer nothing.Close()
-	p, err := os.StartProcess(self, []string{"agentctl", cli.AwaitVerb, "--path", path, "--id", id}, &os.ProcAttr{
+	p, err := os.StartProcess(self, []string{"agentctl", undo.AwaitVerb, "--path", path, "--id", id}, &os.ProcAttr{
 		Dir: "/", Env: os.Environ(), Files: []*os.File{nothing, nothing, nothing}, Sys: &syscall.SysProcAttr{Setsid: true}})
 	if err != nil {
 		return trial.Process{}, fmt.Errorf("starting the process that goes back: %w", err)

@@ -12,7 +12,7 @@ import (
 	"golang.org/x/term"
 
 	"dockwall/agent/audit"
-	"dockwall/agent/cli"
+	"dockwall/agent/cli/ask"
 	"dockwall/agent/config"
 	"dockwall/agent/cutter"
 	"dockwall/agent/facts"
@@ -26,10 +26,10 @@ import (
 )
 
 // Env is the environment of this process, and the host that it runs on.
-func Env(version string) cli.Env {
-	log := cli.Logger(os.Stderr)
+func Env(version string) ask.Env {
+	log := ask.Logger(os.Stderr)
 	runner := kernel.New(log)
-	return cli.Env{
+	return ask.Env{
 		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
 		Getenv:     os.Getenv,
 		IsTerminal: isTerminal,
@@ -37,11 +37,11 @@ func Env(version string) cli.Env {
 		EUID:       os.Geteuid(),
 		Now:        time.Now,
 		Version:    version,
-		Meaning:    cli.Mean,
+		Meaning:    ask.Mean,
 
 		RulesOnDisk: saved.New().Findings,
-		Host: cli.Host{Facts: facts.Once, Saved: facts.Saved, Kernel: runner.Backends(), Translations: runner.Translations, Peers: hostnet.Peers, Audit: audit.Gather,
-			Bridges: func(socket string) cli.Bridges { return runner.Bridges(kernel.SwitchedPath(socket)) },
+		Host: ask.Host{Facts: facts.Once, Saved: facts.Saved, Kernel: runner.Backends(), Translations: runner.Translations, Peers: hostnet.Peers, Audit: audit.Gather,
+			Bridges: func(socket string) ask.Bridges { return runner.Bridges(kernel.SwitchedPath(socket)) },
 			Frames:  runner.Frames(), Latch: &kernel.Latch{},
 			Cutter: cutting{cutter.New(log).With(&kernel.Barrier{})},
 			Docker: systemctl.Docker{},
@@ -53,7 +53,7 @@ func Env(version string) cli.Env {
 // its folder, or a file beside it that is to be tried. A draft elsewhere is not its own.
 func refused(file string, files []string) ([]sandbox.Refusal, error) {
 	path, err := filepath.Abs(file)
-	if err != nil || filepath.Dir(path) != filepath.Dir(cli.DefaultConfig) {
+	if err != nil || filepath.Dir(path) != filepath.Dir(ask.DefaultConfig) {
 		return nil, err
 	}
 	u, err := sandbox.Read(unitfile.Folders())

@@ -1,0 +1,6 @@
+package apply
+
+import "dockwall/agent/cli/ask"
+
+// app is one run of agentctl.
+type app struct{ *ask.App }

@@ -1,0 +1,110 @@
+package apply
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"dockwall/agent/cli/ask"
+	"dockwall/agent/cli/view"
+	"dockwall/rules/finding"
+	"dockwall/rules/meaning"
+	"dockwall/rules/plan"
+)
+
+// Diff is the verb diff.
+func Diff(of *ask.App) *cobra.Command {
+	a := &app{of}
+	var snapshot string
+	var full bool
+	cmd := &cobra.Command{
+		Use:   "diff",
+		Short: "Show what apply would change in the kernel; changes nothing",
+		Long: `diff compares what the kernel holds with what the file asks for and prints the
+difference as a unified diff of rules and sets: - goes, + comes.
+
+Exit code: 0 nothing to change, 1 differs, 2 trouble.`,
+		Args: cobra.NoArgs,
+		RunE: a.Run(func(ctx context.Context) (view.Result, error) { return a.diff(ctx, snapshot, full) }),
+	}
+	ask.SnapshotFlag(cmd, &snapshot)
+	cmd.Flags().BoolVar(&full, "full", false, "show every member of long sets, and the guard's chains")
+	return cmd
+}
+
+// diffResult is the difference.
+type diffResult struct {
+	view.Header
+	Changed bool `json:"changed"`
+	// Meaning is who gains and who loses; MeaningLeftOut says what was not
+	// looked at for it.
+	Meaning        []meaning.Change `json:"meaning"`
+	MeaningLeftOut []string         `json:"meaning_left_out"`
+	Changes        []plan.Change    `json:"changes"`
+	Summary        tally            `json:"summary"`
+	// NotCovered names what meets no rule, whatever differs.
+	NotCovered []finding.Finding `json:"not_covered,omitempty"`
+	// Limits name the kinds of rules that this host does not take; the difference is
+	// one without them.
+	Limits []finding.Finding `json:"limits,omitempty"`
+	path   string
+	full   bool
+}
+
+func (a *app) diff(ctx context.Context, snapshotFile string, full bool) (view.Result, error) {
+	if err := a.NeedRoot("diff", "reads the kernel's rules"); err != nil {
+		return nil, err
+	}
+	doc, err := a.Load()
+	if err != nil {
+		return nil, err
+	}
+	snap, err := a.Facts(ctx, doc, snapshotFile)
+	if err != nil {
+		return nil, err
+	}
+	t := a.Target(doc.Settings, nil)
+	d, err := a.compare(ctx, t, doc, snap)
+	if err != nil {
+		return nil, err
+	}
+	p, problems := d.Plan, t.Problems()
+	r := &diffResult{Changed: !p.Empty(), Changes: changesOf(p), Summary: tallyOf(p), Meaning: []meaning.Change{}, MeaningLeftOut: []string{}, path: a.Config, full: full,
+		NotCovered: notCovered(problems), Limits: limits(problems)}
+	if r.Changed && a.Env.Meaning != nil {
+		m, err := a.Env.Meaning(ask.Before{State: d.Have, Backend: d.Backend}, d.Want, snap)
+		if err != nil {
+			return nil, fmt.Errorf("finding out what the difference means: %w", err)
+		}
+		r.Meaning, r.MeaningLeftOut = m.Changes, m.LeftOut
+	}
+	return r, nil
+}
+
+func (r *diffResult) Code() int {
+	if r.Changed {
+		return view.Differs
+	}
+	return view.Same
+}
+
+// notCovered are the problems that say that no rule holds for something, whatever
+// the difference is.
+func notCovered(ps []finding.Finding) []finding.Finding {
+	return slices.DeleteFunc(slices.Clone(ps), func(pr finding.Finding) bool { return pr.Code != finding.NotCovered })
+}
+
+func (r *diffResult) Text(p *view.Printer) {
+	for _, pr := range slices.Concat(r.NotCovered, r.Limits) {
+		p.Problem(r.path, pr)
+	}
+	if !r.Changed {
+		p.Printf("The kernel is as %s says: nothing to change.\n", view.Printable(r.path))
+		return
+	}
+	showMeaning(p, r.Meaning, r.MeaningLeftOut)
+	showChanges(p, r.path, r.Changes, r.full)
+	p.Printf("%s\n", r.Summary.sentence("would go", "would come"))
+}
