@@ -26,7 +26,11 @@ type Set struct {
 	// After names a set whose members close what these open. Where both get new
 	// members at once, these come a moment later (plan.Settle): what passed just
 	// before the closing has ended then.
-	After  string `json:"after,omitempty"`
+	After string `json:"after,omitempty"`
+	// Gate marks a set whose members rules refuse unless other sets have them as well.
+	// New members come to it after all others, and old ones leave it before all others:
+	// otherwise a packet that both rulesets let pass is refused for a moment.
+	Gate   bool   `json:"gate,omitempty"`
 	Origin Origin `json:"origin"`
 }
 

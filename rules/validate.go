@@ -217,6 +217,9 @@ func (v *validator) sets() {
 		if s.After != "" && (v.set[s.After] == nil || !s.InPlace) {
 			v.errorf("set %s: it comes after %q, which is no set, or is never edited itself", s.Name, s.After)
 		}
+		if s.Gate && (s.After != "" || !s.InPlace) {
+			v.errorf("set %s: a gate is edited in place, and closes", s.Name)
+		}
 		if s.Type != HashNet && s.Type != HashNetPort {
 			v.errorf("set %s: unknown type %q", s.Name, s.Type)
 		}

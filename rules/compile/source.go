@@ -138,7 +138,8 @@ const claimedWord = "claimed"
 // claimedSet is the set of all sources that belong to one place on this host, except
 // loopback addresses.
 func (b *builder) claimedSet() rules.InSet {
-	return b.sourcesSet(claimedWord, rules.Src, slices.Concat(b.own.addrs, addrsOf(b.own.places), addrsOf(b.own.shared), addrsOf(b.own.behind)))
+	all := slices.Concat(b.own.addrs, addrsOf(b.own.places), addrsOf(b.own.shared), addrsOf(b.own.behind))
+	return b.addSources(rules.Set{Gate: true, Members: prefixMembers(all)}, claimedWord, rules.Src)
 }
 
 // containersSet is the set of the sources that only containers have.
@@ -158,13 +159,22 @@ func addrsOf(places []at) []netip.Prefix {
 // sourcesSet is the set of these addresses, which no container changes. The word
 // tells it from the others of its kind.
 func (b *builder) sourcesSet(word string, side rules.Dim, ps []netip.Prefix) rules.InSet {
+	return b.addSources(rules.Set{Members: prefixMembers(ps)}, word, side)
+}
+
+// addSources adds the set under the name that the word gives it.
+func (b *builder) addSources(s rules.Set, word string, side rules.Dim) rules.InSet {
+	s.Name, s.Type, s.InPlace, s.Origin = rules.PurposeName(rules.FramingKind, word), rules.HashNet, true, bySpoofed
+	b.addSet(s)
+	return rules.InSet{Set: s.Name, Dims: []rules.Dim{side}}
+}
+
+func prefixMembers(ps []netip.Prefix) []rules.Member {
 	ms := make([]rules.Member, 0, len(ps))
 	for _, p := range ps {
 		ms = append(ms, rules.Member{Prefix: p})
 	}
-	name := rules.PurposeName(rules.FramingKind, word)
-	b.addSet(rules.Set{Name: name, Type: rules.HashNet, InPlace: true, Members: rules.SortMembers(ms), Origin: bySpoofed})
-	return rules.InSet{Set: name, Dims: []rules.Dim{side}}
+	return rules.SortMembers(ms)
 }
 
 // own is what the host's links say of sources.

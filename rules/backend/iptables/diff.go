@@ -13,8 +13,8 @@ type diff struct {
 	there   map[string]int // a set's name -> its place in state.Sets
 	variant Variant
 	edits   []*tableEdit // only those that have something to do
-	wanted  []wantedSet
-	sets    []setEdit
+	wanted  []wantedSet  // gates are last
+	sets    []setEdit    // in the same order: members come in it, and leave in reverse
 	stale   []*SetState
 	looked  map[string]bool // the sets that rules look at; nil if not found out yet
 	opening []plan.Step     // the guard gives way to the new rules
@@ -54,6 +54,7 @@ func newDiff(rs rules.Ruleset, s State, o Options) *diff {
 	for _, f := range []Family{V4, V6} {
 		d.wanted = append(d.wanted, wantedSets(rs, f)...)
 	}
+	slices.SortStableFunc(d.wanted, wantedSet.compare)
 	d.editSets()
 	if !o.Guard {
 		rs = withoutGuard(rs, o.Variant)

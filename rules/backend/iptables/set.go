@@ -64,6 +64,7 @@ type wantedSet struct {
 	inPlace bool
 	// plain is its name in the ruleset; after is the ruleset's.
 	plain, after string
+	gate         bool // as the ruleset's
 	members      []rules.Member
 	origin       rules.Origin
 }
@@ -72,10 +73,21 @@ type wantedSet struct {
 func wantedSets(rs rules.Ruleset, f Family) []wantedSet {
 	out := make([]wantedSet, 0, len(rs.Sets))
 	for _, s := range rs.Sets {
-		out = append(out, wantedSet{name: kernelSet(s.Name, f), plain: s.Name, after: s.After, typ: s.Type, family: f, inPlace: s.InPlace,
+		out = append(out, wantedSet{name: kernelSet(s.Name, f), plain: s.Name, after: s.After, gate: s.Gate, typ: s.Type, family: f, inPlace: s.InPlace,
 			members: projectMembers(s.Members, f), origin: s.Origin})
 	}
 	return out
+}
+
+// compare puts gates last.
+func (w wantedSet) compare(other wantedSet) int {
+	switch {
+	case w.gate == other.gate:
+		return 0
+	case w.gate:
+		return 1
+	}
+	return -1
 }
 
 // projectMembers keeps the family's members, which are a run of the sorted

@@ -174,7 +174,7 @@ func (d *diff) prepareSets() []plan.Step {
 // filled again.
 func (d *diff) shrinkSets() []plan.Step {
 	var ops []plan.SetOp
-	for _, e := range d.sets {
+	for _, e := range slices.Backward(d.sets) {
 		switch {
 		case e.old == nil || e.idle:
 		case e.replace:
@@ -226,7 +226,7 @@ func (d *diff) undoBefore() []plan.Step {
 		create.frame(w.createSized(old.Name, len(old.Members), old.MaxElem))
 		ops = append(ops, members(plan.AddMembers, old.Name, old.Members, rules.Origin{})...)
 	}
-	for _, e := range d.sets {
+	for _, e := range slices.Backward(d.sets) {
 		if e.old != nil {
 			ops = append(ops, members(plan.DeleteMembers, e.want.name, e.come, e.want.origin)...)
 		}
