@@ -14,6 +14,7 @@ import (
 	"dockwall/agent/config"
 	"dockwall/agent/reconcile"
 	"dockwall/netinfo"
+	"dockwall/rules/finding"
 	"dockwall/rules/plan"
 )
 
@@ -150,7 +151,7 @@ func TestApplyAsksTheDaemon(t *testing.T) {
 
 	d.reload = func(s *reconcile.Status) {
 		s.Config.LoadedAt = s.Config.LoadedAt.Add(time.Hour)
-		s.Reasons = []reconcile.Reason{{Code: "apply", Message: "line 3 failed"}}
+		s.Reasons = []finding.Finding{{Code: "apply", Message: "line 3 failed"}}
 	}
 	c.mustRun(t, 2, "apply", "--config", file)
 	if !strings.Contains(c.stderr.String(), "could not put the file in force, and goes on trying: line 3 failed") {
@@ -176,9 +177,9 @@ func TestApplyOutlastsOthersWhoWrite(t *testing.T) {
 		switch since := time.Since(asked); {
 		case asked.IsZero():
 		case since < time.Second:
-			s.Reasons = []reconcile.Reason{{Code: "apply", Message: "line 3 failed"}}
+			s.Reasons = []finding.Finding{{Code: "apply", Message: "line 3 failed"}}
 		case since < 5*time.Second: // longer than a failure may last
-			s.Reasons = []reconcile.Reason{{Code: "contested", Message: "another program is writing at the same time"}}
+			s.Reasons = []finding.Finding{{Code: "contested", Message: "another program is writing at the same time"}}
 		default:
 			s.AppliedAt = s.Config.LoadedAt.Add(time.Millisecond)
 		}

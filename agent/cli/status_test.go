@@ -15,7 +15,7 @@ import (
 	"dockwall/agent/overview"
 	"dockwall/agent/reconcile"
 	"dockwall/rules"
-	"dockwall/rules/compile"
+	"dockwall/rules/finding"
 )
 
 func TestStatusCodes(t *testing.T) {
@@ -38,13 +38,13 @@ func degraded() reconcile.Status {
 	at := time.Date(2026, 11, 23, 11, 59, 30, 0, time.UTC)
 	return reconcile.Status{
 		State:   reconcile.Degraded,
-		Reasons: []reconcile.Reason{{Code: "docker_away", Message: "no such file\x1b[2J"}},
+		Reasons: []finding.Finding{{Code: "docker_away", Message: "no such file\x1b[2J"}},
 		Config:  reconcile.ConfigStatus{Path: "/etc/dockwall/agent.hcl", Error: "agent.hcl:3:1: wrong", LoadedAt: at},
 		Docker:  reconcile.DockerStatus{Error: "no such file"},
 		Backend: "iptables-nft", Sets: "ipset", Generation: 7, AppliedAt: at,
 		LastChange: reconcile.Change{At: at, Cause: "network connect", Took: 4100 * time.Microsecond, Rules: 1, Members: 2},
 		Repairs:    3, Containers: 5,
-		Problems: []compile.Problem{{Code: "selector_matches_nothing", Message: "containers.db matches no container now",
+		Problems: []finding.Finding{{Code: "selector_matches_nothing", Message: "containers.db matches no container now",
 			Origin: rules.Origin{Subject: rules.Subject{Kind: "containers", Name: "db"}, File: "agent.d/db.hcl", Line: 4}}},
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"dockwall/agent/reconcile"
+	"dockwall/rules/finding"
 )
 
 // manager listens as systemd does, and returns what it was told so far.
@@ -44,7 +45,7 @@ func TestPassesAreSignsOfLife(t *testing.T) {
 	st := reconcile.Status{State: reconcile.Enforcing, Containers: 2, Generation: 3}
 	s.Passed(reconcile.Pass{}, st)
 	s.Passed(reconcile.Pass{}, st)
-	st.State, st.Reasons = reconcile.Degraded, []reconcile.Reason{{Code: "docker_away", Message: "gone"}}
+	st.State, st.Reasons = reconcile.Degraded, []finding.Finding{{Code: "docker_away", Message: "gone"}}
 	s.Passed(reconcile.Pass{}, st)
 	want := []string{"STATUS=enforcing; 2 containers; generation 3", "WATCHDOG=1", "WATCHDOG=1",
 		"STATUS=degraded; 2 containers; generation 3; docker_away", "WATCHDOG=1"}

@@ -26,6 +26,7 @@ import (
 	"dockwall/netinfo"
 	"dockwall/rules"
 	"dockwall/rules/backend"
+	"dockwall/rules/finding"
 	"dockwall/rules/plan"
 )
 
@@ -57,7 +58,7 @@ func newWorld() (*world, *Metrics) {
 		},
 		Status: func() reconcile.Status {
 			return reconcile.Status{State: reconcile.Degraded, Generation: 7, Containers: 5, AppliedAt: w.now,
-				Reasons: []reconcile.Reason{{Code: "docker_away"}, {Code: "config"}, {Code: "config"}}, Config: reconcile.ConfigStatus{Error: "bad"}}
+				Reasons: []finding.Finding{{Code: "docker_away"}, {Code: "config"}, {Code: "config"}}, Config: reconcile.ConfigStatus{Error: "bad"}}
 		}})
 }
 

@@ -41,7 +41,7 @@ func (c *cycle) status(r result) Status {
 		Docker:     DockerStatus{Connected: e.Connected, Version: e.Version, Error: e.Error},
 		Generation: c.generation, AppliedAt: c.appliedAt, LastChange: c.lastChange, Repairs: c.repairs,
 		Problems: c.problems(),
-		Reasons:  []Reason{},
+		Reasons:  []finding.Finding{},
 	}
 	if st.Config.Held = c.held; st.Config.Error == "" {
 		st.Config.Error = heldError(c.held)
@@ -101,8 +101,8 @@ func (c *cycle) addTrial(st *Status) {
 	}
 }
 
-func (c *cycle) reasons(r result) []Reason {
-	var rs []Reason
+func (c *cycle) reasons(r result) []finding.Finding {
+	var rs []finding.Finding
 	if c.configError != "" {
 		rs = append(rs, finding.New(finding.Config, "the file has errors; the last good policy is in force: "+c.configError))
 	}

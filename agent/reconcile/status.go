@@ -19,10 +19,10 @@ const (
 
 // Status is what the daemon says of itself.
 type Status struct {
-	State   State        `json:"state"`
-	Reasons []Reason     `json:"reasons"`
-	Config  ConfigStatus `json:"config"`
-	Docker  DockerStatus `json:"docker"`
+	State   State             `json:"state"`
+	Reasons []finding.Finding `json:"reasons"`
+	Config  ConfigStatus      `json:"config"`
+	Docker  DockerStatus      `json:"docker"`
 	// Backend is the iptables variant in use; empty before the first pass.
 	Backend string `json:"backend"`
 	// Sets is "ipset" or "inline".
@@ -53,9 +53,6 @@ func (s Status) NotInForce() []string {
 	}
 	return all
 }
-
-// Reason is a finding that degrades the state.
-type Reason = finding.Finding
 
 // ConfigStatus describes agent.hcl.
 type ConfigStatus struct {

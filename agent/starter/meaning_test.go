@@ -13,6 +13,7 @@ import (
 	"dockwall/agent/starter"
 	"dockwall/netinfo"
 	"dockwall/rules/compile"
+	"dockwall/rules/finding"
 	"dockwall/rules/policy"
 	"dockwall/rules/policy/policytest"
 	"dockwall/rules/trace"
@@ -88,7 +89,7 @@ func TestDraftAllowsWhatIsPublished(t *testing.T) {
 		rs, problems := compile.Compile(p, s)
 		// What has a line in the file would be a selector or NIC that does not
 		// fit; a container of the service may share another's network.
-		misfit := func(p compile.Problem) bool { return p.Origin.File != "" && p.Code != "shares_network" }
+		misfit := func(p finding.Finding) bool { return p.Origin.File != "" && p.Code != "shares_network" }
 		if err := rs.Validate(); err != nil || slices.ContainsFunc(problems, misfit) {
 			t.Fatalf("compiling the draft: %v %v\n%s", err, problems, d.Text)
 		}

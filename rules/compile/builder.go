@@ -5,6 +5,7 @@ import (
 
 	"dockwall/netinfo"
 	"dockwall/rules"
+	"dockwall/rules/finding"
 	"dockwall/rules/policy"
 )
 
@@ -17,7 +18,7 @@ type builder struct {
 	networks map[string]netinfo.Network // by ID
 	chains   []*chain
 	sets     []rules.Set
-	problems []Problem
+	problems []finding.Finding
 	// hosts are the services of the host itself.
 	hosts services
 	// named are the names of sets; gathered are those that containers are in.

@@ -113,11 +113,11 @@ var (
 // Compile returns the ruleset that holds the host to the policy, and what the
 // operator should know about how the two fit (selectors that match nothing,
 // NICs that are not there, containers that no rule can cover).
-func Compile(p policy.Policy, s netinfo.Snapshot) (rules.Ruleset, []Problem) {
+func Compile(p policy.Policy, s netinfo.Snapshot) (rules.Ruleset, []finding.Finding) {
 	return newBuilder(p, s).compile()
 }
 
-func (b *builder) compile() (rules.Ruleset, []Problem) {
+func (b *builder) compile() (rules.Ruleset, []finding.Finding) {
 	b.refusals = b.refuse()
 	b.early()
 	b.forward()

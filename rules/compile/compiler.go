@@ -27,7 +27,7 @@ type Compiler struct {
 }
 
 // Compile is the function Compile.
-func (c *Compiler) Compile(p policy.Policy, s netinfo.Snapshot) (rules.Ruleset, []Problem) {
+func (c *Compiler) Compile(p policy.Policy, s netinfo.Snapshot) (rules.Ruleset, []finding.Finding) {
 	b := newBuilder(p, s)
 	before := c.lists
 	b.lists = lists{}
@@ -52,12 +52,12 @@ func (c *Compiler) Ruleset() rules.Ruleset {
 // Problems returns a function that finds what Compile returns beside the
 // ruleset, as of now. It takes its time, and may be called while the Compiler is
 // used.
-func (c *Compiler) Problems() func() []Problem {
+func (c *Compiler) Problems() func() []finding.Finding {
 	if c.b == nil {
-		return func() []Problem { return nil }
+		return func() []finding.Finding { return nil }
 	}
 	found, p, s, top := slices.Clone(c.b.problems), c.b.p, c.b.s, c.b.top
-	return func() []Problem { return finding.Sort(append(found, findProblems(p, s, top)...)) }
+	return func() []finding.Finding { return finding.Sort(append(found, findProblems(p, s, top)...)) }
 }
 
 // Follow takes a snapshot that differs from the last one in containers only, or in

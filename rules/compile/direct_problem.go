@@ -13,7 +13,7 @@ import (
 
 // directProblems finds blocks and defaults that let packets pass to containers' own
 // addresses although Docker drops them.
-func directProblems(p policy.Policy, s netinfo.Snapshot) []Problem {
+func directProblems(p policy.Policy, s netinfo.Snapshot) []finding.Finding {
 	b := newBuilder(p, s)
 	m := b.matterDirect()
 	closed := map[rules.Origin][]netinfo.Network{}
@@ -31,7 +31,7 @@ func directProblems(p policy.Policy, s netinfo.Snapshot) []Problem {
 			closed[o] = append(closed[o], n)
 		}
 	}
-	var ps []Problem
+	var ps []finding.Finding
 	for o, ns := range closed {
 		ps = append(ps, closedByDocker(s.Engine, o, ns))
 	}
@@ -60,7 +60,7 @@ func gatewayOptions(e netinfo.Engine, n netinfo.Network) (options []string) {
 	return options
 }
 
-func closedByDocker(e netinfo.Engine, o rules.Origin, ns []netinfo.Network) Problem {
+func closedByDocker(e netinfo.Engine, o rules.Origin, ns []netinfo.Network) finding.Finding {
 	var names, options []string
 	for _, n := range ns {
 		names = append(names, n.Name)

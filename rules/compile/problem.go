@@ -11,12 +11,9 @@ import (
 	"dockwall/rules/policy"
 )
 
-// Problem is a finding of the compiler: the file and the host do not quite fit.
-type Problem = finding.Finding
-
 // findProblems compares the policy with the host. What the engine would have
 // to tell is not asked while it has told nothing.
-func findProblems(p policy.Policy, s netinfo.Snapshot, t topology) []Problem {
+func findProblems(p policy.Policy, s netinfo.Snapshot, t topology) []finding.Finding {
 	ps := append(nicProblems(p, s), proofProblems(p, s)...)
 	for _, l := range s.Links {
 		if p, odd := unmatchable(l); odd {
@@ -36,9 +33,9 @@ func findProblems(p policy.Policy, s netinfo.Snapshot, t topology) []Problem {
 }
 
 // unmatchable finds an interface whose name no rule can write.
-func unmatchable(l netinfo.Link) (Problem, bool) {
+func unmatchable(l netinfo.Link) (finding.Finding, bool) {
 	if matchable(l.Name) {
-		return Problem{}, false
+		return finding.Finding{}, false
 	}
 	p := finding.New(finding.UnmatchableInterface, fmt.Sprintf("no rule can name the interface %q: packets to it are treated as packets to a container", l.Name)).
 		About("interface " + l.Name)
@@ -50,8 +47,8 @@ func unmatchable(l netinfo.Link) (Problem, bool) {
 
 // uncoveredBridges names the networks whose bridge has a port that is no
 // container's. What is behind it is inside to all rules: a NIC's whole LAN is.
-func uncoveredBridges(s netinfo.Snapshot) []Problem {
-	var ps []Problem
+func uncoveredBridges(s netinfo.Snapshot) []finding.Finding {
+	var ps []finding.Finding
 	bridges := map[int]string{}
 	for _, l := range s.Links {
 		bridges[l.Index] = l.Name
@@ -71,8 +68,8 @@ func uncoveredBridges(s netinfo.Snapshot) []Problem {
 	return ps
 }
 
-func nicProblems(p policy.Policy, s netinfo.Snapshot) []Problem {
-	var ps []Problem
+func nicProblems(p policy.Policy, s netinfo.Snapshot) []finding.Finding {
+	var ps []finding.Finding
 	for _, v := range p.Interfaces {
 		for _, n := range v.Names {
 			name, prefix := strings.CutSuffix(n, "*")
@@ -93,7 +90,7 @@ func nicProblems(p policy.Policy, s netinfo.Snapshot) []Problem {
 
 // portProblem finds a name that covers ports of bridges and bonds alone. No rule sees
 // such a name: their packets come in by the master.
-func portProblem(v *policy.Interfaces, name string, l link, s netinfo.Snapshot) (Problem, bool) {
+func portProblem(v *policy.Interfaces, name string, l link, s netinfo.Snapshot) (finding.Finding, bool) {
 	var port, master string
 	for _, k := range s.Links {
 		if !l.covers(k.Name) {
@@ -101,19 +98,19 @@ func portProblem(v *policy.Interfaces, name string, l link, s netinfo.Snapshot) 
 		}
 		m, ok := netinfo.MasterOf(s.Links, k.Name)
 		if !ok {
-			return Problem{}, false
+			return finding.Finding{}, false
 		}
 		port, master = k.Name, m.Name
 	}
 	if port == "" {
-		return Problem{}, false
+		return finding.Finding{}, false
 	}
 	text := fmt.Sprintf("interfaces.%s: %q never matches, because %s is a port of %s and its packets come in by %s: name %s instead", v.Name, name, port, master, master, master)
 	return finding.New(finding.NICIsPort, text).About("interfaces." + v.Name).At(v.Origin), true
 }
 
-func selectorProblems(p policy.Policy, s netinfo.Snapshot) []Problem {
-	var ps []Problem
+func selectorProblems(p policy.Policy, s netinfo.Snapshot) []finding.Finding {
+	var ps []finding.Finding
 	for _, sel := range p.Containers {
 		matched := false
 		for _, c := range s.Containers {
@@ -133,8 +130,8 @@ func selectorProblems(p policy.Policy, s netinfo.Snapshot) []Problem {
 	return ps
 }
 
-func networkProblems(p policy.Policy, s netinfo.Snapshot) []Problem {
-	var ps []Problem
+func networkProblems(p policy.Policy, s netinfo.Snapshot) []finding.Finding {
+	var ps []finding.Finding
 	exists := func(name string) bool {
 		return slices.ContainsFunc(s.Networks, func(n netinfo.Network) bool { return n.Name == name })
 	}
@@ -148,8 +145,8 @@ func networkProblems(p policy.Policy, s netinfo.Snapshot) []Problem {
 
 // betweenProblems finds blocks that allow what cannot happen: two sides that
 // share no network meet only through published ports.
-func betweenProblems(p policy.Policy, s netinfo.Snapshot) []Problem {
-	var ps []Problem
+func betweenProblems(p policy.Policy, s netinfo.Snapshot) []finding.Finding {
+	var ps []finding.Finding
 	at := whereabouts{s: s, names: map[string]string{}, known: map[*policy.Selector]map[string]bool{}}
 	for _, n := range s.Networks {
 		at.names[n.ID] = n.Name
@@ -166,8 +163,8 @@ func betweenProblems(p policy.Policy, s netinfo.Snapshot) []Problem {
 
 // hostNetworkProblems finds containers of the host's own network that a block
 // names as senders: what they send is the host's, and no block's business.
-func hostNetworkProblems(p policy.Policy, s netinfo.Snapshot) []Problem {
-	var ps []Problem
+func hostNetworkProblems(p policy.Policy, s netinfo.Snapshot) []finding.Finding {
+	var ps []finding.Finding
 	for e := range p.Entries() {
 		if e.From.Containers == nil {
 			continue
@@ -235,8 +232,8 @@ func anyIn(some, all map[string]bool) bool {
 }
 
 // uncovered names the containers whose traffic never meets the host's rules.
-func uncovered(s netinfo.Snapshot) []Problem {
-	var ps []Problem
+func uncovered(s netinfo.Snapshot) []finding.Finding {
+	var ps []finding.Finding
 	bare := map[string]netinfo.Network{}
 	for _, n := range s.Networks {
 		if n.Driver == "macvlan" || n.Driver == "ipvlan" {

@@ -13,8 +13,8 @@ import (
 
 // proofProblems finds sockets of Docker's API that answer clients without a
 // certificate, and certificates that clients will not accept for long.
-func proofProblems(p policy.Policy, s netinfo.Snapshot) []Problem {
-	var ps []Problem
+func proofProblems(p policy.Policy, s netinfo.Snapshot) []finding.Finding {
+	var ps []finding.Finding
 	for _, proof := range s.Proofs {
 		at := netip.AddrPortFrom(proof.Addr, proof.Port)
 		add := func(c finding.Code, format string, args ...any) {

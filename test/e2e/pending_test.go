@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"dockwall/agent/reconcile"
+	"dockwall/rules/finding"
 	"dockwall/test/lab"
 )
 
@@ -69,7 +70,7 @@ func awaitReason(t *testing.T, l *lab.Lab, code string, has bool) string {
 		if err := json.Unmarshal([]byte(out), &st); err != nil {
 			t.Fatalf("status: %v\n%s%s", err, out, errs)
 		}
-		i := slices.IndexFunc(st.Reasons, func(r reconcile.Reason) bool { return string(r.Code) == code })
+		i := slices.IndexFunc(st.Reasons, func(r finding.Finding) bool { return string(r.Code) == code })
 		switch {
 		case has && i >= 0 && st.State == reconcile.Degraded:
 			return st.Reasons[i].Message
