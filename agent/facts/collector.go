@@ -33,6 +33,8 @@ type Collector struct {
 	// onHost: a container runs on the host's network, whose ports only its listeners
 	// show.
 	onHost bool
+	// walk: the next look must walk all processes, whatever the listeners are.
+	walk   bool
 	memory memory
 	// neighbors are the addresses in use on every link.
 	neighbors neighbors

@@ -25,6 +25,7 @@ func (c *Collector) mindHostNetwork(cs []netinfo.Container) {
 	before := c.onHost
 	c.onHost = slices.ContainsFunc(cs, func(ct netinfo.Container) bool { return ct.HostNetwork && ct.Running() })
 	if c.onHost && !before {
+		c.walk = true // its listeners may be there already, and the same as at the last look
 		c.poke()
 	}
 }

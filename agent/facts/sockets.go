@@ -2,7 +2,6 @@ package facts
 
 import (
 	"cmp"
-	"context"
 	"maps"
 	"net/netip"
 	"slices"
@@ -12,25 +11,11 @@ import (
 	"dockwall/netinfo/hostnet"
 )
 
-// Sockets have no notifications. They are looked at soon after Docker did
-// something, soon after a listener came or went on a port that matters, and every
-// lookInterval besides.
 const (
-	lookInterval = 20 * time.Second
-	// lookPause is the least time between two looks.
-	lookPause = 5 * time.Millisecond
-	// lookAgain and looks are how often it is looked after something happened:
-	// docker-proxy comes some milliseconds after Docker's rules for the port.
-	lookAgain = 15 * time.Millisecond
-	looks     = 6
 	// settleTime is how long a listener must have been there before it counts as
 	// the host's own if its process is not known: dockerd opens the sockets of
 	// published ports itself (28 and later), before docker-proxy gets them.
 	settleTime = 2 * time.Second
-	// waitTime is how often the listeners are compared with those of the last look
-	// while a container that does not run would publish ports: such a port is
-	// closed, and a service of the host's own that starts there must not be.
-	waitTime = 100 * time.Millisecond
 	// returnTime is how long a dockerd that came back has to listen where the one
 	// before it did.
 	returnTime = 10 * time.Second
@@ -93,64 +78,6 @@ func (o owned) hosts() bool {
 		return true // its process is known, and is not an engine's
 	}
 	return o.owner == hostnet.OwnerHost
-}
-
-// watchSockets looks at the sockets until ctx ends.
-func (c *Collector) watchSockets(ctx context.Context, notify func(string)) {
-	c.lookFirst()
-	tick := time.NewTicker(lookInterval)
-	defer tick.Stop()
-	more := 0
-	for {
-		changed, settling, err := c.lookAtSockets()
-		c.warn(err)
-		if changed {
-			notify("listening sockets changed")
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-time.After(lookPause):
-		}
-		var again <-chan time.Time
-		switch {
-		case more > 0:
-			more--
-			again = time.After(lookAgain)
-		case settling:
-			again = time.After(settleTime)
-		}
-		if poked, ok := c.waitForListeners(ctx, tick.C, again); !ok {
-			return
-		} else if poked {
-			more = looks
-		}
-	}
-}
-
-// waitForListeners returns when the sockets are to be looked at, and whether
-// something happened that more looks must follow; ok is false if ctx has ended.
-func (c *Collector) waitForListeners(ctx context.Context, tick, again <-chan time.Time) (poked, ok bool) {
-	for {
-		var wait <-chan time.Time
-		if c.anyWanted() {
-			wait = time.After(waitTime)
-		}
-		select {
-		case <-ctx.Done():
-			return false, false
-		case <-tick:
-			return false, true
-		case <-c.look:
-			return true, true
-		case <-again:
-			return false, true
-		case <-wait:
-			if c.listenersChanged() {
-				return false, true
-			}
-		}
-	}
 }
 
 // anyWanted reports whether a container that does not run would publish ports, a
