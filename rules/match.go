@@ -118,10 +118,12 @@ type ICMPType struct {
 	Not  bool  `json:"not,omitempty"`
 }
 
-// The types that rules distinguish. A redirect of IPv4 is an ICMP message, all
-// others are ICMPv6 messages.
+// The types that rules distinguish. Those that end in 4 are ICMP messages, all others
+// are ICMPv6 messages.
 const (
 	TypeRedirect4           = 5
+	TypeEcho4               = 8
+	TypeEcho6               = 128
 	TypeRouterAdvertisement = 134
 	TypeNeighbourSolicit    = 135
 	TypeNeighbourAdvertise  = 136

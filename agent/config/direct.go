@@ -12,7 +12,7 @@ import (
 // direct decodes a direct block.
 func (d *decoder) direct(s *section) {
 	b := &policy.Direct{
-		Name: s.name, Origin: s.origin(), Ports: s.ports("ports"), Via: s.interfaces("via"),
+		Name: s.name, Origin: s.origin(), Ports: s.ownPorts("ports"), Via: s.interfaces("via"),
 		From: s.addressList("from"), Except: s.addressList("except"),
 	}
 	b.To, b.Behind = s.containersOrAddresses("to")

@@ -13,8 +13,41 @@ import (
 	"dockwall/rules/policy"
 )
 
-// ports is a list of ports, sorted and without duplicates.
-func (s *section) ports(name string) []policy.Ports { return s.portList(name, parsePorts) }
+// ports is a list of the host's ports, sorted and without duplicates.
+func (s *section) ports(name string) []policy.Ports {
+	return s.portList(name, func(v string) ([]policy.Ports, *problem) {
+		if word, ok := pingWord(v); ok {
+			return nil, &problem{fmt.Sprintf("%s cannot publish %s", s.title(), inQuotes(word)),
+				`Pings have no port that Docker publishes. Write "icmp" in a direct, between or egress block, whose ports are not the host's.`}
+		}
+		return parsePorts(v)
+	})
+}
+
+// ownPorts is a list of the ports of containers and other hosts, and of "icmp".
+func (s *section) ownPorts(name string) []policy.Ports {
+	return s.portList(name, func(v string) ([]policy.Ports, *problem) {
+		switch word, ok := pingWord(v); {
+		case ok && word == pingPort:
+			return policy.Ping(), nil
+		case ok:
+			return nil, &problem{fmt.Sprintf("%q is not a port", v), `For pings, in both families, write "icmp".`}
+		}
+		return parsePorts(v)
+	})
+}
+
+// pingPort is how pings are written.
+const pingPort = "icmp"
+
+// pingWord reports whether v is how one may write pings, and returns it.
+func pingWord(v string) (string, bool) {
+	switch strings.ToLower(v) {
+	case pingPort, "icmpv6", "icmp6", "ipv6-icmp", "ping":
+		return v, true
+	}
+	return "", false
+}
 
 // tcpPorts is a list of TCP ports: what has no protocol is TCP.
 func (s *section) tcpPorts(name string) []policy.Ports { return s.portList(name, parseTCPPorts) }
@@ -33,6 +66,9 @@ func (s *section) portList(name string, parse func(string) ([]policy.Ports, *pro
 			continue
 		}
 		for _, p := range ps {
+			if seen[p] && p.Proto == netinfo.ICMPv6 {
+				continue // "icmp" was named already
+			}
 			if seen[p] {
 				s.warn(e.Range(), &problem{fmt.Sprintf("%s is there twice", portsText(p)), "One is enough."})
 				continue
@@ -48,6 +84,9 @@ func (s *section) portList(name string, parse func(string) ([]policy.Ports, *pro
 }
 
 func portsText(p policy.Ports) string {
+	if p.IsPing() {
+		return pingPort
+	}
 	if p.Lo == p.Hi {
 		return fmt.Sprintf("%d/%s", p.Lo, p.Proto)
 	}
@@ -102,7 +141,7 @@ func parseProto(v, numbers, word string) (rules.Protocol, *problem) {
 	}
 	switch {
 	case strings.Contains(word, "icmp"):
-		return 0, &problem{fmt.Sprintf("%q: ICMP has no ports", v), portsUsage}
+		return 0, &problem{fmt.Sprintf("%q: ICMP has no ports", v), `Pings are "icmp", in blocks whose ports are the containers' own. ` + portsUsage}
 	case slices.Contains(protos, numbers):
 		return 0, &problem{fmt.Sprintf("%q is the wrong way round", v), fmt.Sprintf("Write %q.", word+"/"+numbers)}
 	}

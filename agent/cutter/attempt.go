@@ -14,6 +14,7 @@ type attempt struct {
 	base     rules.Base
 	src, dst netip.AddrPort // dst after DNAT
 	proto    netinfo.Protocol
+	icmpType uint8          // of ICMP and ICMPv6 only
 	orig     netip.AddrPort // dst before DNAT
 	dnat     bool
 	// local is the host's end of an attempt to the host itself.
@@ -40,12 +41,12 @@ func (p *places) attempt(f hostnet.Flow) (attempt, bool) {
 	case p.isHost(o.Src):
 		return p.answerOfHost(f)
 	case p.isHost(r.Src):
-		return attempt{base: rules.BaseInput, proto: f.Proto, dnat: f.DestNATed(), src: addrPort(o.Src, o.SrcPort),
+		return attempt{base: rules.BaseInput, proto: f.Proto, icmpType: o.ICMPType, dnat: f.DestNATed(), src: addrPort(o.Src, o.SrcPort),
 			dst: addrPort(r.Src, r.SrcPort), orig: addrPort(o.Dst, o.DstPort), local: addrPort(r.Src, r.SrcPort)}, true
 	case f.TCP.Midstream && p.published(f) && p.reachable(f):
 		return p.answerOfContainer(f), true
 	}
-	return attempt{base: rules.BaseDockerUser, proto: f.Proto, dnat: f.DestNATed(), src: addrPort(o.Src, o.SrcPort),
+	return attempt{base: rules.BaseDockerUser, proto: f.Proto, icmpType: o.ICMPType, dnat: f.DestNATed(), src: addrPort(o.Src, o.SrcPort),
 		dst: addrPort(r.Src, r.SrcPort), orig: addrPort(o.Dst, o.DstPort)}, true
 }
 
@@ -109,7 +110,7 @@ func (p *places) answerOfContainer(f hostnet.Flow) attempt {
 // packet is the attempt's first packet, without its interfaces.
 func (a attempt) packet() trace.Packet {
 	return trace.Packet{Src: a.src.Addr(), Dst: a.dst.Addr(), Proto: a.proto, SrcPort: a.src.Port(), DstPort: a.dst.Port(),
-		Syn:     a.proto == netinfo.TCP,
+		Syn: a.proto == netinfo.TCP, ICMPType: a.icmpType,
 		Unknown: trace.FieldSrcMAC | trace.FieldInPort,
 		Conn: trace.Conn{State: rules.StateNew, Original: true, DNAT: a.dnat,
 			OrigDst: a.orig.Addr(), OrigDstPort: a.orig.Port()}}

@@ -330,3 +330,19 @@ func TestJudgeSockets(t *testing.T) {
 		}
 	}
 }
+
+// A ping that a block lists goes on.
+func TestJudgePings(t *testing.T) {
+	s := town()
+	db := &policy.Selector{Name: "db", Names: []string{"db"}}
+	m, _ := machine(t, open(func(p *policy.Policy) {
+		p.Egress = []*policy.Egress{{Name: "db", From: []*policy.Selector{db}, To: everybody(), Ports: policy.Ping()}}
+	}), s)
+	for kind, want := range map[uint8]int{rules.TypeEcho6: 0, 139: 1} {
+		ping := flow(t, "ipv6-icmp [fd18::3]:0 > [2001:db8:1::10]:0")
+		ping.Original.ICMPType = kind
+		if got := len(Judge(m, s, routes, []hostnet.Flow{ping})); got != want {
+			t.Errorf("ended %d entries of ICMPv6 type %d, want %d", got, kind, want)
+		}
+	}
+}

@@ -182,7 +182,14 @@ func portMatches(ports []policy.Ports) [][]rules.Match {
 	}
 	var alts [][]rules.Match
 	for _, p := range ports {
-		alts = append(alts, []rules.Match{rules.Proto{Proto: p.Proto}, rules.DestPort{Lo: p.Lo, Hi: p.Hi}})
+		switch p.Proto {
+		case netinfo.ICMP:
+			alts = append(alts, echo4.matches())
+		case netinfo.ICMPv6:
+			alts = append(alts, echo6.matches())
+		default:
+			alts = append(alts, []rules.Match{rules.Proto{Proto: p.Proto}, rules.DestPort{Lo: p.Lo, Hi: p.Hi}})
+		}
 	}
 	return alts
 }

@@ -1,8 +1,6 @@
 package compile
 
 import (
-	"net/netip"
-
 	"dockwall/netinfo"
 	"dockwall/rules"
 	"dockwall/rules/policy"
@@ -17,35 +15,14 @@ func (b *builder) direct(c *chain) {
 	for _, d := range b.p.Direct {
 		for _, src := range b.sources(d.From, d.Except, d.Via, d.Origin) {
 			for _, to := range b.straightTo(d) {
-				if family(src) != family(to) && family(src)*family(to) != 0 {
-					continue // no packet is of both
-				}
 				for _, port := range portMatches(d.Ports) {
-					c.add(b.ret(d.Origin, concat(src, to, port)...))
+					if r := b.ret(d.Origin, concat(src, to, port)...); possible(r) {
+						c.add(r)
+					}
 				}
 			}
 		}
 	}
-}
-
-// family returns 4 or 6 if one of the matches names a prefix of that family, and 0
-// if none does.
-func family(ms []rules.Match) int {
-	of := func(p netip.Prefix) int {
-		if p.Addr().Is6() {
-			return 6
-		}
-		return 4
-	}
-	for _, m := range ms {
-		switch m := m.(type) {
-		case rules.Source:
-			return of(m.Prefix)
-		case rules.Destination:
-			return of(m.Prefix)
-		}
-	}
-	return 0
 }
 
 // straightTo returns the alternatives of to. None: nothing can match.

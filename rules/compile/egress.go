@@ -53,7 +53,9 @@ func (b *builder) egressRules(e *policy.Egress) []rules.Rule {
 	var rs []rules.Rule
 	for _, nic := range nics {
 		for _, port := range portMatches(e.Ports) {
-			rs = append(rs, b.ret(e.Origin, concat(nic, dst, port, not, b.from(e.From, e.Origin))...))
+			if r := b.ret(e.Origin, concat(nic, dst, port, not, b.from(e.From, e.Origin))...); possible(r) {
+				rs = append(rs, r)
+			}
 		}
 	}
 	return rs

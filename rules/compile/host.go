@@ -35,6 +35,7 @@ func (b *builder) services() {
 				continue
 			}
 			for _, port := range portMatches(h.Ports) {
+				// ICMP does not get here, so that a rule for pings matches nothing.
 				f.add(b.ret(h.Origin, concat(port, b.from(h.From, h.Origin))...))
 			}
 		}

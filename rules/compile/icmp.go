@@ -30,6 +30,16 @@ var redirects = []icmp{
 	{icmps[1], rules.TypeRedirect6},
 }
 
+// echo4 and echo6 are pings.
+var (
+	echo4 = icmp{icmps[0], rules.TypeEcho4}
+	echo6 = icmp{icmps[1], rules.TypeEcho6}
+)
+
+// possible reports whether a packet of either family can match the rule: not if it
+// names addresses, or an address and an ICMP, of both.
+func possible(r rules.Rule) bool { return r.InFamily(4) || r.InFamily(6) }
+
 // discovery is how neighbours find each other's Ethernet addresses.
 var discovery = []icmp{
 	{icmps[1], rules.TypeNeighbourSolicit},

@@ -165,6 +165,12 @@ func interfaces(via []*policy.Interfaces) []string {
 func portWords(ports []policy.Ports) []string {
 	var out []string
 	for _, p := range ports {
+		if p.IsPing() {
+			if !slices.Contains(out, "icmp") {
+				out = append(out, "icmp")
+			}
+			continue
+		}
 		text := fmt.Sprint(p.Lo)
 		if p.Hi > p.Lo {
 			text = fmt.Sprintf("%d-%d", p.Lo, p.Hi)

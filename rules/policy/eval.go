@@ -101,7 +101,7 @@ func (e eval) direct(at Place) Answer {
 	for _, b := range e.p.Direct {
 		everything := len(b.To) == 0 && b.Behind.Empty()
 		named := everything || len(b.To) > 0 && covers(b.To, at) || holds(b.Behind, e.q.dst())
-		if named && anyPort(b.Ports, e.q.Proto, e.q.Port) && within(b.From, b.Except, e.q.Source) && byNIC(e.s, b.Via, e.q.NIC) {
+		if named && e.anyPort(b.Ports, e.q.Port) && within(b.From, b.Except, e.q.Source) && byNIC(e.s, b.Via, e.q.NIC) {
 			return answer(true, rules.KindDirect, b.Name, b.Origin, ClassDirect)
 		}
 	}
@@ -197,7 +197,7 @@ func (e eval) defaultsOf(k rules.Kind, ts []target, class Class) Answer {
 func (e eval) published(ts []target, port uint16) Answer {
 	for _, b := range e.p.Published {
 		named := every(ts, func(t target) bool { return covers(b.To, t.at) })
-		if named && anyPort(b.Ports, e.q.Proto, port) && e.lets(b) {
+		if named && e.anyPort(b.Ports, port) && e.lets(b) {
 			return answer(true, rules.KindPublished, b.Name, b.Origin, ClassPublished)
 		}
 	}
@@ -224,7 +224,7 @@ func (e eval) onHostNetwork() (listening []*netinfo.Container) {
 func (e eval) hostNetworkPort() Answer {
 	for _, b := range e.p.Published {
 		for _, c := range e.onHostNetwork() {
-			if covers(b.To, Place{Network: hostNetworkName, Container: c}) && anyPort(b.Ports, e.q.Proto, e.q.Port) && e.lets(b) {
+			if covers(b.To, Place{Network: hostNetworkName, Container: c}) && e.anyPort(b.Ports, e.q.Port) && e.lets(b) {
 				return answer(true, rules.KindPublished, b.Name, b.Origin, ClassHostNet)
 			}
 		}
@@ -298,7 +298,7 @@ func (e eval) dockerAPI() Answer {
 	if b == nil {
 		return framed(false, rules.KindDockerAPI, ClassDockerAPI)
 	}
-	allow := anyPort(b.Ports, e.q.Proto, e.q.Port) && within(b.From, b.Except, e.q.Source) && byNIC(e.s, b.Via, e.q.NIC)
+	allow := e.anyPort(b.Ports, e.q.Port) && within(b.From, b.Except, e.q.Source) && byNIC(e.s, b.Via, e.q.NIC)
 	if allow && b.RequireTLS && !asksForCertificate(e.s, e.q.Port) {
 		return answer(false, rules.KindDockerAPI, "", b.Origin, ClassNoTLS)
 	}

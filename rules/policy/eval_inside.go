@@ -125,7 +125,7 @@ func (e eval) between(from Place, to ...target) Answer {
 		}
 	}
 	for _, b := range e.p.Between {
-		if covers(b.From, from) && every(to, func(t target) bool { return covers(b.To, t.at) && anyPort(b.Ports, e.q.Proto, t.port) }) {
+		if covers(b.From, from) && every(to, func(t target) bool { return covers(b.To, t.at) && e.anyPort(b.Ports, t.port) }) {
 			return answer(true, rules.KindBetween, b.Name, b.Origin, ClassBetween)
 		}
 	}
@@ -172,7 +172,7 @@ func (e eval) egress(from Place) Answer {
 		if by == nil {
 			by = b
 		}
-		if within(b.To, b.Except, e.q.dst()) && anyPort(b.Ports, e.q.Proto, e.q.Port) && byNIC(e.s, b.Via, e.q.Out) {
+		if within(b.To, b.Except, e.q.dst()) && e.anyPort(b.Ports, e.q.Port) && byNIC(e.s, b.Via, e.q.Out) {
 			return answer(true, rules.KindEgress, b.Name, b.Origin, ClassEgress)
 		}
 	}
@@ -195,7 +195,7 @@ func (e eval) host(from Place) Answer {
 		if by == nil {
 			by = b
 		}
-		if !b.NoPorts && anyPort(b.Ports, e.q.Proto, e.q.Port) {
+		if !b.NoPorts && e.anyPort(b.Ports, e.q.Port) {
 			return answer(true, rules.KindHost, b.Name, b.Origin, ClassHost)
 		}
 	}

@@ -26,9 +26,11 @@ func selects(sel *Selector, at Place) bool {
 	return len(sel.Networks) == 0 || at.Network != "" && sel.OnNetwork(at.Network)
 }
 
-// anyPort reports whether a block's ports hold the port; no ports are all.
-func anyPort(list []Ports, proto rules.Protocol, port uint16) bool {
-	return len(list) == 0 || hasPort(list, proto, port)
+// anyPort reports whether a block's ports hold the port; no ports are all. Of ICMP,
+// ports can hold pings alone.
+func (e eval) anyPort(list []Ports, port uint16) bool {
+	isICMP := e.q.Proto == netinfo.ICMP || e.q.Proto == netinfo.ICMPv6
+	return len(list) == 0 || hasPort(list, e.q.Proto, port) && (!isICMP || e.q.IsPing())
 }
 
 func hasPort(list []Ports, proto rules.Protocol, port uint16) bool {

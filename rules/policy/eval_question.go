@@ -41,6 +41,27 @@ type Question struct {
 	Out string `json:"out,omitempty"`
 }
 
+// IsPing reports whether it is an echo request.
+func (q Question) IsPing() bool {
+	return (q.Proto == netinfo.ICMP || q.Proto == netinfo.ICMPv6) && (q.ICMPType == 0 || q.ICMPType == q.echo())
+}
+
+// echo is the type of an echo request in the question's protocol.
+func (q Question) echo() uint8 {
+	if q.Proto == netinfo.ICMPv6 {
+		return rules.TypeEcho6
+	}
+	return rules.TypeEcho4
+}
+
+// MessageType returns the type that the ICMP message has on the wire.
+func (q Question) MessageType() uint8 {
+	if q.IsPing() {
+		return q.echo()
+	}
+	return q.ICMPType
+}
+
 // dst is the destination as the chains see it.
 func (q Question) dst() netip.Addr {
 	if q.DNAT.IsValid() {

@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"slices"
 
+	"dockwall/netinfo"
 	"dockwall/rules"
 )
 
@@ -123,13 +124,20 @@ type Interfaces struct {
 }
 
 // Ports is an inclusive range of ports of one protocol. "53" in the file is
-// two of them, tcp and udp.
+// two of them, tcp and udp. "icmp" is the two of Ping.
 type Ports struct {
-	Proto  rules.Protocol // TCP, UDP or SCTP
-	Lo, Hi uint16
+	Proto  rules.Protocol // TCP, UDP or SCTP; ICMP or ICMPv6 for a ping
+	Lo, Hi uint16         // 0 for a ping
 }
 
-// Contains reports whether the port of the protocol is in the range.
+// Ping returns what "icmp" in the file stands for: echo requests of both families.
+func Ping() []Ports { return []Ports{{Proto: netinfo.ICMP}, {Proto: netinfo.ICMPv6}} }
+
+// IsPing reports whether p stands for the echo requests of one family.
+func (p Ports) IsPing() bool { return p.Proto == netinfo.ICMP || p.Proto == netinfo.ICMPv6 }
+
+// Contains reports whether the port of the protocol is in the range. Of ICMP it
+// is true whatever the type of the message: see Question.IsPing.
 func (p Ports) Contains(proto rules.Protocol, port uint16) bool {
 	return p.Proto == proto && p.Lo <= port && port <= p.Hi
 }

@@ -33,7 +33,7 @@ func Packets(s netinfo.Snapshot, q policy.Question) []PacketWay {
 
 func packet(s netinfo.Snapshot, q policy.Question) PacketWay {
 	p := Packet{In: q.NIC, Src: q.Source, Dst: q.Dest, Proto: q.Proto, DstPort: q.Port, Unknown: FieldSrcPort,
-		Syn: q.Proto == netinfo.TCP, ICMPType: q.ICMPType,
+		Syn: q.Proto == netinfo.TCP, ICMPType: q.MessageType(),
 		Conn: Conn{State: rules.StateNew, Original: true, OrigDst: q.Dest, OrigDstPort: q.Port}}
 	p.track(q)
 	if q.DNAT.IsValid() {

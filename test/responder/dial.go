@@ -44,7 +44,7 @@ type question struct {
 }
 
 func (q *question) register(flags *flag.FlagSet) {
-	flags.StringVar(&q.proto, "proto", "tcp", "tcp or udp")
+	flags.StringVar(&q.proto, "proto", "tcp", "tcp, udp, or icmp for a ping")
 	flags.StringVar(&q.from, "from", "", "source address")
 	flags.DurationVar(&q.timeout, "timeout", 500*time.Millisecond, "how long to wait for the answer")
 }
@@ -52,8 +52,8 @@ func (q *question) register(flags *flag.FlagSet) {
 // dialer checks the question and makes it ready.
 func (q *question) dialer() (net.Dialer, error) {
 	var d net.Dialer
-	if q.proto != "tcp" && q.proto != "udp" {
-		return d, fmt.Errorf("-proto %q: want tcp or udp", q.proto)
+	if q.proto != "tcp" && q.proto != "udp" && q.proto != "icmp" {
+		return d, fmt.Errorf("-proto %q: want tcp, udp or icmp", q.proto)
 	}
 	if q.from == "" {
 		return d, nil
@@ -63,9 +63,12 @@ func (q *question) dialer() (net.Dialer, error) {
 		return d, fmt.Errorf("-from: %w", err)
 	}
 	local := netip.AddrPortFrom(addr, 0)
-	if q.proto == "udp" {
+	switch q.proto {
+	case "udp":
 		d.LocalAddr = net.UDPAddrFromAddrPort(local)
-	} else {
+	case "icmp":
+		d.LocalAddr = &net.IPAddr{IP: addr.AsSlice()}
+	default:
 		d.LocalAddr = net.TCPAddrFromAddrPort(local)
 	}
 	return d, nil
@@ -78,8 +81,11 @@ func (q *question) ask(ctx context.Context, d net.Dialer, address string) (net.C
 	defer cancel()
 	began := time.Now()
 	once := askTCP
-	if q.proto == "udp" {
+	switch q.proto {
+	case "udp":
 		once = askUDP
+	case "icmp":
+		once = ping
 	}
 	conn, line, err := once(ctx, d, address)
 	a := answer{OK: err == nil, Answer: line, Class: class(err), Micros: time.Since(began).Microseconds()}

@@ -4,7 +4,7 @@
 // It is for tests only, and nothing of dockwall depends on it.
 //
 //	responder [serve] -listen tcp:8080,udp:8080 -name web
-//	responder dial    -proto tcp -from ADDR -timeout 500ms ADDR:PORT
+//	responder dial    -proto tcp -from ADDR -timeout 500ms ADDR:PORT   -proto icmp: one ping
 //	responder stream  -proto tcp ADDR:PORT          lines from stdin, echoed by the server
 //	responder flood   -proto tcp -for 2s ADDR:PORT  as many connections as it can
 //	responder probe   -count 20 -every 5ms ADDR:PORT [ADDR:PORT...]

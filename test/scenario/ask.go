@@ -23,7 +23,7 @@ func parseQuestion(ws []string) (Ask, Verdict, error) {
 		return ask, Verdict{}, nil
 	case ws[3] == "allow" && len(ws) == 5:
 		return ask, Verdict{Allow: true, Server: ws[4]}, nil
-	case ws[3] == "allow" && ask.Place.container():
+	case ws[3] == "allow" && ask.Proto != "icmp" && ask.Place.container():
 		return ask, Verdict{Allow: true, Server: ask.Place.Name}, nil
 	case ws[3] == "allow":
 		return ask, Verdict{Allow: true}, nil
@@ -37,11 +37,21 @@ func parseAsk(ws []string) (Ask, error) {
 	switch ws[1] {
 	case "tcp4", "tcp6", "udp4", "udp6":
 		a.Proto, a.Family = ws[1][:3], int(ws[1][3]-'0')
+	case "ping4", "ping6":
+		return a.ping(ws[2], int(ws[1][4]-'0'))
 	default:
-		return Ask{}, fmt.Errorf("protocol %q: want tcp4, tcp6, udp4 or udp6", ws[1])
+		return Ask{}, fmt.Errorf("protocol %q: want tcp4, tcp6, udp4, udp6, ping4 or ping6", ws[1])
 	}
 	var err error
 	a.Place, err = a.target(ws[2])
+	return a, err
+}
+
+// ping reads PLACE: a ping has no port.
+func (a Ask) ping(s string, family int) (Ask, error) {
+	a.Proto, a.Family = "icmp", family
+	var err error
+	a.Place, err = parsePlace(s, family)
 	return a, err
 }
 

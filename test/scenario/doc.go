@@ -57,7 +57,7 @@
 //	status STATE [REASON ...]               within 10 s
 //
 // FROM is wan, wan2, lan (clients), host, or a container. PROTO is tcp4, tcp6,
-// udp4 or udp6. TARGET is PLACE:PORT, where PLACE is host (the address the wan
+// udp4, udp6, or ping4 and ping6, whose TARGET has no port. TARGET is PLACE:PORT, where PLACE is host (the address the wan
 // side knows), host.lan, host.local (fe80::1), wan, wan2, lan, gateway (of the
 // network FROM is on), NAME or NAME@NETWORK (a container's own address), or an
 // address, an IPv6 one in brackets. Clients and the host answer on 7000, tcp and

@@ -72,7 +72,7 @@ type Write struct{ Path, Section string }
 // Ask is one way to try to get through.
 type Ask struct {
 	From   string
-	Proto  string // tcp or udp
+	Proto  string // tcp, udp or icmp
 	Family int    // 4 or 6
 	Place  Place
 	Port   uint16

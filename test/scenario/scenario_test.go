@@ -129,11 +129,12 @@ func TestParse(t *testing.T) {
 func TestErrors(t *testing.T) {
 	for _, c := range []struct{ line, want string }{
 		{"expct wan tcp4 host:80 deny", `x.txtar:2: there is no verb "expct"`},
-		{"expect wan tcp host:80 deny", "want tcp4, tcp6, udp4 or udp6"},
+		{"expect wan tcp host:80 deny", "want tcp4, tcp6, udp4, udp6, ping4 or ping6"},
 		{"expect wan tcp4 host deny", "want PLACE:PORT"},
 		{"expect wan tcp4 host:80000 deny", "value out of range"},
 		{"expect wan tcp4 host:80 maybe", "want allow [NAME] or deny"},
 		{"expect wan tcp4 [::1]:80 deny", "is not of IPv4"},
+		{"expect wan ping6 127.0.0.1 deny", "is not of IPv6"},
 		{"expect nobody tcp4 host:80 deny", `there is no "nobody"`},
 		{"expect wan tcp4 nobody:80 deny", `there is no container "nobody"`},
 		{"expect wan tcp4 gateway:80 deny", "only a container has a gateway"},

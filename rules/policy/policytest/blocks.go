@@ -22,19 +22,19 @@ func (d *document) policies() {
 	for i := range d.count() {
 		n := fmt.Sprint("b", i)
 		d.p.Between = append(d.p.Between, &policy.Between{Name: n, From: d.selectors(), To: d.selectors(),
-			Ports: d.ports(containerPorts()), Origin: d.origin("between", n)})
+			Ports: d.ownPorts(containerPorts()), Origin: d.origin("between", n)})
 	}
 	for i := range d.count() {
 		n := fmt.Sprint("e", i)
 		d.p.Egress = append(d.p.Egress, &policy.Egress{Name: n, From: d.maybeSelectors(), To: d.addresses(), Except: d.except(),
-			Ports: d.ports(containerPorts()), Via: d.via(), Origin: d.origin("egress", n)})
+			Ports: d.ownPorts(containerPorts()), Via: d.via(), Origin: d.origin("egress", n)})
 		if seldom(d.t, "nowhere") {
 			d.p.Egress[i].To = policy.AddressList{}
 		}
 	}
 	for i := range d.count() {
 		n := fmt.Sprint("h", i)
-		d.p.Host = append(d.p.Host, &policy.Host{Name: n, From: d.maybeSelectors(), Ports: d.ports(hostPorts()), Origin: d.origin("host", n)})
+		d.p.Host = append(d.p.Host, &policy.Host{Name: n, From: d.maybeSelectors(), Ports: d.ownPorts(hostPorts()), Origin: d.origin("host", n)})
 		if seldom(d.t, "no ports") {
 			d.p.Host[i].Ports, d.p.Host[i].NoPorts = nil, true
 		}
@@ -51,7 +51,7 @@ func (d *document) policies() {
 func (d *document) direct() {
 	for i := range d.count() {
 		n := fmt.Sprint("d", i)
-		b := &policy.Direct{Name: n, Ports: d.ports(containerPorts()), From: d.addresses(), Except: d.except(), Via: d.via(), Origin: d.origin("direct", n)}
+		b := &policy.Direct{Name: n, Ports: d.ownPorts(containerPorts()), From: d.addresses(), Except: d.except(), Via: d.via(), Origin: d.origin("direct", n)}
 		if often(d.t, "to containers") {
 			b.To = d.selectors()
 		}

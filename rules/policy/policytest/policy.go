@@ -149,6 +149,15 @@ func (d *document) maybeSelectors() []*policy.Selector {
 	return d.selectors()
 }
 
+// ownPorts draws ports of containers, and pings.
+func (d *document) ownPorts(from []uint16) []policy.Ports {
+	ps := d.ports(from)
+	if seldom(d.t, "ping") {
+		ps = append(ps, policy.Ping()...)
+	}
+	return ps
+}
+
 // ports draws ranges around the universe's ports, or none.
 func (d *document) ports(from []uint16) []policy.Ports {
 	var ps []policy.Ports
