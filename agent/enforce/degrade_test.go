@@ -2,6 +2,7 @@ package enforce
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -85,6 +86,31 @@ func TestHostThatLacks(t *testing.T) {
 func sameKinds(a, b []rules.VerdictKind) bool {
 	a, b = slices.Sorted(slices.Values(a)), slices.Sorted(slices.Values(b))
 	return slices.Equal(a, b)
+}
+
+// A kernel without nftables for bridges enforces the rules; the finding says what passes,
+// and what to do.
+func TestHostWithoutFrames(t *testing.T) {
+	h := newHost()
+	h.noFrames = fmt.Errorf("%w: operation not supported", rules.ErrNoFrames)
+	target := h.target()
+	target.Load(allowing("203.0.113.0/24"), settings)
+	mustPass(t, target, facts("172.17.0.2"), true)
+	all := target.Problems()
+	i := slices.IndexFunc(all, func(f finding.Finding) bool { return f.Code == finding.NoFrames })
+	if i < 0 {
+		t.Fatalf("the problems are %+v", all)
+	}
+	for _, want := range []string{"CONFIG_NF_TABLES_BRIDGE", "open a connection that egress or between denies", "--cap-drop NET_RAW"} {
+		if !strings.Contains(all[i].Message, want) {
+			t.Errorf("%q is not in %q", want, all[i].Message)
+		}
+	}
+	h.noFrames = nil
+	mustPass(t, target, facts("172.17.0.2"), true)
+	if got := codes(target.Problems()); slices.Contains(got, finding.NoFrames) {
+		t.Errorf("the table is written, and the problems are %q", got)
+	}
 }
 
 // Containers that change on a host without NFLOG leave no rules to repair.

@@ -8,10 +8,15 @@ import (
 	"dockwall/rules/finding"
 )
 
-// framesMissing is what status says if the bridges' table cannot be written.
-const framesMissing = `bridged frames are not checked, because this kernel has no nftables for bridges (CONFIG_NF_TABLES_BRIDGE): ` +
-	`a container with CAP_NET_RAW can send in the name of a container on its network, frames with a VLAN tag pass between = "deny", ` +
-	`and while dockwall does not run, a container that gets the address of an earlier one may do what that one was allowed`
+// framesMissing is what status and check say if the bridges' table cannot be written.
+const framesMissing = `bridged frames are not checked, because this kernel has no nftables for bridges (CONFIG_NF_TABLES_BRIDGE). ` +
+	`A container with CAP_NET_RAW can send in the name of a container on its network, and by a frame to a group's Ethernet address ` +
+	`(Linux 6.8 and later) open a connection that egress or between denies; frames with a VLAN tag pass between = "deny"; ` +
+	`and while dockwall does not run, a container that gets the address of an earlier one may do what that one was allowed. ` +
+	`Use a kernel with nftables for bridges, or start containers with --cap-drop NET_RAW`
+
+// NoFrames is the finding about a kernel that has no nftables for bridges.
+func NoFrames() finding.Finding { return finding.New(finding.NoFrames, framesMissing) }
 
 // frame brings the bridges to the policy and the containers' ports, after the
 // rules of iptables: an address that was seen at a port must restrict its container

@@ -48,7 +48,7 @@ func (t *Target) Problems() []finding.Finding {
 			"denied packets are dropped, but not reported, and agentctl denied shows none: load the kernel's module xt_NFLOG and reload dockwall, or write log_denied = false"))
 	}
 	if t.belief.frames.missing != nil {
-		problems = append(problems, finding.New(finding.NoFrames, framesMissing))
+		problems = append(problems, NoFrames())
 	}
 	if t.belief.latch.why != nil || t.o.Latch != nil && !t.o.Once && t.lacks(rules.Stamp) {
 		problems = append(problems, finding.New(finding.NoLatch,

@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"runtime"
@@ -12,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/hashicorp/go-hclog"
 	"github.com/vishvananda/netns"
+	"golang.org/x/sys/unix"
 
 	"dockwall/netinfo"
 	"dockwall/netinfo/hostnet"
@@ -196,4 +198,31 @@ func TestFramesAreOwn(t *testing.T) {
 	}
 	sh(t, "nft flush set bridge dockwall known4")
 	expect("another program", false)
+}
+
+// TestFramesAble asks a kernel that has nftables for bridges, which changes nothing.
+func TestFramesAble(t *testing.T) {
+	inNamespace(t)
+	before, err := hostnet.CurrentGeneration()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := New(hclog.NewNullLogger()).Frames().Able(); err != nil {
+		t.Errorf("this kernel has nftables for bridges, and the answer is: %v", err)
+	}
+	if after, err := hostnet.CurrentGeneration(); err != nil || after.ID != before.ID {
+		t.Errorf("the generation went from %d to %d, %v", before.ID, after.ID, err)
+	}
+	if tables := sh(t, "nft list tables"); tables != "" {
+		t.Errorf("it left\n%s", tables)
+	}
+}
+
+// TestNoFrames tells a kernel without nftables for bridges from other failures.
+func TestNoFrames(t *testing.T) {
+	for err, want := range map[error]bool{unix.EOPNOTSUPP: true, unix.EAFNOSUPPORT: true, unix.EPERM: false, unix.ENOBUFS: false} {
+		if got := errors.Is(noFrames(fmt.Errorf("netlink: %w", err)), rules.ErrNoFrames); got != want {
+			t.Errorf("%v: %v, want %v", err, got, want)
+		}
+	}
 }

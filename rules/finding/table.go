@@ -123,7 +123,7 @@ func warnings() []Kind {
 			Fix:   "load the kernel's modules xt_NFLOG and nfnetlink_log and reload dockwall, or write log_denied = false"},
 		{Code: NoFrames, Severity: Medium, Effect: Warns,
 			Means: "this kernel does not take dockwall's table of bridges; the message says what that leaves open",
-			Fix:   "use a kernel with nf_tables for bridges (nft_meta_bridge)"},
+			Fix:   "use a kernel with nf_tables for bridges (CONFIG_NF_TABLES_BRIDGE), or start containers with --cap-drop NET_RAW"},
 		{Code: SavedRules, Severity: Medium, Effect: Warns,
 			Means: "a file from which the host loads its own rules at boot holds rules of dockwall's; none of that file will be loaded",
 			Fix:   "save the file again without dockwall's rules, as the message says"},

@@ -17,6 +17,7 @@ import (
 	"dockwall/netinfo/hostnet"
 	"dockwall/netinfo/inventory"
 	"dockwall/rules/backend"
+	"dockwall/rules/finding"
 	"dockwall/rules/plan"
 )
 
@@ -37,6 +38,9 @@ type Host struct {
 	Bridges func(socket string) Bridges
 	// Frames is the table of the bridges; nil if it is left alone.
 	Frames enforce.Frames
+	// Lacks finds what this host's kernel lacks, as far as it can be asked without a
+	// change; nil if it is not asked.
+	Lacks func() []finding.Finding
 	// Latch is what an agent may have left; nil if nothing can have been left.
 	Latch enforce.Latch
 	// Cutter ends connections; nil if they live on.

@@ -63,8 +63,10 @@ func (a *app) check(ctx context.Context, snapshotFile string) (view.Result, erro
 			return nil, err
 		}
 	}
-	if a.Env.RulesOnDisk != nil && snapshotFile == "" {
-		r.Problems = append(r.Problems, a.Env.RulesOnDisk()...)
+	for _, of := range []func() []finding.Finding{a.Env.RulesOnDisk, a.Env.Host.Lacks} {
+		if of != nil && snapshotFile == "" {
+			r.Problems = append(r.Problems, of()...)
+		}
 	}
 	r.Warnings = len(r.Problems)
 	for _, d := range r.Diagnostics {

@@ -15,6 +15,7 @@ import (
 	"dockwall/agent/cli/ask"
 	"dockwall/agent/config"
 	"dockwall/agent/cutter"
+	"dockwall/agent/enforce"
 	"dockwall/agent/facts"
 	"dockwall/agent/kernel"
 	"dockwall/agent/sandbox"
@@ -23,12 +24,15 @@ import (
 	"dockwall/agent/trial"
 	"dockwall/netinfo/hostnet"
 	"dockwall/netinfo/hostnet/unitfile"
+	"dockwall/rules"
+	"dockwall/rules/finding"
 )
 
 // Env is the environment of this process, and the host that it runs on.
 func Env(version string) ask.Env {
 	log := ask.Logger(os.Stderr)
 	runner := kernel.New(log)
+	frames := runner.Frames()
 	return ask.Env{
 		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
 		Getenv:     os.Getenv,
@@ -42,11 +46,19 @@ func Env(version string) ask.Env {
 		RulesOnDisk: saved.New().Findings,
 		Host: ask.Host{Facts: facts.Once, Saved: facts.Saved, Kernel: runner.Backends(), Translations: runner.Translations, Peers: hostnet.Peers, Audit: audit.Gather,
 			Bridges: func(socket string) ask.Bridges { return runner.Bridges(kernel.SwitchedPath(socket)) },
-			Frames:  runner.Frames(), Latch: &kernel.Latch{},
+			Frames:  frames, Lacks: func() []finding.Finding { return lacks(frames) }, Latch: &kernel.Latch{},
 			Cutter: cutting{cutter.New(log).With(&kernel.Barrier{})},
 			Docker: systemctl.Docker{},
 			State:  facts.StateDir, Clock: trial.SystemClock(), Await: await, Session: session, Refused: refused},
 	}
+}
+
+// lacks finds what the kernel has no support for. Without root it is not known.
+func lacks(frames *kernel.Frames) []finding.Finding {
+	if errors.Is(frames.Able(), rules.ErrNoFrames) {
+		return []finding.Finding{enforce.NoFrames()}
+	}
+	return nil
 }
 
 // refused asks the unit, if it is installed, about what the service reads: agent.hcl in
