@@ -34,36 +34,42 @@ func (s *spoofing) route(verb string, f int, by ...string) {
 // server is a container. Without the agent that opens the client to him, which shows
 // that the test's packets are right.
 func TestForgedSourceBehindAContainer(t *testing.T) {
-	onEngines(t, outer, func(t *testing.T, engine string) {
-		s := newSpoofing(t, engine, "nft")
-		for _, f := range []int{4, 6} {
-			// A packet that waits for neighbour discovery may be lost on a busy machine.
-			s.l.Host("ip", "neigh", "replace", s.l.ClientAddr("wan2", f).String(), "lladdr", s.wan2.MAC().String(), "dev", "eth0", "nud", "permanent")
-			client, _ := behindVPN(f)
-			s.dns.Client().Do(func() error {
-				return exec.Command("ip", "addr", "add", netip.PrefixFrom(client, client.BitLen()).String(), "dev", "lo").Run()
-			})
-		}
-		s.route("add", 4)
-		client4, _ := behindVPN(4)
-		s.seed(netip.AddrPortFrom(client4, 53), 4001)
-		if !s.harvest(netip.AddrPortFrom(client4, 53), 4001, "without the agent") {
-			t.Fatal("the forged packet made no entry that the stranger could use: this test shows nothing")
-		}
-		s.l.Agentd("# no policy\n")
-		s.route("add", 6) // while the agent runs
-		for _, f := range []int{4, 6} {
-			s.refusedBehind(f)
-			s.honestBehind(f)
-		}
-		// A second route, as of a tunnel of the host's own that is the backup.
-		s.route("add", 4, "via", s.l.ClientAddr("wan", 4).String(), "metric", "500")
-		s.until("a packet from the VPN by the backup to pass", func(port uint16) bool {
-			payload := fmt.Sprint("by the backup ", port)
-			s.wan.SendUDP(lab.Datagram{To: s.host.MAC(), Src: netip.AddrPortFrom(client4, 53),
-				Dst: netip.AddrPortFrom(s.l.ClientAddr("wan2", 4), port), Payload: payload})
-			return s.wan2.Receives(gone, payload)
+	for variant, engines := range map[string][]string{"nft": outer, "legacy": outer[:1]} {
+		t.Run(variant, func(t *testing.T) {
+			onEngines(t, engines, func(t *testing.T, engine string) { forgeBehind(newSpoofing(t, engine, variant)) })
 		})
+	}
+}
+
+func forgeBehind(s *spoofing) {
+	s.t.Helper()
+	for _, f := range []int{4, 6} {
+		// A packet that waits for neighbour discovery may be lost on a busy machine.
+		s.l.Host("ip", "neigh", "replace", s.l.ClientAddr("wan2", f).String(), "lladdr", s.wan2.MAC().String(), "dev", "eth0", "nud", "permanent")
+		client, _ := behindVPN(f)
+		s.dns.Client().Do(func() error {
+			return exec.Command("ip", "addr", "add", netip.PrefixFrom(client, client.BitLen()).String(), "dev", "lo").Run()
+		})
+	}
+	s.route("add", 4)
+	client4, _ := behindVPN(4)
+	s.seed(netip.AddrPortFrom(client4, 53), 4001)
+	if !s.harvest(netip.AddrPortFrom(client4, 53), 4001, "without the agent") {
+		s.t.Fatal("the forged packet made no entry that the stranger could use: this test shows nothing")
+	}
+	s.l.Agentd("# no policy\n")
+	s.route("add", 6) // while the agent runs
+	for _, f := range []int{4, 6} {
+		s.refusedBehind(f)
+		s.honestBehind(f)
+	}
+	// A second route, as of a tunnel of the host's own that is the backup.
+	s.route("add", 4, "via", s.l.ClientAddr("wan", 4).String(), "metric", "500")
+	s.until("a packet from the VPN by the backup to pass", func(port uint16) bool {
+		payload := fmt.Sprint("by the backup ", port)
+		s.wan.SendUDP(lab.Datagram{To: s.host.MAC(), Src: netip.AddrPortFrom(client4, 53),
+			Dst: netip.AddrPortFrom(s.l.ClientAddr("wan2", 4), port), Payload: payload})
+		return s.wan2.Receives(gone, payload)
 	})
 }
 
