@@ -1,7 +1,7 @@
 package kernel
 
 import (
-	"encoding/binary"
+	"errors"
 	"fmt"
 	"time"
 
@@ -22,14 +22,11 @@ func (f *Frames) Able() error {
 	if err := conn.SetDeadline(time.Now().Add(frameAnswer)); err != nil {
 		return fmt.Errorf("asking for nftables of bridges: %w", err)
 	}
-	name, err := netlink.MarshalAttributes([]netlink.Attribute{{Type: unix.NFTA_TABLE_NAME, Data: append([]byte(FrameTable+"-able"), 0)}})
-	if err != nil {
+	begin, errBegin := batchEdge(unix.NFNL_MSG_BATCH_BEGIN)
+	table, errTable := tableMessage(unix.NFT_MSG_NEWTABLE, netlink.Acknowledge|netlink.Create, unix.NFPROTO_BRIDGE, nftString(unix.NFTA_TABLE_NAME, FrameTable+"-able"))
+	if err := errors.Join(errBegin, errTable); err != nil {
 		return err
 	}
-	begin := netlink.Message{Header: netlink.Header{Type: unix.NFNL_MSG_BATCH_BEGIN, Flags: netlink.Request},
-		Data: netfilterHeader(unix.AF_UNSPEC, unix.NFNL_SUBSYS_NFTABLES)}
-	table := netlink.Message{Header: netlink.Header{Type: unix.NFNL_SUBSYS_NFTABLES<<8 | unix.NFT_MSG_NEWTABLE, Flags: netlink.Request | netlink.Create | netlink.Acknowledge},
-		Data: append(netfilterHeader(unix.NFPROTO_BRIDGE, 0), name...)}
 	if _, err := conn.SendMessages([]netlink.Message{begin, table}); err != nil {
 		return fmt.Errorf("asking for nftables of bridges: %w", err)
 	}
@@ -37,9 +34,4 @@ func (f *Frames) Able() error {
 		return fmt.Errorf("asking for nftables of bridges: %w", noFrames(err))
 	}
 	return nil
-}
-
-// netfilterHeader is struct nfgenmsg.
-func netfilterHeader(family byte, resource uint16) []byte {
-	return binary.BigEndian.AppendUint16([]byte{family, unix.NFNETLINK_V0}, resource)
 }
