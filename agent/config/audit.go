@@ -14,6 +14,8 @@ import (
 
 // Audit is the audit block.
 type Audit struct {
+	// Every is how often agentd judges the whole host.
+	Every  time.Duration
 	FailOn string // low, medium, high: from which severity a failure counts
 	// Registries are those that images may come from; any if empty.
 	Registries []string
@@ -32,6 +34,16 @@ type Skip struct {
 	Origin rules.Origin
 }
 
+// defaultAudit holds where there is no audit block.
+func defaultAudit() Audit { return Audit{Every: 24 * time.Hour, FailOn: "medium"} }
+
+// The bounds of every: an audit reads every container and image. What changes is judged
+// at once, so that a rare one loses little.
+const (
+	minEvery = time.Minute
+	maxEvery = 30 * 24 * time.Hour
+)
+
 // skipKind is the block inside of audit.
 func skipKind() kind {
 	return kind{"skip", checkID, []attribute{
@@ -45,6 +57,14 @@ func skipKind() kind {
 func (d *decoder) audit(s *section) {
 	a := &d.doc.Audit
 	s.enum("fail_on", &a.FailOn, "low", "medium", "high")
+	var every string
+	s.checked("every", &every, func(v string) *problem {
+		d, p := parseBetween("every", v, minEvery, maxEvery)
+		if p == nil {
+			a.Every = d
+		}
+		return p
+	})
 	a.Registries = s.texts("registries", checkRegistry)
 	for _, b := range s.hcl.Body.Blocks {
 		if b.Type != skipKind().name {

@@ -50,7 +50,7 @@ func load(path string, r *Reader) (*Document, []string, Diagnostics) {
 	d := &decoder{
 		reader:       r,
 		dir:          filepath.Dir(path),
-		doc:          &Document{Settings: defaultSettings(path), Audit: Audit{FailOn: "medium"}, Policy: policy.Policy{Defaults: defaultDefaults()}},
+		doc:          &Document{Settings: defaultSettings(path), Audit: defaultAudit(), Policy: policy.Policy{Defaults: defaultDefaults()}},
 		sources:      map[string]*source{},
 		addressesBy:  map[string]*policy.Addresses{},
 		interfacesBy: map[string]*policy.Interfaces{},

@@ -48,7 +48,7 @@ func fullPolicy() policy.Policy {
 	return policy.Policy{
 		DenyWith: policy.DenyReject,
 		Defaults: policy.Defaults{Published: policy.Allow, Direct: policy.Deny, Between: policy.Deny, Egress: policy.Deny, Host: policy.Deny, Origin: at("defaults", 40)},
-		Networks: []policy.Network{{Name: "shop_back", Between: policy.Allow, Origin: at("network.shop_back", 46)}, {Name: "shop_front", Direct: policy.Allow, Origin: at("network.shop_front", 98)}},
+		Networks: []policy.Network{{Name: "shop_back", Between: policy.Allow, Origin: at("network.shop_back", 46)}, {Name: "shop_front", Direct: policy.Allow, Origin: at("network.shop_front", 99)}},
 		Published: []*policy.Published{
 			{Name: "everybody", From: policy.AddressList{Literals: prefixes("0.0.0.0/0", "::/0")}, Origin: at("published.everybody", 57)},
 			{Name: "shop", To: []*policy.Selector{db, web}, Via: []*policy.Interfaces{lan}, Origin: at("published.shop", 50),
@@ -59,7 +59,7 @@ func fullPolicy() policy.Policy {
 		},
 		Direct: []*policy.Direct{{Name: "site", To: []*policy.Selector{web}, Ports: []policy.Ports{ports(netinfo.TCP, 80, 80)}, Via: []*policy.Interfaces{lan},
 			Behind: policy.AddressList{Refs: []*policy.Addresses{ops}, Literals: prefixes("10.8.0.0/24")}, From: policy.AddressList{Refs: []*policy.Addresses{office}},
-			Except: policy.AddressList{Literals: prefixes("203.0.113.9/32")}, Origin: at("direct.site", 91)}},
+			Except: policy.AddressList{Literals: prefixes("203.0.113.9/32")}, Origin: at("direct.site", 92)}},
 		Between: []*policy.Between{{Name: "web-db", From: []*policy.Selector{web}, To: []*policy.Selector{db},
 			Ports: []policy.Ports{ports(netinfo.TCP, 5432, 5432)}, Origin: in("between.web-db", 7)}},
 		Egress: []*policy.Egress{{Name: "mirror", From: []*policy.Selector{db}, To: policy.AddressList{Literals: prefixes("192.0.2.0/24")},
@@ -90,8 +90,8 @@ func TestFull(t *testing.T) {
 			Control: ControlSettings{Socket: "/run/other.sock", Metrics: "[::1]:9323"},
 			Firewall: FirewallSettings{Backend: "iptables-legacy", Sets: "inline", DenyWith: "reject", Resync: 5 * time.Minute,
 				OnStop: "remove"}},
-		Audit: Audit{FailOn: "high", Registries: []string{"registry.example.com:5000"}, Skips: []Skip{{ID: "container.host-network",
-			Of: []*policy.Selector{fullPolicy().Containers[1]}, Reason: "VRRP on the NIC", Until: "2027-06-30", Origin: rules.Origin{File: "agent.hcl", Line: 85}}}},
+		Audit: Audit{Every: 12 * time.Hour, FailOn: "high", Registries: []string{"registry.example.com:5000"}, Skips: []Skip{{ID: "container.host-network",
+			Of: []*policy.Selector{fullPolicy().Containers[1]}, Reason: "VRRP on the NIC", Until: "2027-06-30", Origin: rules.Origin{File: "agent.hcl", Line: 86}}}},
 		Policy: fullPolicy(),
 		Files: []string{"testdata/full/agent.hcl", "testdata/full/agent.d", "testdata/full/agent.d/db.hcl",
 			"testdata/full/office.cidr"},
@@ -119,7 +119,7 @@ func TestDefaults(t *testing.T) {
 	if diff := cmp.Diff(wantSettings, doc.Settings); diff != "" {
 		t.Errorf("settings: -want +got:\n%s", diff)
 	}
-	if diff := cmp.Diff(Audit{FailOn: "medium"}, doc.Audit); diff != "" {
+	if diff := cmp.Diff(Audit{Every: 24 * time.Hour, FailOn: "medium"}, doc.Audit); diff != "" {
 		t.Errorf("audit: -want +got:\n%s", diff)
 	}
 	wantPolicy := policy.Policy{DenyWith: policy.DenyDrop, LogDenied: true, Defaults: policy.Defaults{

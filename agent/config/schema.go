@@ -61,7 +61,7 @@ func settingKinds() []kind {
 		{"docker", unlabelled, plain("host"), (*decoder).docker},
 		{"control", unlabelled, plain("socket", "metrics"), (*decoder).control},
 		{"firewall", unlabelled, plain("backend", "sets", "deny_with", "log_denied", "resync", "on_stop"), (*decoder).firewall},
-		{"audit", unlabelled, []attribute{{name: "fail_on"}, {name: "registries", empty: "For any registry, leave it out."}}, (*decoder).audit},
+		{"audit", unlabelled, []attribute{{name: "every"}, {name: "fail_on"}, {name: "registries", empty: "For any registry, leave it out."}}, (*decoder).audit},
 	}
 }
 

@@ -103,6 +103,11 @@ func (d *decoder) firewall(b *section) {
 }
 
 func parseResync(s string) (time.Duration, *problem) {
+	return parseBetween("resync", s, minResync, maxResync)
+}
+
+// parseBetween is the attribute's duration, which has bounds.
+func parseBetween(attribute, s string, least, most time.Duration) (time.Duration, *problem) {
 	v, err := time.ParseDuration(s)
 	if err != nil {
 		detail := `A duration is a number and its unit: "30s", "5m".`
@@ -111,10 +116,21 @@ func parseResync(s string) (time.Duration, *problem) {
 		}
 		return 0, &problem{fmt.Sprintf("%q is not a duration", s), detail}
 	}
-	if v < minResync || v > maxResync {
-		return 0, &problem{fmt.Sprintf("resync = %q is out of bounds", s), `It may be "1s" to "1h".`}
+	if v < least || v > most {
+		return 0, &problem{fmt.Sprintf("%s = %q is out of bounds", attribute, s), fmt.Sprintf("It may be %q to %q.", short(least), short(most))}
 	}
 	return v, nil
+}
+
+// short is a whole number of a duration's largest unit, as people write it: 1h, not 1h0m0s.
+func short(d time.Duration) string {
+	switch {
+	case d%time.Hour == 0:
+		return fmt.Sprintf("%dh", d/time.Hour)
+	case d%time.Minute == 0:
+		return fmt.Sprintf("%dm", d/time.Minute)
+	}
+	return fmt.Sprintf("%ds", d/time.Second)
 }
 
 func checkDockerHost(s string) *problem {

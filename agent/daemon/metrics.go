@@ -12,9 +12,15 @@ import (
 // newMetrics makes the agent's metrics.
 func (a *agent) newMetrics() *metrics.Metrics {
 	return metrics.New(metrics.Options{Log: a.log.Named("metrics"), Version: a.options.Version, Now: time.Now,
-		// The loop is made after its observer.
-		Status: func() reconcile.Status { return a.loop.Status() }, Read: a.readKernel,
+		Status: a.status, Read: a.readKernel,
 		Proofs: func() []netinfo.Proof { return a.loop.Snapshot().Proofs }})
+}
+
+// status is the loop's, and how the audit stands. The loop is made after its observer.
+func (a *agent) status() reconcile.Status {
+	s := a.loop.Status()
+	s.Audit = a.watch.Summary()
+	return s
 }
 
 // readKernel is what a scrape looks at in the kernel.

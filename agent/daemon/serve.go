@@ -26,6 +26,7 @@ import (
 	"dockwall/agent/metrics"
 	"dockwall/agent/reconcile"
 	"dockwall/agent/trial"
+	"dockwall/agent/watch"
 )
 
 // giveBackAfter is how long after a document was read its putting in force is
@@ -66,6 +67,7 @@ type agent struct {
 	socket    *control.Socket
 	systemd   *systemd
 	saver     *saver
+	watch     *watch.Watch
 }
 
 // Run runs the agent until ctx ends. It needs root. The error is a *NoPolicy if
@@ -129,6 +131,7 @@ func (a *agent) assemble(doc *config.Document) error {
 		Host: reconcile.HostFindings(),
 	})
 	a.feed = a.newFeed(a.metrics.Denied)
+	a.watch = watch.New(watch.Options{Log: a.log.Named("audit"), Docker: doc.Settings.Docker.Host})
 	a.saver.snapshot = a.loop.Snapshot
 	a.loader.loaded = a.saver.keep
 	a.loader.again = func() { a.loop.Poke(reconcile.DueFile, "the file has errors") }
@@ -169,6 +172,7 @@ func (a *agent) loaded(doc *config.Document) {
 	// back, some time after the pass that puts it in force.
 	time.AfterFunc(giveBackAfter, debug.FreeOSMemory)
 	a.log.apply(doc.Settings.Log)
+	a.watch.Use(doc)
 	if doc.Settings.Docker != a.started.Docker || doc.Settings.Control != a.started.Control {
 		a.log.Warn("the docker and control settings have changed; that takes effect when agentd is restarted")
 	}
@@ -201,6 +205,7 @@ func (a *agent) run(ctx context.Context) error {
 	group.Go(func() error { a.saver.run(ctx); return nil })
 	group.Go(func() error { a.trials.Run(ctx); return nil })
 	group.Go(func() error { a.feed.Run(ctx); return nil })
+	group.Go(func() error { a.watch.Run(ctx); return nil })
 	if address := a.started.Control.Metrics; address != "" {
 		group.Go(func() error { a.metrics.Run(ctx, address); return nil })
 	}
@@ -261,7 +266,7 @@ func (a *agent) end(ctx context.Context) error {
 
 func (a *agent) routes() []control.Route {
 	return []control.Route{
-		control.StatusRoute(a.loop.Status),
+		control.StatusRoute(a.status),
 		control.OverviewRoute(a.overview),
 		control.SnapshotRoute(a.loop.Snapshot),
 		control.RulesRoute(a.rules),

@@ -7,6 +7,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"dockwall/agent/audit"
 	"dockwall/agent/reconcile"
 	"dockwall/netinfo"
 	"dockwall/rules/finding"
@@ -69,8 +70,26 @@ func (e emitter) status(s reconcile.Status, version string) {
 	e.gauge("dockwall_containers", "Containers with an address that rules look at.", float64(s.Containers))
 	e.gauge("dockwall_config_error", "1 if agent.hcl or an addresses file has errors and its last good state is in force.", flag(s.Config.Error != ""))
 	e.gauge("dockwall_docker_connected", "1 where Docker answers.", flag(s.Docker.Connected))
+	e.audit(s.Audit)
 	if !s.AppliedAt.IsZero() {
 		e.gauge("dockwall_applied_timestamp_seconds", "When the kernel was last made or found to be as wanted.", float64(s.AppliedAt.UnixMilli())/1000)
+	}
+}
+
+// audit emits how the audit stands. A check that fails nowhere has no value: there are
+// more than a hundred.
+func (e emitter) audit(s *audit.Summary) {
+	if s == nil {
+		return
+	}
+	for _, c := range s.Findings {
+		e.gauge("dockwall_audit_findings", "Failures of a check of the audit: how many containers, images or hosts. Without those that a skip block accepts.",
+			float64(c.Count), "check", c.Check, "severity", string(c.Severity))
+	}
+	e.gauge("dockwall_audit_waived", "Failures that a skip block accepts.", float64(s.Waived))
+	e.gauge("dockwall_audit_unknown", "Findings of the audit that could not be decided.", float64(s.Unknown))
+	if !s.At.IsZero() {
+		e.gauge("dockwall_audit_last_run_timestamp_seconds", "When the whole host was judged last.", float64(s.At.UnixMilli())/1000)
 	}
 }
 

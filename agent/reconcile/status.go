@@ -3,6 +3,7 @@ package reconcile
 import (
 	"time"
 
+	"dockwall/agent/audit"
 	"dockwall/agent/config"
 	"dockwall/rules/finding"
 )
@@ -41,6 +42,9 @@ type Status struct {
 	// Trial is the change that awaits its confirmation, or was not confirmed;
 	// nil: there is none.
 	Trial *Trial `json:"trial,omitempty"`
+	// Audit is how the audit stands. The loop knows nothing of it: it is nil here until the
+	// daemon fills it in.
+	Audit *audit.Summary `json:"audit,omitempty"`
 }
 
 // NotInForce returns why parts of the file are not in force, one message each.

@@ -28,7 +28,10 @@ type Container struct {
 	Mounts          []Mount `json:"mounts,omitempty"`
 	// Networks are the names of its networks.
 	Networks []string `json:"networks,omitempty"`
-	Process  Process  `json:"process"`
+	// PrivilegedExecs are the IDs of processes that docker exec --privileged asked for and
+	// that have not ended. Only agentd, which follows the engine's events, fills it.
+	PrivilegedExecs []string `json:"privileged_execs,omitempty"`
+	Process         Process  `json:"process"`
 }
 
 // Running reports whether it has processes, so that the kernel can be asked.

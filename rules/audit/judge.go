@@ -93,17 +93,36 @@ type Report struct {
 // Judge judges the inventory. Findings are sorted: by group, what failed first, the
 // more severe first, then by check and subject.
 func Judge(in *inventory.Inventory, s Settings) Report {
+	return judge(in, s, func(State) bool { return true })
+}
+
+// Failures is Judge without findings that passed, that are notes, or that are about
+// nothing on this host: a small part of the memory, on a host with many containers.
+func Failures(in *inventory.Inventory, s Settings) Report {
+	return judge(in, s, func(s State) bool { return s == Fail || s == Unknown })
+}
+
+// judge judges the inventory, and keeps the findings whose state is kept before waivers
+// are taken into account.
+func judge(in *inventory.Inventory, s Settings, keep func(State) bool) Report {
 	f := newFacts(in, s)
 	var r Report
+	add := func(found []Finding) {
+		for i := range found {
+			if keep(found[i].State) {
+				r.Findings = append(r.Findings, found[i])
+			}
+		}
+	}
 	for _, c := range Checks() {
 		// Which skips matched is known when all others were judged.
 		if f.wanted(c.ID) && c.ID != unusedWaiver {
-			r.Findings = append(r.Findings, c.judge(f)...)
+			add(c.judge(f))
 		}
 	}
 	f.unused = f.waive(r.Findings)
 	if c, ok := Find(unusedWaiver); ok && f.wanted(c.ID) {
-		r.Findings = append(r.Findings, c.judge(f)...)
+		add(c.judge(f))
 	}
 	r.sort()
 	return r

@@ -17,7 +17,7 @@ func rightsChecks() []Check {
 		{ID: "container.exec-privileged", Group: Containers, Severity: finding.High, CIS: cis("5.23"),
 			Title:   "No process in the container has more rights than its first one",
 			Why:     "docker exec --privileged gives a process every capability, in a container that was started without.",
-			Decides: "CapBnd of each process of the container's cgroup", Fix: "End the process; use docker exec without --privileged.", container: execPrivileged},
+			Decides: "CapBnd of each process of the container's cgroup; agentd: the engine's word on each docker exec as well", Fix: "End the process; use docker exec without --privileged.", container: execPrivileged},
 		{ID: "container.capabilities", Group: Containers, Severity: finding.High, CIS: cis("5.4"),
 			Title:   "The container has no capability beyond Docker's default",
 			Why:     "Capabilities such as SYS_ADMIN, SYS_PTRACE or NET_ADMIN are ways out of the container.",
@@ -57,6 +57,8 @@ func execPrivileged(_ *facts, c *inventory.Container) verdict {
 	switch {
 	case !c.Running():
 		return absent("the container does not run")
+	case len(c.PrivilegedExecs) > 0:
+		return fail("docker exec --privileged started process %s", list(c.PrivilegedExecs))
 	case !c.Process.Status.Read:
 		return unknown("%s", c.Process.Status.Why())
 	case !c.Process.Members.Read:

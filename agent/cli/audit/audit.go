@@ -15,11 +15,9 @@ import (
 	"dockwall/agent/cli/view"
 	"dockwall/agent/config"
 	"dockwall/agent/reconcile"
-	"dockwall/netinfo"
 	"dockwall/netinfo/inventory"
 	checks "dockwall/rules/audit"
 	"dockwall/rules/finding"
-	"dockwall/rules/policy"
 )
 
 // auditFlags are audit's own.
@@ -136,18 +134,12 @@ func failOn(doc *config.Document) string {
 // auditSettings are what the operator's file says to the audit, if there is a file
 // without errors.
 func (a *app) auditSettings(ctx context.Context, doc *config.Document, f auditFlags) checks.Settings {
-	s := checks.Settings{Only: f.only, Container: f.container, Today: a.Env.Now().Format(time.DateOnly)}
-	if doc == nil {
-		return s
+	enforced := ""
+	if doc != nil {
+		enforced = a.notEnforced(ctx, doc)
 	}
-	s.Isolated, s.Enforced, s.Registries = isolation(doc.Policy), a.notEnforced(ctx, doc), doc.Audit.Registries
-	for _, k := range doc.Audit.Skips {
-		skip := checks.Skip{ID: k.ID, Reason: k.Reason, Until: k.Until, Position: fmt.Sprintf("%s:%d", k.Origin.File, k.Origin.Line)}
-		if len(k.Of) > 0 {
-			skip.Of = func(c *inventory.Container) bool { return selected(k.Of, c) }
-		}
-		s.Skips = append(s.Skips, skip)
-	}
+	s := audit.Settings(doc, a.Env.Now().Format(time.DateOnly), enforced)
+	s.Only, s.Container = f.only, f.container
 	return s
 }
 
@@ -165,32 +157,9 @@ func (a *app) notEnforced(ctx context.Context, doc *config.Document) string {
 	return ""
 }
 
-// selected reports whether a containers block selects the container. One that names
-// networks selects those on one of them.
-func selected(selectors []*policy.Selector, c *inventory.Container) bool {
-	return slices.ContainsFunc(selectors, func(s *policy.Selector) bool {
-		return s.Match(netinfo.Container{ID: c.ID, Name: c.Name, Image: c.Image, Labels: c.Labels}) &&
-			(len(s.Networks) == 0 || slices.ContainsFunc(c.Networks, s.OnNetwork))
-	})
-}
-
 // has reports whether one of the containers has this name or ID.
 func has(all []inventory.Container, name string) bool {
 	return slices.ContainsFunc(all, func(c inventory.Container) bool { return checks.Named(&c, name) })
-}
-
-// isolation reports whether the policy denies connections between containers of a
-// network.
-func isolation(p policy.Policy) func(network string) bool {
-	return func(network string) bool {
-		action := p.Defaults.Between
-		for _, n := range p.Networks {
-			if n.Name == network && n.Between != "" {
-				action = n.Between
-			}
-		}
-		return action == policy.Deny
-	}
 }
 
 // auditResult is an audit's report.

@@ -114,7 +114,9 @@ func (r *statusResult) Text(p *view.Printer) {
 	row("last change", r.change())
 	row("repairs", fmt.Sprint(r.Repairs))
 	row("containers", fmt.Sprint(r.Status.Containers))
+	row("audit", r.audit())
 	r.overview(p)
+	r.findings(p)
 	r.warnings(p)
 }
 

@@ -80,6 +80,7 @@ block "abusers" {
   to   = [addresses.blocklist]
 }
 audit {
+  every      = "12h"
   fail_on    = "high"
   registries = ["registry.example.com:5000"]
   skip "container.host-network" {

@@ -1,0 +1,316 @@
+package watch
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"dockwall/agent/audit"
+	"dockwall/agent/config"
+	"dockwall/netinfo/docker"
+	"dockwall/netinfo/inventory"
+)
+
+// engine is an engine with containers.
+type engine struct {
+	mu         sync.Mutex
+	containers map[string]inventory.Container
+	execs      map[string]bool // whether privileged
+	events     chan docker.Happening
+	hangs      bool
+	reads      int
+	wholes     int
+}
+
+func newEngine() *engine {
+	return &engine{containers: map[string]inventory.Container{}, execs: map[string]bool{}, events: make(chan docker.Happening)}
+}
+
+func (e *engine) set(c inventory.Container) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	c.ID, c.Image, c.Restart = c.Name, "app:1", "no"
+	e.containers[c.ID] = c
+}
+
+func (e *engine) Container(ctx context.Context, id string) (inventory.Container, bool, error) {
+	e.mu.Lock()
+	hangs := e.hangs
+	e.reads++
+	c, there := e.containers[id]
+	e.mu.Unlock()
+	if hangs {
+		select {
+		case <-ctx.Done():
+		case <-time.After(answerTime):
+		}
+		return c, true, errors.New("no answer")
+	}
+	return c, there, nil
+}
+
+func (*engine) Image(context.Context, string) (inventory.Image, error) { return inventory.Image{}, nil }
+
+func (e *engine) Privileged(_ context.Context, exec string) (bool, bool, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	p, there := e.execs[exec]
+	return p, there, nil
+}
+
+func (e *engine) Follow(ctx context.Context, subscribed func(), happen func(docker.Happening)) error {
+	subscribed()
+	for {
+		select {
+		case h := <-e.events:
+			if h.ID == "" {
+				return errors.New("the engine went away")
+			}
+			happen(h)
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+func (e *engine) List(context.Context) (all []docker.Standing, err error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for id := range e.containers {
+		all = append(all, docker.Standing{ID: id})
+	}
+	return all, nil
+}
+
+func (*engine) Close() error { return nil }
+
+func (e *engine) gather(_ context.Context, o audit.Options) inventory.Inventory {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.wholes++
+	var all []inventory.Container
+	for _, c := range e.containers {
+		all = append(all, c)
+	}
+	return inventory.Inventory{Now: o.Now.Unix(), Containers: inventory.Known(all)}
+}
+
+// town is a watch over an engine.
+type town struct {
+	*engine
+	w   *Watch
+	log *bytes.Buffer
+}
+
+// live runs f with a watch that was running for a minute.
+func live(t *testing.T, doc *config.Document, f func(*town)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		e, log := newEngine(), &bytes.Buffer{}
+		e.set(inventory.Container{Name: "old", HostConfig: inventory.HostConfig{Privileged: true}})
+		w := New(Options{Log: hclog.New(&hclog.LoggerOptions{Output: log, Level: hclog.Info}), Gather: e.gather,
+			Dial: func(context.Context) (Engine, error) { return e, nil }, Process: func(*inventory.Container) {}})
+		w.Use(doc)
+		ctx, cancel := context.WithCancel(t.Context())
+		var wg sync.WaitGroup
+		wg.Go(func() { w.Run(ctx) })
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		f(&town{e, w, log})
+		cancel()
+		wg.Wait()
+	})
+}
+
+func (w *town) tell(action, id, exec string) {
+	w.events <- docker.Happening{Action: action, ID: id, Exec: exec}
+	synctest.Wait()
+}
+
+// fails reports whether the check fails on the container.
+func (w *town) fails(check, id string) bool {
+	w.w.mu.Lock()
+	defer w.w.mu.Unlock()
+	failed, _ := w.w.book.failed(id)
+	return slices.Contains(failed, check)
+}
+
+func (w *town) count(check string) int {
+	for _, c := range w.w.Summary().Findings {
+		if c.Check == check {
+			return c.Count
+		}
+	}
+	return 0
+}
+
+// told is how many lines of the log say this of the check and the container.
+func (w *town) told(what, check, name string) int {
+	n := 0
+	for line := range strings.Lines(w.log.String()) {
+		if strings.Contains(line, "]  "+what+": ") && strings.Contains(line, "check="+check+" ") && strings.Contains(line, `subject="container `+name+`"`) {
+			n++
+		}
+	}
+	return n
+}
+
+func plain() *config.Document {
+	return &config.Document{Audit: config.Audit{Every: time.Hour, FailOn: "medium"}}
+}
+
+const privileged = "container.privileged"
+
+// A container is judged when it is created, at once; each finding is logged once when it
+// comes and once when it goes.
+func TestCreated(t *testing.T) {
+	live(t, plain(), func(w *town) {
+		if n := w.count(privileged); n != 1 {
+			t.Fatalf("%d containers are privileged, want 1\n%s", n, w.log)
+		}
+		before, reads := w.wholes, w.reads
+		w.set(inventory.Container{Name: "new", State: "created", HostConfig: inventory.HostConfig{Privileged: true}})
+		w.tell("create", "new", "")
+		if n := w.count(privileged); n != 2 || w.wholes != before || w.reads != reads+1 {
+			t.Errorf("%d containers are privileged, want 2; %d judgements of the host, %d reads", n, w.wholes-before, w.reads-reads)
+		}
+		w.tell("start", "new", "")
+		time.Sleep(3 * time.Hour)
+		synctest.Wait()
+		if n := w.wholes - before; n != 3 {
+			t.Errorf("the host was judged %d times in 3 hours, want 3", n)
+		}
+		delete(w.containers, "new")
+		w.tell("destroy", "new", "")
+		if n := w.count(privileged); n != 1 {
+			t.Errorf("%d containers are privileged, want 1", n)
+		}
+		for what, want := range map[string]int{"finding": 1, "finding gone": 1} {
+			if n := w.told(what, privileged, "new"); n != want {
+				t.Errorf("%d lines say %s, want %d:\n%s", n, what, want, w.log)
+			}
+		}
+	})
+}
+
+// A failure that is accepted is not counted, and not told of.
+func TestWaived(t *testing.T) {
+	doc := plain()
+	doc.Audit.Skips = []config.Skip{{ID: privileged, Reason: "tests"}}
+	live(t, doc, func(w *town) {
+		if s := w.w.Summary(); w.count(privileged) != 0 || s.Waived != 1 || w.told("finding", privileged, "old") != 0 {
+			t.Errorf("got %+v\n%s", s, w.log)
+		}
+		w.w.Use(plain())
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if s := w.w.Summary(); w.count(privileged) != 1 || s.Waived != 0 || w.told("finding", privileged, "old") != 1 {
+			t.Errorf("without the skip block: got %+v\n%s", s, w.log)
+		}
+	})
+}
+
+// docker exec --privileged is a finding from when it is asked for until it ends. What
+// other docker execs there are costs no look at the container.
+func TestExec(t *testing.T) {
+	const check = "container.exec-privileged"
+	live(t, plain(), func(w *town) {
+		c := inventory.Container{Name: "app", State: "running", PID: 7}
+		c.Process.Status = inventory.Known(inventory.Status{})
+		c.Process.Members = inventory.Known([]inventory.Member{})
+		w.set(c)
+		w.tell("start", "app", "")
+		reads := w.reads
+		w.execs["health"] = false
+		w.tell("exec_create", "app", "health")
+		if w.reads != reads {
+			t.Error("a docker exec without privileges had the container read")
+		}
+		w.execs["e1"] = true
+		w.tell("exec_create", "app", "e1")
+		if !w.fails(check, "app") || w.told("finding", check, "app") != 1 {
+			t.Errorf("it is no finding:\n%s", w.log)
+		}
+		w.tell("exec_die", "app", "e1")
+		if w.fails(check, "app") || w.told("finding gone", check, "app") != 1 {
+			t.Errorf("it is still a finding:\n%s", w.log)
+		}
+	})
+}
+
+// Containers that came while there was no connection are judged when there is one, and
+// those that went are forgotten.
+func TestReconnected(t *testing.T) {
+	live(t, plain(), func(w *town) {
+		w.mu.Lock()
+		w.containers = map[string]inventory.Container{}
+		w.mu.Unlock()
+		w.set(inventory.Container{Name: "late", HostConfig: inventory.HostConfig{Privileged: true}})
+		w.events <- docker.Happening{}
+		time.Sleep(firstPause + time.Millisecond)
+		synctest.Wait()
+		if !w.fails(privileged, "late") || w.fails(privileged, "old") {
+			t.Errorf("got %+v", w.w.Summary())
+		}
+	})
+}
+
+// An engine that does not answer costs some reads, no storm of them, and no memory; the
+// container is judged when it answers again.
+func TestHangs(t *testing.T) {
+	live(t, plain(), func(w *town) {
+		w.mu.Lock()
+		w.hangs = true
+		w.mu.Unlock()
+		for i := range 5000 {
+			name := fmt.Sprint("c", i)
+			w.set(inventory.Container{Name: name, HostConfig: inventory.HostConfig{Privileged: true}})
+			w.tell("create", name, "")
+		}
+		w.w.mu.Lock()
+		waiting := len(w.w.pending) + len(w.w.late)
+		w.w.mu.Unlock()
+		if waiting > 3*most {
+			t.Errorf("%d containers wait", waiting)
+		}
+		w.mu.Lock()
+		w.hangs = false
+		w.mu.Unlock()
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		if n := w.count(privileged); n != 5001 {
+			t.Errorf("%d of 5001 were judged", n)
+		}
+		if lines := strings.Count(w.log.String(), "\n"); lines > 20*most {
+			t.Errorf("%d lines of log", lines)
+		}
+	})
+}
+
+// What cannot be read any more has not been corrected.
+func TestUnknownEndsNothing(t *testing.T) {
+	live(t, plain(), func(w *town) {
+		c := inventory.Container{Name: "app", State: "running", PID: 7}
+		c.Process.Status = inventory.Known(inventory.Status{CapBnd: 1<<41 - 1})
+		w.set(c)
+		w.tell("start", "app", "")
+		if !w.fails("container.capabilities", "app") {
+			t.Fatalf("no finding:\n%s", w.log)
+		}
+		c.Process.Status = inventory.Unread[inventory.Status]("permission denied")
+		w.set(c)
+		w.tell("update", "app", "")
+		if !w.fails("container.capabilities", "app") || w.told("finding gone", "container.capabilities", "app") != 0 {
+			t.Errorf("the finding is gone:\n%s", w.log)
+		}
+	})
+}
