@@ -52,13 +52,10 @@ type agent struct {
 	log     *logging
 	started config.Settings
 	// settings are those of the document that was loaded last.
-	settings  atomic.Pointer[config.Settings]
-	loader    *loader
-	trials    *trial.Keeper
-	kernel    *kernel.Kernel
-	bridges   *kernel.Bridges
-	latch     *kernel.Latch
-	frames    *kernel.Frames
+	settings atomic.Pointer[config.Settings]
+	loader   *loader
+	trials   *trial.Keeper
+	writers
 	collector *facts.Collector
 	loop      *reconcile.Loop
 	cutter    *cutter.Cutter
@@ -68,6 +65,14 @@ type agent struct {
 	systemd   *systemd
 	saver     *saver
 	watch     *watch.Watch
+}
+
+// writers are what changes the kernel.
+type writers struct {
+	kernel  *kernel.Kernel
+	bridges *kernel.Bridges
+	latch   *kernel.Latch
+	frames  *kernel.Frames
 }
 
 // Run runs the agent until ctx ends. It needs root. The error is a *NoPolicy if
