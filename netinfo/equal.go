@@ -40,7 +40,7 @@ func (e Endpoint) Equal(o Endpoint) bool {
 // Equal reports whether the facts are the same.
 func (n Network) Equal(o Network) bool {
 	return equal(n.Subnets, o.Subnets, func(a, b Prefix) bool { return a == b }) && equal(n.Gateways, o.Gateways, func(a, b Addr) bool { return a == b }) &&
-		n.ID == o.ID && n.Name == o.Name && n.Driver == o.Driver && n.Scope == o.Scope && n.Bridge == o.Bridge &&
+		n.ID == o.ID && n.Name == o.Name && n.Driver == o.Driver && n.Scope == o.Scope && n.Bridge == o.Bridge && n.Missing == o.Missing &&
 		n.Internal == o.Internal && n.Mode4 == o.Mode4 && n.Mode6 == o.Mode6 && n.BindAddr == o.BindAddr && n.Ingress == o.Ingress
 }
 

@@ -27,7 +27,10 @@ type Network struct {
 	Scope  string `json:"scope,omitempty"`
 	// Bridge is the name of the host's bridge; empty where the driver has none
 	// (macvlan, ipvlan, host, none, overlay).
-	Bridge   string   `json:"bridge,omitempty"`
+	Bridge string `json:"bridge,omitempty"`
+	// Missing reports whether the engine lists the network, but this host has had no
+	// interface of the bridge's name for some time.
+	Missing  bool     `json:"missing,omitempty"`
 	Internal bool     `json:"internal,omitempty"`
 	Subnets  []Prefix `json:"subnets,omitempty"`
 	Gateways []Addr   `json:"gateways,omitempty"`

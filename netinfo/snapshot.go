@@ -62,6 +62,12 @@ type Engine struct {
 	FirewallBackend string `json:"firewall_backend,omitempty"`
 	// Error is why the engine is not connected, for status.
 	Error string `json:"error,omitempty"`
+	// Elsewhere says why the engine's networks are not in this host's network
+	// namespace ("it runs rootless"); empty if they are, or if that is not known.
+	Elsewhere string `json:"elsewhere,omitempty"`
+	// Podman reports whether the engine is Podman, which makes the bridge of a network
+	// when the first container of it starts, and names it otherwise than Docker does.
+	Podman bool `json:"podman,omitempty"`
 }
 
 // Listener is a listening socket of the host.

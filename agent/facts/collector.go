@@ -1,9 +1,11 @@
 package facts
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -19,6 +21,8 @@ import (
 type Collector struct {
 	log    hclog.Logger
 	engine *docker.Source
+	// remote is where the engine is reached over TCP; invalid if it is not.
+	remote netip.Addr
 
 	mu sync.Mutex
 	// stale says that the links have changed since they were read.
@@ -82,7 +86,7 @@ func New(host string, last netinfo.Snapshot, log hclog.Logger) (*Collector, erro
 	if err != nil {
 		return nil, err
 	}
-	return &Collector{log: log, engine: engine, stale: true, memory: remember(last), ports: rememberPorts(last), sockets: recall(last),
+	return &Collector{log: log, engine: engine, remote: remoteHost(host), stale: true, memory: remember(last), ports: rememberPorts(last), sockets: recall(last),
 		neighbors: neighbors{}, sightings: recallSightings(last), routes: newRoutes(),
 		scanner: hostnet.NewScanner("/proc").WithEngine(host), look: make(chan struct{}, 1),
 		unproven: make(chan struct{}, 1), clock: time.Now()}, nil
@@ -258,6 +262,7 @@ func (c *Collector) Snapshot() (netinfo.Snapshot, time.Time, error) {
 		c.sightings.keep(c.masters)
 	}
 	f := c.engine.Facts()
+	f.Engine.Elsewhere = cmp.Or(f.Engine.Elsewhere, c.elsewhere(f.Networks))
 	s, ask := c.memory.assemble(f, c.links, time.Now())
 	c.askLater(ask)
 	c.want(c.sockets.into(&s, c.minded))

@@ -1,6 +1,7 @@
 package facts
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -20,6 +21,10 @@ type memory struct {
 	// bridges are those there are, and when each was seen first; zero if it was
 	// there when this run began.
 	bridges map[bridgeLink]time.Time
+	// absent are the networks whose bridge is not there, and since when.
+	absent map[string]time.Time
+	// atOnce: a bridge that is not there counts as missing at the first look.
+	atOnce bool
 }
 
 type bridgeLink struct {
@@ -44,11 +49,14 @@ func (m *memory) assemble(f docker.Facts, links []netinfo.Link, now time.Time) (
 	m.meet(links, now)
 	s = netinfo.Snapshot{Engine: f.Engine, Networks: f.Networks, Containers: f.Containers, Links: links}
 	if f.Engine.Connected {
-		m.last = netinfo.Snapshot{Engine: f.Engine, Networks: f.Networks, Containers: f.Containers, Links: links}
+		if f.Engine.Podman {
+			s.Networks = withRealBridges(s.Networks, links)
+		}
+		m.last = netinfo.Snapshot{Engine: f.Engine, Networks: s.Networks, Containers: f.Containers, Links: links}
 		m.seen = true
 		clear(m.suspect)
 		ask = m.markNew(&s, f.Listed, now)
-		return s, ask
+		return s, cmp.Or(ask, m.markMissing(&s, now))
 	}
 	if !f.Engine.Known {
 		// The engine was not reached in this run: an earlier one's knowledge.

@@ -111,6 +111,7 @@ func oneShot(s config.Settings, log hclog.Logger) (*Collector, error) {
 		return nil, err
 	}
 	c.mindAll()
+	c.memory.atOnce = true
 	return c, nil
 }
 

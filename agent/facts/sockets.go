@@ -32,6 +32,9 @@ type sockets struct {
 	looked bool
 	// engineSince is when dockerd was first found running; zero if it does not run.
 	engineSince time.Time
+	// elsewhere is the PID of the engine's process if that is in another network
+	// namespace; 0 if not.
+	elsewhere int
 }
 
 // recall starts from what an earlier run knew of dockerd's API ports. Versions before
@@ -128,7 +131,7 @@ func (c *Collector) lookAtSockets() (changed, settling bool, err error) {
 	defer c.mu.Unlock()
 	old := c.sockets
 	before := old.settled(now)
-	next := sockets{proxies: proxies, open: listening, looked: true}
+	next := sockets{proxies: proxies, open: listening, looked: true, elsewhere: c.scanner.EngineElsewhere()}
 	if c.scanner.DockerdRuns() {
 		next.engineSince = cmp.Or(old.engineSince, now)
 	}
@@ -140,6 +143,7 @@ func (c *Collector) lookAtSockets() (changed, settling bool, err error) {
 		a.PID, b.PID = 0, 0
 		return a == b
 	})
+	changed = changed || next.elsewhere != old.elsewhere
 	c.sockets = next
 	if c.followProofs(now) {
 		changed = true

@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -56,6 +57,12 @@ func (c *cycle) status(r result) Status {
 		}
 	}
 	st.Reasons = append(st.Reasons, c.reasons(r)...)
+	for _, f := range st.Problems {
+		if f.Kind().Degrades() {
+			st.Reasons = append(st.Reasons, f)
+		}
+	}
+	st.Problems = slices.DeleteFunc(st.Problems, func(f finding.Finding) bool { return f.Kind().Degrades() })
 	for i, f := range st.Reasons {
 		st.Reasons[i] = f.WithFix()
 	}

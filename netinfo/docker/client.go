@@ -6,12 +6,14 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"syscall"
 	"time"
 
 	"github.com/containerd/errdefs"
+	"github.com/docker/docker/api/types"
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/events"
 	"github.com/docker/docker/api/types/filters"
@@ -27,6 +29,8 @@ type remote struct {
 	cli    *client.Client
 	limit  time.Duration         // for the answer to a subscription
 	dialed atomic.Pointer[error] // why the last dial failed; nil if it did not
+	// podman is whether the engine is Podman; nil until it was asked.
+	podman atomic.Pointer[bool]
 }
 
 // parseHost returns what to dial for a host such as unix:///var/run/docker.sock.
@@ -118,7 +122,30 @@ func (r *remote) Engine(ctx context.Context) (netinfo.Engine, census, error) {
 	if info.FirewallBackend != nil {
 		e.FirewallBackend = info.FirewallBackend.Driver
 	}
+	if slices.Contains(info.SecurityOptions, rootless) {
+		e.Elsewhere = "it runs rootless, in a network namespace of its own"
+	}
+	e.Podman = r.isPodman(ctx)
 	return e, census{all: info.Containers, running: info.ContainersRunning, paused: info.ContainersPaused}, nil
+}
+
+// rootless is what /info lists among the security options of an engine that runs without
+// root's rights (Docker and Podman).
+const rootless = "name=rootless"
+
+// isPodman reports whether the engine is Podman, by /version's components. It is asked
+// once: an engine that does not answer is taken for Docker.
+func (r *remote) isPodman(ctx context.Context) bool {
+	if known := r.podman.Load(); known != nil {
+		return *known
+	}
+	v, err := r.cli.ServerVersion(ctx)
+	if err != nil {
+		return false
+	}
+	is := slices.ContainsFunc(v.Components, func(c types.ComponentVersion) bool { return c.Name == "Podman Engine" })
+	r.podman.Store(&is)
+	return is
 }
 
 func (r *remote) Containers(ctx context.Context) ([]listing, []problem, error) {

@@ -38,6 +38,21 @@ func (s *Scanner) WithEngine(host string) *Scanner {
 	return s
 }
 
+// EngineElsewhere returns the PID of the process that serves the engine's control socket
+// if that is an engine (dockerd, podman) and known to run in another network namespace than
+// this process; 0 otherwise. A proxy in a container serves the socket of an engine that is
+// here. It is as of the last look at the processes.
+func (s *Scanner) EngineElsewhere() (pid int) {
+	p := s.known[s.engine.pid]
+	if p == nil || p.signs.name != "dockerd" && p.signs.name != "podman" || s.inSameNet(p.pid) {
+		return 0
+	}
+	if now := s.look(p.pid); now == nil || now.inode != p.inode {
+		return 0 // it ended while it was looked at
+	}
+	return p.pid
+}
+
 // refresh asks for the engine's process unless that is known and still runs.
 func (e *engine) refresh(s *Scanner) {
 	if p := s.known[e.pid]; p != nil && p.inode == e.inode {

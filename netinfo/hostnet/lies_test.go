@@ -206,3 +206,29 @@ func TestSenderOfAnswer(t *testing.T) {
 		t.Errorf("an engine that does not answer gives %v", err)
 	}
 }
+
+// Only an engine's process says where the engine is: a proxy in a container may serve the
+// socket of one that is here.
+func TestEngineInAnotherNetworkNamespace(t *testing.T) {
+	self := os.Getpid()
+	socket := "unix://" + serveEngine(t, false)
+	for _, x := range []struct {
+		name, ns string
+		want     int
+	}{
+		{"dockerd", "net:[1]", 0},
+		{"dockerd", "net:[2]", self},
+		{"podman", "net:[2]", self},
+		{"haproxy", "net:[2]", 0},
+	} {
+		p := newFakeProc(t)
+		p.process(self, x.name, x.ns, "/usr/bin/"+x.name)
+		s := NewScanner(p.root).WithEngine(socket)
+		if _, err := s.Proxies(); err != nil {
+			t.Fatal(err)
+		}
+		if got := s.EngineElsewhere(); got != x.want {
+			t.Errorf("%s in %s is elsewhere as %d, want %d", x.name, x.ns, got, x.want)
+		}
+	}
+}

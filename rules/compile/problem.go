@@ -29,6 +29,7 @@ func findProblems(p policy.Policy, s netinfo.Snapshot, t topology) []finding.Fin
 	ps = append(ps, directProblems(p, s)...)
 	ps = append(ps, hostNetworkProblems(p, s)...)
 	ps = append(ps, uncovered(s)...)
+	ps = append(ps, elsewhereProblems(s)...)
 	return append(ps, uncoveredBridges(s)...)
 }
 

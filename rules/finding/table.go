@@ -4,18 +4,20 @@ import "time"
 
 // The codes of reasons: the state is degraded.
 const (
-	Config         Code = "config"
-	List           Code = "list"
-	Unconfirmed    Code = "unconfirmed"
-	DockerAway     Code = "docker_away"
-	DockerNFTables Code = "docker_nftables"
-	Facts          Code = "facts"
-	Backend        Code = "backend"
-	Apply          Code = "apply"
-	Frames         Code = "frames"
-	ContestedRules Code = "contested"
-	Pending        Code = "pending"
-	Isolation      Code = "isolation"
+	Config          Code = "config"
+	List            Code = "list"
+	Unconfirmed     Code = "unconfirmed"
+	DockerAway      Code = "docker_away"
+	DockerNFTables  Code = "docker_nftables"
+	DockerElsewhere Code = "docker_elsewhere"
+	BridgeMissing   Code = "bridge_missing"
+	Facts           Code = "facts"
+	Backend         Code = "backend"
+	Apply           Code = "apply"
+	Frames          Code = "frames"
+	ContestedRules  Code = "contested"
+	Pending         Code = "pending"
+	Isolation       Code = "isolation"
 )
 
 // The codes of warnings.
@@ -62,6 +64,12 @@ func reasons() []Kind {
 		{Code: DockerNFTables, Severity: High, Effect: NotInForce,
 			Means: "Docker uses its nftables firewall, which has no DOCKER-USER chain",
 			Fix:   "have Docker use iptables"},
+		{Code: DockerElsewhere, Severity: High, Effect: NotInForce,
+			Means: "the engine's networks are not in this host's network namespace (rootless Docker, an engine on another host, an agent in a container of its own); no rule here meets their packets",
+			Fix:   "run dockwall in the network namespace of the engine, on its host, or point docker.host at this host's engine"},
+		{Code: BridgeMissing, Severity: High, Effect: NotInForce,
+			Means: "the engine lists a network whose bridge this host does not have; no rule here meets the packets of its containers",
+			Fix:   "if the engine is this host's, restart it, and it makes the bridge again; if not, correct docker.host"},
 		{Code: Facts, Severity: High, Effect: NotInForce, Pass: Failed,
 			Means: "the interfaces cannot be read",
 			Fix:   "read the message"},

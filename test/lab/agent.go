@@ -68,6 +68,17 @@ func (l *Lab) LaunchAgentd(args ...string) *Agent {
 	return a
 }
 
+// LaunchAgentdElsewhere is LaunchAgentd in a network namespace of its own, as for an agent
+// in a container that was given Docker's socket.
+func (l *Lab) LaunchAgentdElsewhere() *Agent {
+	l.t.Helper()
+	build(l.t, l.repo, "agentd", "agentctl")
+	agentd := l.bin.path("agentd")
+	a := &Agent{lab: l, process: l.logged(agentd, l.command("unshare", "--net", agentd, "--config", l.ConfigPath()))}
+	l.agents = append(l.agents, a)
+	return a
+}
+
 // Agentctl runs agentctl on the host with the lab's file.
 func (l *Lab) Agentctl(args ...string) (stdout, stderr string, code int) {
 	l.t.Helper()

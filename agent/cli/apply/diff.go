@@ -93,7 +93,7 @@ func (r *diffResult) Code() int {
 // notCovered are the problems that say that no rule holds for something, whatever
 // the difference is.
 func notCovered(ps []finding.Finding) []finding.Finding {
-	return slices.DeleteFunc(slices.Clone(ps), func(pr finding.Finding) bool { return pr.Code != finding.NotCovered })
+	return slices.DeleteFunc(slices.Clone(ps), func(pr finding.Finding) bool { return pr.Code != finding.NotCovered && !pr.Kind().Degrades() })
 }
 
 func (r *diffResult) Text(p *view.Printer) {
