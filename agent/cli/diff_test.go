@@ -13,6 +13,7 @@ import (
 	"dockwall/rules"
 	"dockwall/rules/meaning"
 	"dockwall/rules/plan"
+	"dockwall/rules/policy"
 )
 
 func TestDiffChangesNothing(t *testing.T) {
@@ -20,7 +21,7 @@ func TestDiffChangesNothing(t *testing.T) {
 	c := newCommand(m)
 	file, _ := writeConfig(t, policyFrom("203.0.113.0/24"))
 	before := m.save()
-	c.mustRun(t, 1, "diff", "--config", file)
+	c.mustRun(t, 1, "diff", "--rules", "--config", file)
 	if m.save() != before || m.runs != 0 || m.bridgeNF != 0 {
 		t.Errorf("diff changed the kernel (%d runs)", m.runs)
 	}
@@ -56,7 +57,7 @@ func TestDiffAfterApply(t *testing.T) {
 		t.Errorf("diff --json = %s, %v", c.stdout.String(), err)
 	}
 	rewrite(t, file, policyFrom("198.51.100.0/24"), socket)
-	c.mustRun(t, 1, "diff", "--config", file)
+	c.mustRun(t, 1, "diff", "--rules", "--config", file)
 	for _, want := range []string{" -> dockwall4-", "-203.0.113.0/24\n", "+198.51.100.0/24\n", "1 set member would go, 1 set member would come."} {
 		if !strings.Contains(c.stdout.String(), want) {
 			t.Errorf("diff does not print %q:\n%s", want, c.stdout.String())
@@ -68,17 +69,17 @@ func TestDiffSaysWhatItMeans(t *testing.T) {
 	m := newMachine()
 	c := newCommand(m)
 	file, _ := writeConfig(t, policyFrom("203.0.113.0/24"))
-	c.env.Meaning = func(b ask.Before, after rules.Ruleset, s netinfo.Snapshot) (meaning.Difference, error) {
-		if len(after.Chains) == 0 || len(s.Containers) != 1 || b.Backend.Limits().Unguarded {
-			t.Errorf("Meaning was told %d chains, %d containers", len(after.Chains), len(s.Containers))
+	c.env.Meaning = func(b ask.Before, after rules.Ruleset, s netinfo.Snapshot, names policy.Policy) (meaning.Difference, error) {
+		if len(after.Chains) == 0 || len(s.Containers) != 1 || b.Backend.Limits().Unguarded || len(names.Published) != 1 {
+			t.Errorf("Meaning was told %d chains, %d containers, %d published blocks", len(after.Chains), len(s.Containers), len(names.Published))
 		}
-		return meaning.Difference{Changes: []meaning.Change{{Sentence: "203.0.113.0/24 gains web:8080"}}}, nil
+		return meaning.Difference{Table: []meaning.Entry{{Reached: []string{"web 8080/tcp"}, Gains: []string{"office"}, Blocks: []meaning.Place{{Policy: rules.ParseSubject("published.shop")}}}}}, nil
 	}
 	c.mustRun(t, 1, "diff", "--config", file)
-	if !strings.HasPrefix(c.stdout.String(), "203.0.113.0/24 gains web:8080\n\n--- kernel\n") {
+	if !strings.HasPrefix(c.stdout.String(), "REACHED       GAINS   BLOCK\nweb 8080/tcp  office  published.shop\n0 rules would go, ") || strings.Contains(c.stdout.String(), "kernel") {
 		t.Errorf("diff:\n%s", c.stdout.String())
 	}
-	c.env.Meaning = func(ask.Before, rules.Ruleset, netinfo.Snapshot) (meaning.Difference, error) {
+	c.env.Meaning = func(ask.Before, rules.Ruleset, netinfo.Snapshot, policy.Policy) (meaning.Difference, error) {
 		return meaning.Difference{}, errors.New("odd")
 	}
 	c.mustRun(t, 2, "diff", "--config", file)
@@ -91,7 +92,7 @@ func TestDiffTakesTheDaemonsFacts(t *testing.T) {
 	known := m.snapshot
 	m.snapshot = netinfo.Snapshot{Links: known.Links}
 	startDaemon(t, socket, func() reconcile.Status { return reconcile.Status{} }, known, func() {})
-	c.mustRun(t, 1, "diff", "--config", file)
+	c.mustRun(t, 1, "diff", "--rules", "--config", file)
 	if !strings.Contains(c.stdout.String(), "+172.17.0.2") {
 		t.Errorf("the container that only the daemon knows is not in the diff:\n%s", c.stdout.String())
 	}
@@ -109,7 +110,7 @@ func TestLongSetsAreCut(t *testing.T) {
 	}
 	list[0] = `"198.51.100.100"`
 	file, _ := writeConfig(t, `published "shop" { from = [`+strings.Join(list, ", ")+"] }\n")
-	c.mustRun(t, 1, "diff", "--config", file)
+	c.mustRun(t, 1, "diff", "--rules", "--config", file)
 	if got := strings.Count(c.stdout.String(), "+198.51.100."); got != 20 || !strings.Contains(c.stdout.String(), "+ (80 more, shown with --full)\n") {
 		t.Errorf("%d members shown:\n%s", got, c.stdout.String())
 	}
@@ -154,7 +155,7 @@ func TestColours(t *testing.T) {
 			c.env.IsTerminal = func(io.Writer) bool { return tt.terminal }
 			c.vars = tt.vars
 			file, _ := writeConfig(t, policyFrom("203.0.113.0/24"))
-			c.mustRun(t, 1, "diff", "--config", file)
+			c.mustRun(t, 1, "diff", "--rules", "--config", file)
 			if got := strings.Contains(c.stdout.String(), "\x1b["); got != tt.want {
 				t.Errorf("colours = %v, want %v", got, tt.want)
 			}

@@ -11,15 +11,15 @@ import (
 // elsewhereProblems names the networks that the engine lists and whose packets no rule of
 // this host meets: those of an engine that is not this host's, and those without a bridge
 // here.
-func elsewhereProblems(s netinfo.Snapshot) []Problem {
+func elsewhereProblems(s netinfo.Snapshot) []finding.Finding {
 	if !s.Engine.Connected {
 		return nil // the bridges may be gone until the engine is back
 	}
 	if s.Engine.Elsewhere != "" {
-		return []Problem{finding.New(finding.DockerElsewhere, fmt.Sprintf(
+		return []finding.Finding{finding.New(finding.DockerElsewhere, fmt.Sprintf(
 			"the Docker engine is not this host's: %s. No rule here meets the packets of its containers%s", s.Engine.Elsewhere, ofNetworks(s.Networks)))}
 	}
-	var ps []Problem
+	var ps []finding.Finding
 	for _, n := range s.Networks {
 		if n.Missing {
 			ps = append(ps, finding.New(finding.BridgeMissing, fmt.Sprintf(

@@ -11,7 +11,7 @@ import (
 type Change struct {
 	// Gain: they pass now. Otherwise they did.
 	Gain bool `json:"gain"`
-	// From are prefixes, containers, or everybody else.
+	// From are prefixes, containers, or everyone else.
 	From []string `json:"from"`
 	// Via are the interfaces that they come in by; for what containers send
 	// outside, those that they leave by. Empty: whichever.
@@ -31,6 +31,8 @@ type Change struct {
 // Difference is what Compare finds.
 type Difference struct {
 	Changes []Change `json:"changes"`
+	// Table is the same for people, by what is reached and in the file's own names.
+	Table []Entry `json:"table"`
 	// LeftOut says what was not looked at.
 	LeftOut []string `json:"left_out"`
 }

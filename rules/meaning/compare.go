@@ -7,6 +7,7 @@ import (
 
 	"dockwall/netinfo"
 	"dockwall/rules"
+	"dockwall/rules/policy"
 	"dockwall/rules/published"
 	"dockwall/rules/trace"
 )
@@ -14,11 +15,13 @@ import (
 // Options bound the work.
 type Options struct {
 	// Probes is how many packets are held against each ruleset at most; 0 is
-	// 50,000.
+	// 500,000.
 	Probes int
+	// Policy has the names for the table: the blocks of addresses and containers.
+	Policy policy.Policy
 }
 
-const defaultProbes = 50_000
+const defaultProbes = 500_000
 
 // Compare says what it means to put after in the place of before, on the host
 // of the snapshot. Both must not change while it runs.
@@ -28,9 +31,13 @@ func Compare(before, after rules.Ruleset, s netinfo.Snapshot, o Options) Differe
 	if c.limit == 0 {
 		c.limit = defaultProbes
 	}
+	c.names = newNames(&c.labels, o.Policy, s)
 	c.gather()
+	c.names.read(o.Policy.Addresses, c.prefixOf, c.looked)
 	c.probe()
-	return Difference{Changes: changes(mergeAll(c.rows), &c.labels), LeftOut: c.leftOut()}
+	d := Difference{Table: c.table(), LeftOut: c.leftOut()}
+	d.Changes = changes(mergeAll(c.rows), &c.labels)
+	return d
 }
 
 type portKey struct {
@@ -52,18 +59,31 @@ type comparison struct {
 	fewPorts bool
 	limit    int
 
-	fields    []field
-	labels    labels
-	rows      []*row
+	fields []field
+	labels labels
+	names  *names
+	// prefixOf are the prefixes of senders outside by their labels; looked are all
+	// prefixes at which sources are told apart.
+	prefixOf map[string]netip.Prefix
+	// owner are the containers by the labels of the ports that they publish.
+	owner map[string]string
+	// bridges are the names of networks by their bridges.
+	bridges map[string]string
+	looked  map[netip.Prefix]bool
+	rows    []*row
+	// kept are packets from outside that pass before and after.
+	kept      []*row
 	skipped   int
 	undecided int
 }
 
 func newComparison(before, after rules.Ruleset, s netinfo.Snapshot) *comparison {
 	c := &comparison{s: s, rulesets: [2]rules.Ruleset{before, after}, before: trace.New(before), after: trace.New(after),
-		networks: map[string]netinfo.Network{}, host: anyHostAddrs(s), taken: map[portKey][]netip.Addr{}}
+		networks: map[string]netinfo.Network{}, host: anyHostAddrs(s), taken: map[portKey][]netip.Addr{},
+		prefixOf: map[string]netip.Prefix{}, looked: map[netip.Prefix]bool{}, owner: map[string]string{}, bridges: map[string]string{}}
 	for _, n := range s.Networks {
 		c.networks[n.ID] = n
+		c.bridges[n.Bridge] = n.Name
 	}
 	for i := range s.Containers {
 		ct := &s.Containers[i]
@@ -98,13 +118,16 @@ func (c *comparison) gather() {
 	outs := c.nics(trace.NewOutline(aboutOut, c.before, c.after))
 	fromOutside := c.newTargets()
 	c.published(fromOutside)
+	ports := len(fromOutside.classes.list)
 	c.straight(fromOutside)
+	own := len(fromOutside.classes.list)
 	c.hostPorts(fromOutside)
 	c.fields = append(c.fields, field{sources: c.outsideSources(), nics: ins, targets: [][]class[target]{fromOutside.classes.list}})
 
 	near := c.newTargets()
 	c.published(near)
 	c.hostPorts(near)
+	others := len(near.classes.list)
 	c.neighbours(near)
 	containers := c.containerSources()
 	c.fields = append(c.fields, field{sources: containers, targets: [][]class[target]{near.classes.list}})
@@ -120,12 +143,31 @@ func (c *comparison) gather() {
 		c.number(&c.fields[i])
 	}
 	for _, src := range c.fields[0].sources {
-		i := 0
-		if src.rep.addr.Is6() {
-			i = 1
-		}
+		i := familyIndex(src.rep.addr)
 		c.labels.outside[i] = append(c.labels.outside[i], src.id)
+		if slices.ContainsFunc(src.labels, func(l string) bool { return c.prefixOf[l].Bits() == 0 }) {
+			c.names.rest[src.id] = true
+		}
 	}
+	c.names.nics = [2][]int{idsOf(ins), idsOf(outs)}
+	c.names.group("everything", 1, c.fields[0].targets[0])
+	c.names.group("every published port", fewPublished, c.fields[0].targets[0][:ports])
+	c.names.publishers(c.owner)
+	for _, t := range near.classes.list[others:] {
+		c.names.neighbours(t.id, c.bridges[t.rep.bridge])
+	}
+	c.names.group("containers' own addresses", 1, c.fields[0].targets[0][ports:own])
+}
+
+// fewPublished is how many published ports are named one by one.
+const fewPublished = 6
+
+func idsOf[T any](cs []class[T]) []int {
+	var ids []int
+	for _, c := range cs {
+		ids = append(ids, c.id)
+	}
+	return ids
 }
 
 // number gives every class the number of its labels.
@@ -134,6 +176,9 @@ func (c *comparison) number(f *field) {
 	numbered(f.nics, &c.labels)
 	for _, ts := range f.targets {
 		numbered(ts, &c.labels)
+		for i := range ts {
+			c.names.target(ts[i].id, ts[i].rep.packet.Dst.Is6())
+		}
 	}
 }
 
@@ -211,13 +256,22 @@ func (c *comparison) send(f *field, src *class[source], nic *class[string], to *
 		c.undecided++
 		return
 	}
-	if (was.Verdict == trace.Pass) == (now.Verdict == trace.Pass) {
+	passed, passes := was.Verdict == trace.Pass, now.Verdict == trace.Pass
+	kept := passed && passes && f == &c.fields[0]
+	if passed && passes && f == &c.fields[1] {
+		c.names.keep(to.id, decider(now).Subject)
+	}
+	if passed == passes && !kept {
 		return
 	}
-	r := &row{gain: now.Verdict == trace.Pass, out: f.out, was: decider(was).Subject, policy: decider(now).Subject,
+	r := &row{gain: passes, out: f.out, was: decider(was).Subject, policy: decider(now).Subject,
 		position: position(decider(now)), from: []int{src.id}, to: []int{to.id}, nics: len(f.nics)}
 	if len(nic.labels) > 0 {
 		r.via = []int{nic.id}
+	}
+	if kept {
+		c.kept = append(c.kept, r)
+		return
 	}
 	c.rows = append(c.rows, r)
 }

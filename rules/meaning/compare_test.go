@@ -94,8 +94,8 @@ func TestCompare(t *testing.T) {
 			p.Published[0].Except = from("203.0.113.66/32")
 		}, []string{
 			"- 203.0.113.66 may no longer reach web 8080/tcp: defaults.published stops it; published.shop allowed it before"}},
-		{"everybody", shop("203.0.113.0/24"), shop("0.0.0.0/0", "::/0"), []string{
-			"+ everybody else may now reach web 8080/tcp: published.shop (agent.hcl:31) allows it; defaults.published stopped it before"}},
+		{"everyone", shop("203.0.113.0/24"), shop("0.0.0.0/0", "::/0"), []string{
+			"+ everyone else may now reach web 8080/tcp: published.shop (agent.hcl:31) allows it; defaults.published stopped it before"}},
 		{"another name for the same", shop("203.0.113.0/24"), func(p *policy.Policy) {
 			shop("203.0.113.0/24")(p)
 			p.Published[0].Origin = in("published.store", 3)
@@ -152,9 +152,9 @@ func TestFirstApply(t *testing.T) {
 	d := meaning.Compare(rules.Ruleset{}, after, s, meaning.Options{})
 	want := []string{
 		"- db, lone and web may no longer reach the Docker API: docker_api stops it; nothing stopped it before",
-		"- everybody (IPv4) may no longer reach bridge's containers past their published ports and shop's containers past their published ports: defaults.direct stops it; nothing stopped it before",
-		"- everybody may no longer reach the Docker API: docker_api stops it; nothing stopped it before",
-		"- everybody may no longer reach web 8080/tcp: defaults.published stops it; nothing stopped it before",
+		"- everyone (IPv4) may no longer reach bridge's containers past their published ports and shop's containers past their published ports: defaults.direct stops it; nothing stopped it before",
+		"- everyone may no longer reach the Docker API: docker_api stops it; nothing stopped it before",
+		"- everyone may no longer reach web 8080/tcp: defaults.published stops it; nothing stopped it before",
 	}
 	if diff := cmp.Diff(want, sentences(d)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
@@ -178,7 +178,7 @@ func TestPublishedOnOneAddressOnly(t *testing.T) {
 	a, _ := compile.Compile(before, s)
 	b, _ := compile.Compile(usual(), s)
 	got := sentences(meaning.Compare(a, b, s, meaning.Options{}))
-	want := []string{"+ everybody else may now reach 8080/tcp of the host: nothing stops it any more; defaults.published stopped it before"}
+	want := []string{"+ everyone else may now reach 8080/tcp of the host: nothing stops it any more; defaults.published stopped it before"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}

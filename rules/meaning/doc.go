@@ -7,7 +7,12 @@
 //
 //	sources × interfaces ──┐
 //	                       ├─ a packet of each class ─► trace before, trace after ─► rows ─► merged
-//	targets and ports ─────┘
+//	targets and ports ─────┘                                                    └─► table
+//
+// Changes are all that differs, in addresses and names of containers. Table is the same for
+// people: by what is reached, in the names of the file's blocks, which Options.Policy has.
+// If it would be long, the containers that lose or gain access to one another by the same
+// block share one entry; Changes tells them apart.
 //
 // Every address that a ruleset could tell from another is looked at, without
 // trying them all: the rules ask of a packet's source only whether certain

@@ -130,7 +130,56 @@ func joinRuns(words []string, of []port) []string {
 	if len(udp) > 1 {
 		words = joinEvery(words, udp, "every udp port")
 	}
-	return words
+	return joinAllBut(words, of)
+}
+
+// maxLacking is how many runs of ports are named that are not there.
+const maxLacking = 2
+
+// joinAllBut says "every port but 443/tcp of web" where most runs of them are there,
+// some of which a rule names.
+func joinAllBut(words []string, of []port) []string {
+	var all []string
+	asked := map[string]bool{}
+	for _, p := range of {
+		if l := p.label(); !slices.Contains(all, l) {
+			all = append(all, l)
+			asked[l] = p.asked
+		}
+	}
+	there := map[string]map[string]bool{}
+	for _, w := range words {
+		if label, whose, ok := cutLabel(w); ok && slices.Contains(all, label) {
+			if there[whose] == nil {
+				there[whose] = map[string]bool{}
+			}
+			there[whose][label] = true
+		}
+	}
+	but := map[string]string{}
+	for whose, has := range there {
+		var lacking []string
+		named := false
+		for _, l := range all {
+			if !has[l] {
+				lacking = append(lacking, l)
+			}
+			named = named || has[l] && asked[l]
+		}
+		if named && len(has) > 2 && len(lacking) > 0 && len(lacking) <= maxLacking && !slices.ContainsFunc(lacking, func(l string) bool { return !asked[l] }) {
+			but[whose] = "every port but " + strings.Join(lacking, " and ") + whose
+		}
+	}
+	var out []string
+	for _, w := range words {
+		_, whose, _ := cutLabel(w)
+		if b := but[whose]; b == "" {
+			out = append(out, w)
+		} else if !slices.Contains(out, b) {
+			out = append(out, b)
+		}
+	}
+	return out
 }
 
 func joinEvery(words, all []string, every string) []string {

@@ -27,7 +27,7 @@ type labels struct {
 	lists [][]string
 	// ports are the runs that some of them name.
 	ports []port
-	// outside are the lists that together are everybody outside, for each
+	// outside are the lists that together are everyone outside, for each
 	// family.
 	outside [2][]int
 }
@@ -46,7 +46,7 @@ func (l *labels) id(list []string) int {
 	return id
 }
 
-// senders is union, with everybody where all are there: of both families, or
+// senders is union, with everyone where all are there: of both families, or
 // of the one that is there at all.
 func (l *labels) senders(ids []int) []string {
 	words := []string{}
@@ -57,7 +57,7 @@ func (l *labels) senders(ids []int) []string {
 		case 0:
 		case len(all):
 			left = slices.DeleteFunc(slices.Clone(left), of)
-			words = append(words, [2]string{"everybody (IPv4)", "everybody (IPv6)"}[i])
+			words = append(words, [2]string{"everyone (IPv4)", "everyone (IPv6)"}[i])
 		default:
 			return l.union(ids)
 		}
@@ -71,6 +71,11 @@ func (l *labels) union(ids []int) []string {
 	for _, id := range ids {
 		all = append(all, l.lists[id]...)
 	}
+	return l.join(all)
+}
+
+// join sorts the labels, and says once what makes up a whole.
+func (l *labels) join(all []string) []string {
 	slices.SortFunc(all, natural)
 	all = joinHalves(joinRuns(slices.Compact(all), l.ports))
 	slices.SortFunc(all, natural)

@@ -54,14 +54,15 @@ func aboutDestination(m rules.Match) bool {
 func (c *comparison) outsideSources() []class[source] {
 	o := trace.NewOutline(aboutSource, c.before, c.after)
 	var cs classes[source]
-	c.outsidePrefixes(rules.Src, func(a netip.Addr, label string) {
+	c.outsidePrefixes(rules.Src, func(a netip.Addr, p netip.Prefix, label string) {
+		c.prefixOf[label] = p
 		cs.add(family(a)+o.Of(trace.Packet{Src: a, Dst: a, Unknown: trace.FieldSrcMAC}), source{addr: a}, label)
 	})
 	return cs.list
 }
 
 // outsidePrefixes yields an address for every prefix that may be outside.
-func (c *comparison) outsidePrefixes(side rules.Dim, yield func(a netip.Addr, label string)) {
+func (c *comparison) outsidePrefixes(side rules.Dim, yield func(a netip.Addr, p netip.Prefix, label string)) {
 	inside := new(bart.Lite)
 	for _, n := range c.s.Networks {
 		for _, p := range n.Subnets {
@@ -71,9 +72,14 @@ func (c *comparison) outsidePrefixes(side rules.Dim, yield func(a netip.Addr, la
 		}
 	}
 	ps := prefixes(side, c.rulesets[0], c.rulesets[1])
+	if side == rules.Src {
+		for _, p := range ps {
+			c.looked[p] = true
+		}
+	}
 	for i, a := range lone(ps) {
 		if a.IsValid() && !a.IsLoopback() && !inside.Contains(a) {
-			yield(a, prefixLabel(ps[i], side, len(ps) == 2))
+			yield(a, ps[i], prefixLabel(ps[i], side, len(ps) == 2))
 		}
 	}
 }
@@ -86,7 +92,7 @@ func prefixLabel(p netip.Prefix, side rules.Dim, only bool) string {
 		}
 		return p.String()
 	}
-	word := "everybody"
+	word := "everyone"
 	if side == rules.Dst {
 		word = "anywhere"
 	}

@@ -59,6 +59,7 @@ func (c *comparison) published(ts *targets) {
 func (c *comparison) publishedPort(ts *targets, ct *netinfo.Container, p netinfo.PublishedPort) {
 	p.HostAddr = published.Bind(&c.s, ct, p)
 	label := ct.Name + " " + publishedLabel(p)
+	c.owner[label] = ct.Name
 	if p.HostPort != 0 {
 		for _, host := range c.hostAddrs(p.HostAddr) {
 			ts.add(target{base: rules.BaseInput, packet: trace.Packet{Dst: host, Proto: p.Proto, DstPort: p.HostPort}}, label)
@@ -193,7 +194,7 @@ func (c *comparison) elsewhere(ts *targets, out string) {
 	for _, d := range c.outsideDestinations() {
 		for _, p := range c.own {
 			ts.add(target{base: rules.BaseDockerUser, packet: trace.Packet{Out: out, Dst: d.rep, Proto: p.proto, DstPort: p.number}},
-				p.label()+" at "+list(d.labels))
+				p.label()+" at "+c.names.place(d.labels))
 		}
 	}
 }
@@ -201,7 +202,7 @@ func (c *comparison) elsewhere(ts *targets, out string) {
 func (c *comparison) outsideDestinations() []class[netip.Addr] {
 	o := trace.NewOutline(aboutDestination, c.before, c.after)
 	var cs classes[netip.Addr]
-	c.outsidePrefixes(rules.Dst, func(a netip.Addr, label string) {
+	c.outsidePrefixes(rules.Dst, func(a netip.Addr, _ netip.Prefix, label string) {
 		// Sets of ports are not of addresses outside.
 		cs.add(family(a)+o.Of(trace.Packet{Src: a, Dst: a}), a, label)
 	})

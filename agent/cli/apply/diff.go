@@ -14,24 +14,33 @@ import (
 	"dockwall/rules/plan"
 )
 
-// Diff is the verb diff.
 func Diff(of *ask.App) *cobra.Command {
 	a := &app{of}
-	var snapshot string
-	var full bool
+	var f diffFlags
 	cmd := &cobra.Command{
 		Use:   "diff",
 		Short: "Show what apply would change in the kernel; changes nothing",
-		Long: `diff compares what the kernel holds with what the file asks for and prints the
-difference as a unified diff of rules and sets: - goes, + comes.
+		Long: `diff compares what the kernel holds with what the file asks for. It prints what
+that means as a table: what is reached, which senders gain and lose access to it,
+in the file's own names, and the block that makes the difference. KEEPS names
+those that keep access where everyone else gains or loses it. The last line
+counts rules and members of sets; --rules shows them as a unified diff: - goes,
++ comes.
 
 Exit code: 0 nothing to change, 1 differs, 2 trouble.`,
 		Args: cobra.NoArgs,
-		RunE: a.Run(func(ctx context.Context) (view.Result, error) { return a.diff(ctx, snapshot, full) }),
+		RunE: a.Run(func(ctx context.Context) (view.Result, error) { return a.diff(ctx, f) }),
 	}
-	ask.SnapshotFlag(cmd, &snapshot)
-	cmd.Flags().BoolVar(&full, "full", false, "show every member of long sets, and the guard's chains")
+	ask.SnapshotFlag(cmd, &f.snapshot)
+	cmd.Flags().BoolVar(&f.rules, "rules", false, "show the rules and sets that differ as well")
+	cmd.Flags().BoolVar(&f.full, "full", false, "as --rules, with every member of long sets, and the guard's chains")
 	return cmd
+}
+
+// diffFlags is the command line of diff.
+type diffFlags struct {
+	snapshot    string
+	rules, full bool
 }
 
 // diffResult is the difference.
@@ -42,18 +51,20 @@ type diffResult struct {
 	// looked at for it.
 	Meaning        []meaning.Change `json:"meaning"`
 	MeaningLeftOut []string         `json:"meaning_left_out"`
-	Changes        []plan.Change    `json:"changes"`
-	Summary        tally            `json:"summary"`
+	// Table is what Meaning says, by what is reached and in the file's own names.
+	Table   []meaning.Entry `json:"table"`
+	Changes []plan.Change   `json:"changes"`
+	Summary tally           `json:"summary"`
 	// NotCovered names what meets no rule, whatever differs.
 	NotCovered []finding.Finding `json:"not_covered,omitempty"`
 	// Limits name the kinds of rules that this host does not take; the difference is
 	// one without them.
 	Limits []finding.Finding `json:"limits,omitempty"`
 	path   string
-	full   bool
+	flags  diffFlags
 }
 
-func (a *app) diff(ctx context.Context, snapshotFile string, full bool) (view.Result, error) {
+func (a *app) diff(ctx context.Context, f diffFlags) (view.Result, error) {
 	if err := a.NeedRoot("diff", "reads the kernel's rules"); err != nil {
 		return nil, err
 	}
@@ -61,7 +72,7 @@ func (a *app) diff(ctx context.Context, snapshotFile string, full bool) (view.Re
 	if err != nil {
 		return nil, err
 	}
-	snap, err := a.Facts(ctx, doc, snapshotFile)
+	snap, err := a.Facts(ctx, doc, f.snapshot)
 	if err != nil {
 		return nil, err
 	}
@@ -71,14 +82,14 @@ func (a *app) diff(ctx context.Context, snapshotFile string, full bool) (view.Re
 		return nil, err
 	}
 	p, problems := d.Plan, t.Problems()
-	r := &diffResult{Changed: !p.Empty(), Changes: changesOf(p), Summary: tallyOf(p), Meaning: []meaning.Change{}, MeaningLeftOut: []string{}, path: a.Config, full: full,
+	r := &diffResult{Changed: !p.Empty(), Changes: changesOf(p), Summary: tallyOf(p), Meaning: []meaning.Change{}, MeaningLeftOut: []string{}, Table: []meaning.Entry{}, path: a.Config, flags: f,
 		NotCovered: notCovered(problems), Limits: limits(problems)}
 	if r.Changed && a.Env.Meaning != nil {
-		m, err := a.Env.Meaning(ask.Before{State: d.Have, Backend: d.Backend}, d.Want, snap)
+		m, err := a.Env.Meaning(ask.Before{State: d.Have, Backend: d.Backend}, d.Want, snap, doc.Policy)
 		if err != nil {
 			return nil, fmt.Errorf("finding out what the difference means: %w", err)
 		}
-		r.Meaning, r.MeaningLeftOut = m.Changes, m.LeftOut
+		r.Meaning, r.MeaningLeftOut, r.Table = m.Changes, m.LeftOut, m.Table
 	}
 	return r, nil
 }
@@ -104,7 +115,10 @@ func (r *diffResult) Text(p *view.Printer) {
 		p.Printf("The kernel is as %s says: nothing to change.\n", view.Printable(r.path))
 		return
 	}
-	showMeaning(p, r.Meaning, r.MeaningLeftOut)
-	showChanges(p, r.path, r.Changes, r.full)
+	showMeaning(p, r.Table, r.MeaningLeftOut)
 	p.Printf("%s\n", r.Summary.sentence("would go", "would come"))
+	if r.flags.rules || r.flags.full {
+		p.Printf("\n")
+		showChanges(p, r.path, r.Changes, r.flags.full)
+	}
 }
