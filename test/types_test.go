@@ -24,11 +24,13 @@ type size struct{ methods, fields int }
 // that shrinks is to shrink here too.
 var largeTypes = map[string]size{
 	"agent/enforce Target":         {methods: 50},
-	"agent/facts Collector":        {fields: 30},
+	"agent/facts Collector":        {fields: 31},
 	"agent/kernel Kernel":          {methods: 60},
 	"netinfo/inventory Engine":     {fields: 20},
 	"netinfo/inventory HostConfig": {fields: 28},
 	"rules/compile builder":        {methods: 138},
+	"rules/meaning comparison":     {fields: 22},
+	"rules/meaning names":          {fields: 19},
 	"rules/picture prober":         {methods: 57},
 }
 
