@@ -34,6 +34,9 @@ type Latch struct {
 	// have accepted a connection while the rules were missing; until it has given up,
 	// its dial to the container is dropped.
 	Tight bool
+	// LeftOut is the family whose rules are not written, 4 or 6: nothing stamps its packets.
+	// It is 0 if both are.
+	LeftOut int
 }
 
 // Interface is an interface's name, or with Prefix what all of them begin with.
@@ -87,8 +90,19 @@ func begins() []Rule {
 	}
 }
 
+// judged lets packets pass, besides those of begins, that no rule can have stamped.
+func (l Latch) judged() []Rule {
+	switch l.LeftOut {
+	case 4:
+		return append(begins(), latchRule(Return, Source{Prefix: netip.PrefixFrom(netip.IPv4Unspecified(), 0)}))
+	case 6:
+		return append(begins(), latchRule(Return, Source{Prefix: netip.PrefixFrom(netip.IPv6Unspecified(), 0)}))
+	}
+	return begins()
+}
+
 func (l Latch) forward() []Rule {
-	rs := append(begins(), latchRule(Unstamp, Stamped{}))
+	rs := append(l.judged(), latchRule(Unstamp, Stamped{}))
 	for _, i := range slices.Concat(l.NotDocker, l.Uplinks) {
 		rs = append(rs, latchGoto(latchTo, i.in()))
 	}
@@ -99,7 +113,7 @@ func (l Latch) forward() []Rule {
 }
 
 func (l Latch) output() []Rule {
-	rs := append(begins(), latchRule(Return, OutInterface{Name: "lo"}))
+	rs := append(l.judged(), latchRule(Return, OutInterface{Name: "lo"}))
 	if !l.Tight {
 		rs = append(rs, latchRule(Unstamp, Stamped{}))
 	}

@@ -20,7 +20,8 @@ func latches() *rapid.Generator[rules.Latch] {
 			return rules.Interface{Name: rapid.SampledFrom([]string{"docker0", "br-lan", "br-", "eth", "eth0", "virbr0"}).Draw(t, "name"), Prefix: rapid.Bool().Draw(t, "prefix")}
 		}), 0, 3)
 		l := rules.Latch{NotDocker: names.Draw(t, "not docker"), Docker: names.Draw(t, "docker"), Elsewhere: names.Draw(t, "elsewhere"),
-			Uplinks: names.Draw(t, "uplinks"), Bridges: names.Draw(t, "bridges"), Tight: rapid.Bool().Draw(t, "tight")}
+			Uplinks: names.Draw(t, "uplinks"), Bridges: names.Draw(t, "bridges"), Tight: rapid.Bool().Draw(t, "tight"),
+			LeftOut: rapid.SampledFrom([]int{0, 4, 6}).Draw(t, "left out")}
 		if rapid.Bool().Draw(t, "ports") {
 			l.Ports = []rules.PortRange{{Lo: 2375, Hi: 2376}}
 			l.From = []netip.Prefix{netip.MustParsePrefix("192.0.2.8/29"), netip.MustParsePrefix("2001:db8::/64")}
@@ -55,6 +56,9 @@ func closes(l rules.Latch, p trace.Packet, base rules.Base) bool {
 	}
 	if p.Conn.Confirmed || p.Conn.State != rules.StateNew && p.Conn.State != rules.StateRelated {
 		return false // it does not begin a connection
+	}
+	if l.LeftOut == 4 && base != rules.BaseInput {
+		return false // nothing stamps it, and it is of IPv4
 	}
 	switch base {
 	case rules.BaseInput:

@@ -2,6 +2,7 @@ package enforce
 
 import (
 	"context"
+	"fmt"
 
 	"dockwall/rules/backend"
 )
@@ -16,25 +17,37 @@ type choice struct {
 	connected bool
 	// untidy: a backend was chosen since the others were tidied last.
 	untidy bool
+	failed failedFamily
 }
 
 // choose picks the backend: at first, after the file changed, and whenever the engine has
-// come back, because it may have come back with another one.
-func (t *Target) choose(ctx context.Context) error {
+// come back, because it may have come back with another one. With look it does so too where
+// the tools of a family are missing: they may have been installed.
+func (t *Target) choose(ctx context.Context, look bool) error {
 	c := &t.backend
 	back := t.snapshot.Engine.Connected && !c.connected
 	c.connected = t.snapshot.Engine.Connected
-	if c.chosen != nil && !back {
+	if c.chosen != nil && !back && !(look && c.failed.family == 0 && c.chosen.Limits().LeftOut != 0) {
 		return nil
 	}
-	b, err := t.o.Chooser.Choose(ctx, backend.Wish{Backend: t.firewall.Backend, Sets: t.firewall.Sets, EngineVersion: t.snapshot.Engine.Version})
+	w := backend.Wish{Backend: t.firewall.Backend, Sets: t.firewall.Sets, EngineVersion: t.snapshot.Engine.Version}
+	if c.failed.family != 0 {
+		w.LeftOut, w.Why = c.failed.family, c.failed.why
+	}
+	b, err := t.o.Chooser.Choose(ctx, w)
 	if err != nil {
 		return err
 	}
 	if b != c.chosen {
 		t.belief.forget()
 		l := b.Limits()
-		t.o.Log.Info("writing to", "variant", b.Name(), "sets", l.SetsWord(), "guard", !l.Unguarded)
+		args := []any{"variant", b.Name(), "sets", l.SetsWord(), "guard", !l.Unguarded}
+		if l.LeftOut != 0 {
+			args = append(args, "without", fmt.Sprintf("IPv%d", l.LeftOut))
+		}
+		if c.failed.retry == 0 { // or each try would say so again
+			t.o.Log.Info("writing to", args...)
+		}
 	}
 	c.chosen, c.last, c.untidy = b, b, true
 	return nil

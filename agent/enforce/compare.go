@@ -34,7 +34,7 @@ type prepared struct {
 // changes nothing. Apply starts from it.
 func (t *Target) Compare(ctx context.Context, s netinfo.Snapshot) (Difference, error) {
 	t.snapshot, t.prepared = s, nil
-	if err := t.choose(ctx); err != nil {
+	if err := t.choose(ctx, false); err != nil {
 		return Difference{}, &Problem{finding.Backend, err}
 	}
 	rs, err := t.compile()
@@ -42,7 +42,11 @@ func (t *Target) Compare(ctx context.Context, s netinfo.Snapshot) (Difference, e
 		return Difference{}, err
 	}
 	want := rs.Without(t.belief.without...)
-	if err := t.observe(ctx, want, &Result{}); err != nil {
+	err = t.observe(ctx, want, &Result{})
+	if err != nil && t.leaveOut(ctx, err) {
+		err = t.observe(ctx, want, &Result{})
+	}
+	if err != nil {
 		return Difference{}, err
 	}
 	p, next := t.backend.chosen.Diff(want, t.belief.state)

@@ -59,7 +59,9 @@ func (t *Target) Loosen() {
 // with the process that shuts it, so one that ends now shuts none.
 func (t *Target) shut() {
 	if t.o.Latch != nil && !t.o.Once && !t.lacks(rules.Stamp) {
-		t.close(compile.Latch(t.policy, t.snapshot))
+		l := compile.Latch(t.policy, t.snapshot)
+		l.LeftOut = t.backend.chosen.Limits().LeftOut
+		t.close(l)
 	}
 }
 

@@ -2,6 +2,7 @@ package enforce
 
 import (
 	"context"
+	"time"
 
 	"dockwall/rules"
 	"dockwall/rules/compile"
@@ -24,6 +25,9 @@ func (t *Target) Probe(ctx context.Context, all bool) (changed bool, err error) 
 		return false, nil
 	}
 	t.ensureIsolation()
+	if f := t.backend.failed; f.family != 0 && !time.Now().Before(f.due) {
+		return true, nil
+	}
 	return t.o.Prober.Probe(ctx, t.belief.state, all)
 }
 

@@ -108,7 +108,7 @@ func (t *Target) Failed(err error) { t.belief.ended(err, time.Now()) }
 
 func (t *Target) pass(ctx context.Context, s netinfo.Snapshot, look bool, r *Result) error {
 	t.snapshot = s
-	if err := t.choose(ctx); err != nil {
+	if err := t.choose(ctx, look); err != nil {
 		return &Problem{finding.Backend, err}
 	}
 	if !look && !t.fresh {
@@ -125,7 +125,7 @@ func (t *Target) pass(ctx context.Context, s netinfo.Snapshot, look bool, r *Res
 		return err
 	}
 	t.ensureIsolation()
-	if err := t.bring(ctx, rs, look, r); err != nil || t.o.Trial {
+	if err := t.bringEach(ctx, rs, look, r); err != nil || t.o.Trial {
 		return err
 	}
 	t.settleBridges()

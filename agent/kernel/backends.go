@@ -25,7 +25,19 @@ func (b Backends) Choose(ctx context.Context, w contract.Wish) (contract.Backend
 	if err != nil {
 		return nil, err
 	}
+	o.LeftOut, o.Why = b.leftOut(v, w)
 	return backend.New(o), nil
+}
+
+// leftOut is the family that cannot be written, and why; 0 if there is none. One of the two
+// can be written, or there is no variant.
+func (b Backends) leftOut(v backend.Variant, w contract.Wish) (backend.Family, string) {
+	for _, f := range []backend.Family{backend.V4, backend.V6} {
+		if err := b.usableIn(v, f); err != nil {
+			return f, err.Error()
+		}
+	}
+	return backend.Family(w.LeftOut), w.Why
 }
 
 // Assumed returns the backend that the settings name, and the most common one for auto. It
@@ -44,7 +56,7 @@ func (b Backends) Observe(ctx context.Context, in contract.Backend) (contract.St
 	if !ok {
 		return nil, fmt.Errorf("reading the kernel: there is no reader for %s", in.Name())
 	}
-	st, err := b.Kernel.Observe(ctx, of.Options.Variant)
+	st, err := b.observeBut(ctx, of.Options.Variant, of.Options.LeftOut)
 	if err != nil {
 		return nil, err
 	}
@@ -76,5 +88,8 @@ func (b Backends) RemoveOther(ctx context.Context, inUse string) error {
 
 // Counters reads what dockwall's own rules of the family have matched.
 func (b Backends) Counters(ctx context.Context, in contract.Backend, family int) ([]contract.Counter, error) {
+	if in.Limits().LeftOut == family {
+		return nil, nil
+	}
 	return b.Kernel.Counters(ctx, backend.Variant(in.Name()), backend.Family(family))
 }

@@ -120,7 +120,7 @@ func (k *Kernel) command(ctx context.Context, argv []string, stdin string) (outp
 func (k *Kernel) begin(ctx context.Context, argv []string, stdin string) *running {
 	r := &running{limit: k.timeout}
 	r.ctx, r.cancel = context.WithTimeout(ctx, k.timeout)
-	r.cmd = exec.CommandContext(r.ctx, argv[0], argv[1:]...)
+	r.cmd = exec.CommandContext(r.ctx, k.tool(argv[0]), argv[1:]...)
 	r.cmd.Stdin = strings.NewReader(stdin)
 	r.cmd.WaitDelay = time.Second
 	r.cmd.Stdout, r.cmd.Stderr = &r.out, &r.errs

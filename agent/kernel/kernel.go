@@ -45,6 +45,7 @@ type Kernel struct {
 	probes, unread int
 	// versions are those of the programs that were asked.
 	versions map[asked][3]int
+	tools    tools
 }
 
 // New returns the kernel of this namespace.
@@ -142,21 +143,41 @@ func program(name string) string {
 	return real
 }
 
-// usable reports whether the variant's commands are there and recent enough.
+// usable reports whether the variant's commands of one family at least are there and
+// recent enough.
 func (k *Kernel) usable(v backend.Variant) error {
-	for _, name := range []string{"iptables", "ip6tables"} {
-		bin := strings.Replace(string(v), "iptables", name, 1)
-		path, err := exec.LookPath(bin)
-		if err != nil {
-			return fmt.Errorf("%s is not installed (Debian's package is iptables): %w", bin, err)
+	err := k.usableIn(v, backend.V4)
+	if err == nil {
+		return nil
+	}
+	if other := k.usableIn(v, backend.V6); other != nil {
+		return errors.Join(err, other)
+	}
+	return nil
+}
+
+// usableIn reports whether the variant's commands of the family are there and recent
+// enough, and the kernel knows the family.
+func (k *Kernel) usableIn(v backend.Variant, f backend.Family) error {
+	bin := familyCommand(v, f)
+	for _, name := range []string{bin, bin + "-save", bin + "-restore"} {
+		if _, err := exec.LookPath(k.tool(name)); err != nil {
+			return fmt.Errorf("%s is not installed (Debian's package is iptables): %w", name, err)
 		}
-		is, err := k.version(path)
-		if err != nil {
-			return fmt.Errorf("asking %s for its version: %w", bin, err)
-		}
-		if less(is, minVersion) {
-			return fmt.Errorf("%s is version %d.%d.%d; %d.%d.%d or later is needed", bin, is[0], is[1], is[2], minVersion[0], minVersion[1], minVersion[2])
-		}
+	}
+	path, err := exec.LookPath(k.tool(bin))
+	if err != nil {
+		return err
+	}
+	is, err := k.version(path)
+	if err != nil {
+		return fmt.Errorf("asking %s for its version: %w", bin, err)
+	}
+	if less(is, minVersion) {
+		return fmt.Errorf("%s is version %d.%d.%d; %d.%d.%d or later is needed", bin, is[0], is[1], is[2], minVersion[0], minVersion[1], minVersion[2])
+	}
+	if v == backend.Legacy && !hasSocket(f) {
+		return fmt.Errorf("this kernel runs without IPv%s, and %s does nothing then", f, bin)
 	}
 	return nil
 }
@@ -206,10 +227,12 @@ func less(a, b [3]int) bool {
 var dockerChains = []string{"DOCKER", "DOCKER-FORWARD", "DOCKER-ISOLATION-STAGE-1"}
 
 func (k *Kernel) holdsDocker(ctx context.Context, v backend.Variant) (bool, error) {
+	var errs []error
 	for _, f := range []backend.Family{backend.V4, backend.V6} {
 		names, err := k.filterChains(ctx, v, f)
 		if err != nil {
-			return false, err
+			errs = append(errs, err)
+			continue
 		}
 		for _, d := range dockerChains {
 			if slices.Contains(names, d) {
@@ -217,7 +240,10 @@ func (k *Kernel) holdsDocker(ctx context.Context, v backend.Variant) (bool, erro
 			}
 		}
 	}
-	return false, nil
+	if len(errs) < 2 {
+		return false, nil // the other family has been read
+	}
+	return false, errors.Join(errs...)
 }
 
 // filterChains names the chains of the filter table. Only legacy tables that

@@ -33,6 +33,9 @@ func (k *Kernel) Translations(ctx context.Context) ([]netinfo.Translation, error
 }
 
 func (k *Kernel) translations(ctx context.Context, v backend.Variant, f backend.Family) ([]netinfo.Translation, error) {
+	if k.usableIn(v, f) != nil {
+		return nil, nil
+	}
 	args := []string{saveCommand(v, f)}
 	if v == backend.Legacy {
 		// Asking for a table that is not there would make it.

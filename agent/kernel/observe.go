@@ -24,13 +24,25 @@ var ownTables = []string{"filter", "raw", "security"}
 // The save commands read rules first and then the sets that they look at. Where
 // another process takes these away in between they fail, and are run again.
 func (k *Kernel) Observe(ctx context.Context, v backend.Variant) (backend.State, error) {
-	return observed(ctx, func() (backend.State, error) { return k.observe(ctx, v, k.sets) })
+	return k.observeBut(ctx, v, 0)
 }
 
-// observeTables is Observe without the sets.
+// observeBut is Observe without the tables of a family.
+func (k *Kernel) observeBut(ctx context.Context, v backend.Variant, leftOut backend.Family) (backend.State, error) {
+	return observed(ctx, func() (backend.State, error) { return k.observe(ctx, v, leftOut, k.sets) })
+}
+
+// observeTables is Observe without the sets. Families of which the variant has no tools
+// are left out.
 func (k *Kernel) observeTables(ctx context.Context, v backend.Variant) (backend.State, error) {
 	none := func() ([]backend.SetState, error) { return nil, nil }
-	return observed(ctx, func() (backend.State, error) { return k.observe(ctx, v, none) })
+	var leftOut backend.Family
+	for _, f := range []backend.Family{backend.V4, backend.V6} {
+		if k.usableIn(v, f) != nil {
+			leftOut = f
+		}
+	}
+	return observed(ctx, func() (backend.State, error) { return k.observe(ctx, v, leftOut, none) })
 }
 
 func observed(ctx context.Context, observe func() (backend.State, error)) (st backend.State, err error) {
@@ -47,7 +59,7 @@ const (
 	observePause = 20 * time.Millisecond
 )
 
-func (k *Kernel) observe(ctx context.Context, v backend.Variant, sets func() ([]backend.SetState, error)) (backend.State, error) {
+func (k *Kernel) observe(ctx context.Context, v backend.Variant, leftOut backend.Family, sets func() ([]backend.SetState, error)) (backend.State, error) {
 	st := backend.State{Variant: v}
 	var err error
 	if v == backend.Legacy {
@@ -60,17 +72,48 @@ func (k *Kernel) observe(ctx context.Context, v backend.Variant, sets func() ([]
 	if k.generation, err = generation(v); err != nil {
 		return backend.State{}, err
 	}
-	v4, v6 := k.beginTables(ctx, v, backend.V4), k.beginTables(ctx, v, backend.V6)
+	begin := func(f backend.Family) func() ([]backend.Table, error) {
+		if f == leftOut {
+			return func() ([]backend.Table, error) { return nil, nil }
+		}
+		end := k.beginTables(ctx, v, f)
+		return func() ([]backend.Table, error) {
+			ts, err := end()
+			return ts, familyError(f, err)
+		}
+	}
+	v4, v6 := begin(backend.V4), begin(backend.V6)
 	var errs [3]error
 	st.Sets, errs[0] = sets()
 	st.V4, errs[1] = v4()
 	st.V6, errs[2] = v6()
+	if errs[1] != nil && errs[2] != nil {
+		return backend.State{}, fmt.Errorf("%v; %w", errs[1], errors.Unwrap(errs[2])) // it is about no family alone
+	}
 	if err := errors.Join(errs[:]...); err != nil {
 		return backend.State{}, err
 	}
 	k.leading.note(st)
 	return st, nil
 }
+
+// failedFamily is an error about one family.
+type failedFamily struct {
+	family backend.Family
+	error
+}
+
+func familyError(f backend.Family, err error) error {
+	if err == nil {
+		return nil
+	}
+	return &failedFamily{f, err}
+}
+
+func (e *failedFamily) Unwrap() error { return e.error }
+
+// FailedFamily returns the family; see plan.FailedFamily.
+func (e *failedFamily) FailedFamily() (int, bool) { return int(e.family), true }
 
 // beginTables begins to read the own tables of a family, and returns what ends
 // it. A table that is not there is not in the answer, and is not made by asking.

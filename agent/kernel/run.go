@@ -75,6 +75,23 @@ func (e *StepError) lacks(target, option string) bool {
 		e.Text == "" && strings.Contains(said, "No chain/target/match by that name")
 }
 
+// FailedFamily returns the family of the table that the step writes; false if it writes
+// none.
+func (e *StepError) FailedFamily() (int, bool) {
+	switch a := e.Step.Action.(type) {
+	case plan.RestoreTable:
+		if strings.HasPrefix(a.Tool, "ip6") {
+			return 6, true
+		}
+		return 4, true
+	case plan.SetJumps:
+		return a.Family, true
+	case plan.DeleteTable:
+		return a.Family, true
+	}
+	return 0, false
+}
+
 // Unwrap returns the tool's own error.
 func (e *StepError) Unwrap() error { return e.Err }
 

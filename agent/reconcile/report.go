@@ -125,6 +125,9 @@ func (c *cycle) reasons(r result) []finding.Finding {
 	if r.err != nil && (r.code != finding.ContestedRules || c.o.Target.ContestedFor() >= finding.KindOf(finding.ContestedRules).After) {
 		rs = append(rs, finding.New(r.code, r.err.Error()))
 	}
+	if f, ok := c.o.Target.LeftOut(); ok {
+		rs = append(rs, f)
+	}
 	if err := c.o.Target.Isolation(); err != nil {
 		rs = append(rs, finding.New(finding.Isolation, "isolation between containers of one network is not in force: "+err.Error()))
 	}

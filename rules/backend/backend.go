@@ -47,6 +47,10 @@ type Wish struct {
 	Backend, Sets string
 	// EngineVersion is Docker's; empty if it is unknown.
 	EngineVersion string
+	// LeftOut is the family that is not to be written, 4 or 6, because that failed, and
+	// Why is how; 0 if there is none.
+	LeftOut int
+	Why     string
 }
 
 // Limits are the ways in which a backend falls short on a host.
@@ -56,6 +60,10 @@ type Limits struct {
 	// Unguarded: what is denied is denied in one place only. While another program has
 	// flushed it, nothing is denied.
 	Unguarded bool
+	// LeftOut is the family that cannot be written here, 4 or 6, and Why is the reason; 0 if
+	// both can.
+	LeftOut int
+	Why     string
 }
 
 // SetsWord is the word in firewall.sets for how members are kept: ipset or inline.

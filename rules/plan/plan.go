@@ -69,3 +69,13 @@ func Lacks(err error) (rules.VerdictKind, bool) {
 	}
 	return refused.Lacks()
 }
+
+// FailedFamily returns the family, 4 or 6, that could not be read or written; false if the
+// error is about no family alone.
+func FailedFamily(err error) (family int, ok bool) {
+	var failed interface{ FailedFamily() (int, bool) }
+	if !errors.As(err, &failed) {
+		return 0, false
+	}
+	return failed.FailedFamily()
+}

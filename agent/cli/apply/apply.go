@@ -234,7 +234,7 @@ func (a *app) applyHere(ctx context.Context, doc *config.Document, f applyFlags,
 	if done.Ran {
 		r.changed(done.Plan)
 	}
-	r.Limits = limits(t.Problems())
+	r.Limits = limits(t)
 	r.Cut = a.cutConnections(ctx, snap, f)
 	return a.isolated(t, f)
 }
@@ -292,9 +292,14 @@ func (a *app) cutConnections(ctx context.Context, snap netinfo.Snapshot, f apply
 	return cut
 }
 
-// limits are the findings that say which kinds of rules this host does not take.
-func limits(fs []finding.Finding) []finding.Finding {
-	return slices.DeleteFunc(slices.Clone(fs), func(f finding.Finding) bool { return f.Code != finding.NotReported && f.Code != finding.NoFrames })
+// limits are the findings that say which kinds of rules this host does not take, and which
+// family of addresses.
+func limits(t *enforce.Target) []finding.Finding {
+	all := slices.DeleteFunc(t.Problems(), func(f finding.Finding) bool { return f.Code != finding.NotReported && f.Code != finding.NoFrames })
+	if f, ok := t.LeftOut(); ok {
+		all = append(all, f)
+	}
+	return all
 }
 
 func (r *applyResult) Code() int { return view.Same }

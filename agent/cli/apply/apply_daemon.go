@@ -47,7 +47,7 @@ func (a *app) applyByDaemon(ctx context.Context, d *ask.Daemon, doc *config.Docu
 		return err
 	}
 	r.changed(diff.Plan)
-	r.Limits = limits(t.Problems())
+	r.Limits = limits(t)
 	if f.trial {
 		r.Trial, err = tryFile(ctx, d, control.Trying{Lasts: f.confirm, Candidate: candidate})
 		return err

@@ -83,7 +83,7 @@ func (a *app) diff(ctx context.Context, f diffFlags) (view.Result, error) {
 	}
 	p, problems := d.Plan, t.Problems()
 	r := &diffResult{Changed: !p.Empty(), Changes: changesOf(p), Summary: tallyOf(p), Meaning: []meaning.Change{}, MeaningLeftOut: []string{}, Table: []meaning.Entry{}, path: a.Config, flags: f,
-		NotCovered: notCovered(problems), Limits: limits(problems)}
+		NotCovered: notCovered(problems), Limits: limits(t)}
 	if r.Changed && a.Env.Meaning != nil {
 		m, err := a.Env.Meaning(ask.Before{State: d.Have, Backend: d.Backend}, d.Want, snap, doc.Policy)
 		if err != nil {

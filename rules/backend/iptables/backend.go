@@ -22,7 +22,7 @@ func (b Backend) Name() string { return string(b.Options.Variant) }
 
 // Limits says what this host's iptables and ipset do without.
 func (b Backend) Limits() backend.Limits {
-	return backend.Limits{Inline: b.Options.Inline, Unguarded: !b.Options.Guard}
+	return backend.Limits{Inline: b.Options.Inline, Unguarded: !b.Options.Guard, LeftOut: int(b.Options.LeftOut), Why: b.Options.Why}
 }
 
 // Diff plans the steps from have to want. The state that it returns holds the ruleset's own
@@ -43,7 +43,7 @@ func (b Backend) Move(moves []rules.Move, have backend.State) (plan.Plan, bool) 
 	if b.Options.Inline {
 		return plan.Plan{}, false
 	}
-	return Move(moves, b.state(have))
+	return move(moves, b.state(have), b.Options.families())
 }
 
 // Ruleset reads a state back.

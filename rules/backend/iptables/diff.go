@@ -12,6 +12,7 @@ type diff struct {
 	state   State
 	there   map[string]int // a set's name -> its place in state.Sets
 	variant Variant
+	leftOut Family       // 0: none
 	edits   []*tableEdit // only those that have something to do
 	wanted  []wantedSet  // gates are last
 	sets    []setEdit    // in the same order: members come in it, and leave in reverse
@@ -49,9 +50,9 @@ func newDiff(rs rules.Ruleset, s State, o Options) *diff {
 	if o.Inline {
 		rs = Inline(rs)
 	}
-	d := &diff{state: s, there: s.index(), variant: o.Variant}
+	d := &diff{state: s, there: s.index(), variant: o.Variant, leftOut: o.LeftOut}
 	rs = renameSets(rs, d.clashes(rs))
-	for _, f := range []Family{V4, V6} {
+	for _, f := range o.families() {
 		d.wanted = append(d.wanted, wantedSets(rs, f)...)
 	}
 	slices.SortStableFunc(d.wanted, wantedSet.compare)
@@ -61,7 +62,7 @@ func newDiff(rs rules.Ruleset, s State, o Options) *diff {
 	}
 	all := spell(rs)
 	var early, guards, others []*tableEdit
-	for _, f := range []Family{V4, V6} {
+	for _, f := range o.families() {
 		filter := newEdit(o.Variant, f, tableFilter, s.table(f, tableFilter), all)
 		guard := newEdit(o.Variant, f, tableGuard, s.table(f, tableGuard), all)
 		d.widen(filter, guard, all)

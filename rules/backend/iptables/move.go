@@ -17,10 +17,12 @@ import (
 // The members of sets that are edited in place are the state's own (Share,
 // Advance): with thousands of containers, copying them took longer than all the
 // rest.
-func Move(moves []rules.Move, s State) (plan.Plan, bool) {
+func Move(moves []rules.Move, s State) (plan.Plan, bool) { return move(moves, s, []Family{V4, V6}) }
+
+func move(moves []rules.Move, s State, families []Family) (plan.Plan, bool) {
 	var m mover
 	for _, mv := range moves {
-		for _, f := range []Family{V4, V6} {
+		for _, f := range families {
 			gone, come := projectMembers(mv.Gone, f), projectMembers(mv.Come, f)
 			if len(gone)+len(come) == 0 {
 				continue

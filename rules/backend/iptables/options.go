@@ -1,6 +1,7 @@
 package iptables
 
 import (
+	"slices"
 	"strings"
 
 	"dockwall/rules/plan"
@@ -31,6 +32,15 @@ type Options struct {
 	Inline bool
 	// Guard repeats the denials in the security table.
 	Guard bool
+	// LeftOut is the family that is neither read nor written, and Why is the reason; 0 if
+	// there is none.
+	LeftOut Family
+	Why     string
+}
+
+// families are those that are written.
+func (o Options) families() []Family {
+	return slices.DeleteFunc([]Family{V4, V6}, func(f Family) bool { return f == o.LeftOut })
 }
 
 // Names that dockwall gives to things in the kernel.

@@ -50,7 +50,7 @@ func (d *diff) editSets() {
 	}
 	for i := range d.state.Sets {
 		s := &d.state.Sets[i]
-		if !wanted[s.Name] {
+		if !wanted[s.Name] && Family(s.Family) != d.leftOut {
 			d.stale = append(d.stale, s)
 		}
 	}

@@ -127,6 +127,11 @@ func (d *diff) advance() State {
 		}
 		out.Sets = append(out.Sets, st)
 	}
+	for _, set := range s.Sets {
+		if Family(set.Family) == d.leftOut {
+			out.Sets = append(out.Sets, set)
+		}
+	}
 	slices.SortFunc(out.Sets, func(a, b SetState) int { return strings.Compare(a.Name, b.Name) })
 	return out
 }
