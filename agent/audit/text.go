@@ -94,6 +94,9 @@ type line struct {
 // appendLine adds a finding to the line of its check and state, or as a new one.
 func appendLine(lines []line, f rules.Finding, each bool) []line {
 	name := f.Subject.Name
+	if f.Place != nil {
+		name = f.Place.String()
+	}
 	for i := range lines {
 		l := &lines[i]
 		if each || l.ID != f.ID || l.State != f.State {

@@ -80,10 +80,12 @@ type Check struct {
 	// Fix is what to do.
 	Fix string
 
-	// Exactly one of these judges; a note has host alone, and never passes or fails.
+	// At most one of these judges a host; a note has host alone, and never passes or fails.
 	host      func(*facts) verdict
 	container func(*facts, *inventory.Container) verdict
 	image     func(*facts, *inventory.Image) verdict
+	// dockerfile judges a file: a verdict for each place that is bad, or one for the whole.
+	dockerfile func(*facts, *inventory.Dockerfile) []verdict
 	// static: it is a note that says the same on every host.
 	static bool
 }
@@ -91,7 +93,7 @@ type Check struct {
 // Checks returns every check, in the order of the report.
 func Checks() []Check {
 	return slices.Concat(kernelChecks(), hostChecks(), fileChecks(), ruleChecks(), networkChecks(), imageChecks(),
-		rightsChecks(), namespaceChecks(), mountChecks(), limitChecks(), portChecks(), originChecks(), processChecks(), daemonChecks(), swarmChecks(), waiverChecks(), notes())
+		buildChecks(), rightsChecks(), namespaceChecks(), mountChecks(), limitChecks(), portChecks(), originChecks(), processChecks(), daemonChecks(), swarmChecks(), waiverChecks(), notes())
 }
 
 // Find returns the check with the ID.
@@ -117,17 +119,31 @@ func IDs() []string {
 type verdict struct {
 	state  State
 	detail string
+	// line of the file that decided; 0 if it is no file, or the whole.
+	line int
 }
 
-func pass(format string, args ...any) verdict { return verdict{Pass, fmt.Sprintf(format, args...)} }
-func fail(format string, args ...any) verdict { return verdict{Fail, fmt.Sprintf(format, args...)} }
+// at is the verdict with the line that decided.
+func (v verdict) at(line int) verdict {
+	v.line = line
+	return v
+}
+
+func pass(format string, args ...any) verdict {
+	return verdict{state: Pass, detail: fmt.Sprintf(format, args...)}
+}
+func fail(format string, args ...any) verdict {
+	return verdict{state: Fail, detail: fmt.Sprintf(format, args...)}
+}
 func unknown(format string, args ...any) verdict {
-	return verdict{Unknown, fmt.Sprintf(format, args...)}
+	return verdict{state: Unknown, detail: fmt.Sprintf(format, args...)}
 }
 func absent(format string, args ...any) verdict {
-	return verdict{NotApplicable, fmt.Sprintf(format, args...)}
+	return verdict{state: NotApplicable, detail: fmt.Sprintf(format, args...)}
 }
-func noted(format string, args ...any) verdict { return verdict{Note, fmt.Sprintf(format, args...)} }
+func noted(format string, args ...any) verdict {
+	return verdict{state: Note, detail: fmt.Sprintf(format, args...)}
+}
 
 // ofEngine judges what the engine says of itself; unknown if it could not be read.
 func ofEngine(judge func(inventory.Engine) verdict) func(*facts) verdict {
@@ -142,9 +158,9 @@ func ofEngine(judge func(inventory.Engine) verdict) func(*facts) verdict {
 // when is a failure if bad, and passes otherwise.
 func when(bad bool, failure, success string) verdict {
 	if bad {
-		return verdict{Fail, failure}
+		return verdict{state: Fail, detail: failure}
 	}
-	return verdict{Pass, success}
+	return verdict{state: Pass, detail: success}
 }
 
 // list is a list for a person: at most six entries, and how many more there are.

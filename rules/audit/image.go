@@ -16,36 +16,45 @@ func imageChecks() []Check {
 		{ID: "image.root", Group: Images, Severity: finding.Medium, CIS: cis("4.1"),
 			Title:   "The image names a user other than root",
 			Why:     "Each container of it runs as root unless it is started with --user.",
-			Decides: "Config.User of the image", Fix: "Add USER to the Dockerfile, with a number above 0.", image: imageRoot},
+			Decides: "Config.User of the image", Fix: "Add USER to the Dockerfile, with a number above 0.", image: imageRoot, dockerfile: buildRoot},
 		{ID: "image.healthcheck", Group: Images, Severity: finding.Low, CIS: cis("4.6"),
 			Title:   "The image has a health check",
 			Why:     "A program that hangs is not noticed, and not restarted by an orchestrator.",
-			Decides: "Config.Healthcheck of the image", Fix: "Add HEALTHCHECK to the Dockerfile.", image: imageHealth},
+			Decides: "Config.Healthcheck of the image", Fix: "Add HEALTHCHECK to the Dockerfile.", image: imageHealth, dockerfile: buildHealth},
 		{ID: "image.secret", Group: Images, Severity: finding.High, CIS: cis("4.10"),
 			Title:   "The image holds no secret in its variables and build steps",
 			Why:     "Who may pull the image can read them, even if a later step removes them.",
 			Decides: "names and values of ENV, and the history of the image. Values are never printed",
-			Fix:     "Replace the secret, then build with RUN --mount=type=secret, and hand secrets to the container as files.", image: imageSecret},
+			Fix:     "Replace the secret, then build with RUN --mount=type=secret, and hand secrets to the container as files.", image: imageSecret, dockerfile: buildSecret},
 		{ID: "image.ssh", Group: Images, Severity: finding.Medium, CIS: cis("5.7"),
 			Title:   "The image exposes no port of an SSH server",
 			Why:     "Keys and passwords in a container are rarely renewed; docker exec needs none.",
-			Decides: "Config.ExposedPorts of the image", Fix: "Take EXPOSE 22 and the SSH server out of the image.", image: imageSSH},
+			Decides: "Config.ExposedPorts of the image", Fix: "Take EXPOSE 22 and the SSH server out of the image.", image: imageSSH, dockerfile: buildSSH},
 		{ID: "image.add-remote", Group: Images, Severity: finding.Low, CIS: cis("4.9"),
 			Title:   "No build step adds a file from a URL",
 			Why:     "ADD from a URL verifies nothing: the owner of the server decides what is in the image.",
-			Decides: "the history of the image", Fix: "Use ADD --checksum, or COPY of a file that was verified before.", image: imageAddRemote},
+			Decides: "the history of the image", Fix: "Use ADD --checksum, or COPY of a file that was verified before.", image: imageAddRemote, dockerfile: buildAddRemote},
 		{ID: "image.update-alone", Group: Images, Severity: finding.Low, CIS: cis("4.7"),
 			Title:   "No build step only updates the list of packages",
 			Why:     "The step is kept in the build cache, so that later steps install outdated packages.",
-			Decides: "the history of the image", Fix: "Write update and install into one RUN.", image: imageUpdateAlone},
+			Decides: "the history of the image", Fix: "Write update and install into one RUN.", image: imageUpdateAlone, dockerfile: buildUpdateAlone},
 		{ID: "image.world-writable", Group: Images, Severity: finding.Low,
 			Title:   "No build step makes files writable by everyone",
 			Why:     "Any process of the container, whatever its user, can replace the files.",
-			Decides: "the history of the image: chmod with 777, 666, a+w or o+w", Fix: "Give the files to the user that needs them: COPY --chown.", image: imageWorldWritable},
+			Decides: "the history of the image: chmod with 777, 666, a+w or o+w", Fix: "Give the files to the user that needs them: COPY --chown.", image: imageWorldWritable, dockerfile: buildWorldWritable},
 		{ID: "image.committed", Group: Images, Severity: finding.Low, CIS: cis("4.4"),
 			Title:   "The image was built from steps, not saved from a container",
 			Why:     "What docker commit saved cannot be built again when a package has to be updated.",
 			Decides: "the history of the image: a layer that no build step made", Fix: "Write a Dockerfile, and build the image from it.", image: imageCommitted},
+		{ID: "image.key-file", Group: Images, Severity: finding.High, CIS: cis("4.10"),
+			Title:   "The image holds no file of keys or passwords",
+			Why:     "Who may pull the image can read it, even if a later step removes it.",
+			Decides: "COPY and ADD of the Dockerfile; of an image, the files of each layer, by name and by the first bytes",
+			Fix:     "Replace the keys; mount files that a step needs with RUN --mount=type=secret or type=ssh.", dockerfile: buildKeyFile},
+		{ID: "image.ssh-server", Group: Images, Severity: finding.Medium, CIS: cis("5.7"),
+			Title:   "The image holds no SSH server",
+			Why:     "It is a further way in, with keys and passwords of its own that are rarely renewed.",
+			Decides: "RUN, CMD and ENTRYPOINT of the Dockerfile; of an image, its files", Fix: "Take it out of the image; use docker exec.", dockerfile: buildSSHServer},
 		{ID: "image.age", Group: Images, Severity: finding.Low, CIS: cis("4.4"),
 			Title:   "The image was built recently",
 			Why:     "Each package in it is as old as the image.",
@@ -128,14 +137,18 @@ func imageAddRemote(_ *facts, i *inventory.Image) verdict {
 }
 
 func imageUpdateAlone(_ *facts, i *inventory.Image) verdict {
+	return steps(i, updatesAlone, "no step does")
+}
+
+// updatesAlone reports whether a step updates the list of packages, and installs none.
+func updatesAlone(text string) bool {
 	update := regexp.MustCompile(`\b(apt(-get)?(\s+-\S+)*\s+update|apk(\s+-\S+)*\s+update|(yum|dnf)\s+(makecache|check-update))\b`)
 	install := regexp.MustCompile(`\b(install|add|upgrade|dist-upgrade|full-upgrade)\b`)
-	return steps(i, func(text string) bool { return update.MatchString(text) && !install.MatchString(text) }, "no step does")
+	return update.MatchString(text) && !install.MatchString(text)
 }
 
 func imageWorldWritable(_ *facts, i *inventory.Image) verdict {
-	chmod := regexp.MustCompile(`\bchmod\s+(-\S+\s+)*(0?[0-7]?[0-7][0-7][2367]|\S*[ao]\+[rx]*w\S*)\s`)
-	return steps(i, func(text string) bool { return chmod.MatchString(text) }, "no step does")
+	return steps(i, func(text string) bool { return slices.ContainsFunc(chmods(text), worldWritable) }, "no step does")
 }
 
 func imageCommitted(_ *facts, i *inventory.Image) verdict {

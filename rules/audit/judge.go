@@ -51,8 +51,8 @@ func newFacts(in *inventory.Inventory, s Settings) *facts {
 
 // Subject is what a finding is about.
 type Subject struct {
-	Kind string `json:"kind"` // host, container, image
-	// Name is the container's or image's; empty for the host.
+	Kind string `json:"kind"` // host, container, image, dockerfile
+	// Name is the container's or image's, or the path of the file; empty for the host.
 	Name string `json:"name,omitempty"`
 	// ID is the container's or image's.
 	ID string `json:"id,omitempty"`
@@ -75,6 +75,8 @@ type Finding struct {
 	CIS      CIS              `json:"cis,omitzero"`
 	State    State            `json:"state"`
 	Subject  Subject          `json:"subject"`
+	// Place is the line that decided, of a file that was judged; nil otherwise.
+	Place *Place `json:"place,omitempty"`
 	// Detail is what decided.
 	Detail string `json:"detail"`
 	// Fix is what to do, of one that failed or is unknown.
@@ -135,6 +137,8 @@ func (c *Check) judge(f *facts) []Finding {
 	switch {
 	case c.container != nil:
 		return c.judgeContainers(f)
+	case c.image == nil && c.host == nil:
+		return nil // it is about files alone
 	case f.Container != "":
 		return nil // an audit of one container judges neither the host nor other images
 	case c.image != nil:
@@ -209,7 +213,8 @@ func (r *Report) sort() {
 	}
 	slices.SortStableFunc(r.Findings, func(a, b Finding) int {
 		return cmp.Or(cmp.Compare(slices.Index(Groups(), a.Group), slices.Index(Groups(), b.Group)), cmp.Compare(rank(a.State), rank(b.State)),
-			-cmp.Compare(weight(a.Severity), weight(b.Severity)), cmp.Compare(order[a.ID], order[b.ID]), cmp.Compare(a.Subject.Name, b.Subject.Name))
+			-cmp.Compare(weight(a.Severity), weight(b.Severity)), cmp.Compare(order[a.ID], order[b.ID]), cmp.Compare(a.Subject.Name, b.Subject.Name),
+			cmp.Compare(a.Place.line(), b.Place.line()))
 	})
 }
 

@@ -13,7 +13,10 @@ func notes() []Check {
 		return Check{ID: id, Group: group, Severity: finding.Low, CIS: c, Title: title, Why: why, Decides: "a person", Fix: instead, static: true,
 			host: func(*facts) verdict { return noted("%s", instead) }}
 	}
-	return []Check{
+	setuid := n("image.setuid", Images, cis("4.8"), "Images hold no setuid programs that are not needed", "On a host it takes every layer of every image; no-new-privileges makes them harmless.",
+		"remove setuid bits when the image is built: chmod a-s. agentctl audit --image and --dockerfile list them")
+	setuid.dockerfile = buildSetuid
+	return []Check{setuid,
 		{ID: "daemon.version", Group: Others, Severity: finding.Low, CIS: cis("1.2.2"), Title: "The engine is up to date",
 			Why: "Which version is the newest of a distribution, only its repository knows.", Decides: "ServerVersion of docker info, and a person",
 			Fix: "apt list --upgradable, or dnf check-update", host: ofEngine(engineVersion)},
@@ -29,8 +32,6 @@ func notes() []Check {
 			"scan images with Trivy or Grype when they are built, and again each night"),
 		n("image.signed", Images, cis("4.5", "4.12"), "Images are signed, and signatures are verified", "The engine does not report if one was verified.",
 			"verify with cosign before images are pulled, and start them by digest"),
-		n("image.setuid", Images, cis("4.8"), "Images hold no setuid programs that are not needed", "It takes every layer of every image; no-new-privileges makes them harmless.",
-			"remove setuid bits when the image is built: chmod a-s"),
 		n("image.packages", Images, cis("4.11"), "Packages in images are verified", "The history does not tell how a package was verified.",
 			"install from signed repositories, and keep gpgcheck on"),
 		n("container.data", Containers, CIS{}, "Data is kept in volumes", "Which files of a container are data, only its program knows.",

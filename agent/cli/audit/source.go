@@ -1,0 +1,45 @@
+package audit
+
+import (
+	"context"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"dockwall/agent/audit"
+	"dockwall/agent/cli/view"
+	"dockwall/agent/config"
+	"dockwall/netinfo/dockerfile"
+	checks "dockwall/rules/audit"
+)
+
+// sourceFlags are the files that audit judges in place of the host.
+type sourceFlags struct {
+	dockerfiles []string
+}
+
+func (f *sourceFlags) register(cmd *cobra.Command) {
+	cmd.Flags().StringArrayVar(&f.dockerfiles, "dockerfile", nil, "judge this Dockerfile in place of the host; may be given again (`file`)")
+}
+
+func (f *sourceFlags) given() bool { return len(f.dockerfiles) > 0 }
+
+// auditSources judges files in place of the host. It asks neither the engine nor agentd.
+func (a *app) auditSources(_ context.Context, f auditFlags) (view.Result, error) {
+	var files checks.Sources
+	for _, path := range f.sources.dockerfiles {
+		d, err := dockerfile.Read(path)
+		if err != nil {
+			return nil, err
+		}
+		files.Dockerfiles = append(files.Dockerfiles, d)
+	}
+	doc, _ := config.Load(a.Config)
+	if f.failOn == "" {
+		f.failOn = failOn(doc)
+	}
+	s := audit.Settings(doc, a.Env.Now().Format(time.DateOnly), "")
+	s.Only = f.only
+	r := checks.JudgeFiles(files, s)
+	return &auditResult{Findings: r.Findings, report: r, flags: f, version: a.Env.Version}, nil
+}

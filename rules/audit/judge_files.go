@@ -1,0 +1,71 @@
+package audit
+
+import (
+	"fmt"
+
+	"dockwall/netinfo/inventory"
+)
+
+// Sources are the files that an audit judges in place of a host.
+type Sources struct {
+	Dockerfiles []inventory.Dockerfile
+}
+
+// Place is a line of a file.
+type Place struct {
+	File string `json:"file"`
+	Line int    `json:"line"`
+}
+
+// String is the place as compilers write it, Dockerfile:12.
+func (p *Place) String() string { return fmt.Sprintf("%s:%d", p.File, p.Line) }
+
+// line is the line; 0 without a place.
+func (p *Place) line() int {
+	if p == nil {
+		return 0
+	}
+	return p.Line
+}
+
+// JudgeFiles judges files by the checks that are about them. Each finding names the
+// line that decided. Skips without a selector of containers accept failures as on a
+// host; whether each accepts something is not judged, because most are about a host.
+func JudgeFiles(files Sources, s Settings) Report {
+	f := newFacts(&inventory.Inventory{}, s)
+	var r Report
+	for _, c := range Checks() {
+		if !f.wanted(c.ID) {
+			continue
+		}
+		for i := range files.Dockerfiles {
+			r.Findings = append(r.Findings, c.judgeDockerfile(f, &files.Dockerfiles[i])...)
+		}
+	}
+	f.waive(r.Findings)
+	r.sort()
+	return r
+}
+
+func (c *Check) judgeDockerfile(f *facts, d *inventory.Dockerfile) []Finding {
+	if c.dockerfile == nil {
+		return nil
+	}
+	vs := []verdict{unknown("%s", d.Unread).at(d.Line)}
+	if d.Unread == "" {
+		vs = c.dockerfile(f, d)
+	}
+	return c.placed(Subject{Kind: "dockerfile", Name: d.Path}, d.Path, vs)
+}
+
+// placed makes findings of verdicts about a file. What is about the whole file is in
+// its first line.
+func (c *Check) placed(s Subject, file string, vs []verdict) []Finding {
+	var all []Finding
+	for _, v := range vs {
+		k := c.finding(s, v)
+		k.Place = &Place{file, max(v.line, 1)}
+		all = append(all, k)
+	}
+	return all
+}
