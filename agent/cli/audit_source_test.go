@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -78,6 +79,42 @@ func TestAuditDockerfile(t *testing.T) {
 	}
 	if !asked.Now.IsZero() {
 		t.Error("a file was judged, and the host was read")
+	}
+}
+
+func TestAuditCompose(t *testing.T) {
+	c := newCommand(newMachine())
+	bad := source(t, "compose.yaml", "services:\n  web:\n    image: nginx:1\n    user: app\n    privileged: true\n    environment: {PW_SECRET: hunter2}\n")
+	broken := source(t, "compose.yaml", "services:\n  web: [hunter2\n")
+	none := []string{"audit", "--config", "/nowhere/agent.hcl"}
+	pipe := filepath.Join(t.TempDir(), "pipe")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, tc := range []struct {
+		code int
+		args []string
+	}{
+		{1, []string{"--compose", bad}},
+		{0, []string{"--compose", bad, "--only", "container.host-pid"}},
+		{2, []string{"--compose", broken}},
+		{2, []string{"--compose", pipe}},
+		{2, []string{"--compose", bad + ".none"}},
+	} {
+		c.mustRun(t, tc.code, append(none, tc.args...)...)
+		if strings.Contains(c.stdout.String()+c.stderr.String(), "hunter2") {
+			t.Errorf("%v prints a secret:\n%s%s", tc.args, c.stdout.String(), c.stderr.String())
+		}
+	}
+	c.mustRun(t, 1, append(none, "--compose", bad, "--json")...)
+	found := map[string]int{}
+	for _, f := range c.placed(t) {
+		if f.State == "fail" {
+			found[f.ID] = f.Place.Line
+		}
+	}
+	if found["container.privileged"] != 5 || found["container.secret"] != 6 || found["container.memory"] != 2 {
+		t.Errorf("found %v", found)
 	}
 }
 

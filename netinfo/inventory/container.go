@@ -32,6 +32,9 @@ type Container struct {
 	// that have not ended. Only agentd, which follows the engine's events, fills it.
 	PrivilegedExecs []string `json:"privileged_execs,omitempty"`
 	Process         Process  `json:"process"`
+	// Written is where it is written, of a service of a Compose file; nil if it is a
+	// container of the engine.
+	Written *Written `json:"written,omitempty"`
 }
 
 // Running reports whether it has processes, so that the kernel can be asked.
@@ -96,6 +99,8 @@ type PortBinding struct {
 	Container string `json:"container"` // 80/tcp
 	HostIP    string `json:"host_ip,omitempty"`
 	HostPort  string `json:"host_port,omitempty"` // 8080 or 8080-8090; if empty, the engine picks one
+	// At is where it is written, of a service of a Compose file.
+	At FileLine `json:"at,omitzero"`
 }
 
 // Mount is a mount of a container.
@@ -115,4 +120,6 @@ type Mount struct {
 	Propagation string `json:"propagation,omitempty"`
 	// Socket reports whether the source is a socket.
 	Socket bool `json:"socket,omitempty"`
+	// At is where it is written, of a service of a Compose file.
+	At FileLine `json:"at,omitzero"`
 }

@@ -66,6 +66,8 @@ type Variable struct {
 	Name string `json:"name"`
 	// Secret says why the value may be a secret; empty if it seems to be none.
 	Secret string `json:"secret,omitempty"`
+	// At is where it is written, of a service of a Compose file.
+	At FileLine `json:"at,omitzero"`
 }
 
 // Health says whether there is a health check.

@@ -51,7 +51,7 @@ func newFacts(in *inventory.Inventory, s Settings) *facts {
 
 // Subject is what a finding is about.
 type Subject struct {
-	Kind string `json:"kind"` // host, container, image, dockerfile
+	Kind string `json:"kind"` // host, container, image, dockerfile, service
 	// Name is the container's or image's, or the path of the file; empty for the host.
 	Name string `json:"name,omitempty"`
 	// ID is the container's or image's.

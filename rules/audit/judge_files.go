@@ -9,6 +9,7 @@ import (
 // Sources are the files that an audit judges in place of a host.
 type Sources struct {
 	Dockerfiles []inventory.Dockerfile
+	Composes    []inventory.Compose
 }
 
 // Place is a line of a file.
@@ -29,22 +30,30 @@ func (p *Place) line() int {
 }
 
 // JudgeFiles judges files by the checks that are about them. Each finding names the
-// line that decided. Skips without a selector of containers accept failures as on a
-// host; whether each accepts something is not judged, because most are about a host.
+// line that decided. Skips accept failures as on a host; whether each accepts something
+// is not judged, because most are about a host.
 func JudgeFiles(files Sources, s Settings) Report {
-	f := newFacts(&inventory.Inventory{}, s)
 	var r Report
-	for _, c := range Checks() {
-		if !f.wanted(c.ID) {
-			continue
-		}
-		for i := range files.Dockerfiles {
-			r.Findings = append(r.Findings, c.judgeDockerfile(f, &files.Dockerfiles[i])...)
-		}
+	for i := range files.Dockerfiles {
+		r.add(newFacts(&inventory.Inventory{}, s), func(c *Check, f *facts) []Finding { return c.judgeDockerfile(f, &files.Dockerfiles[i]) })
 	}
-	f.waive(r.Findings)
+	for i := range files.Composes {
+		r.add(serviceFacts(&files.Composes[i], s), func(c *Check, f *facts) []Finding { return c.judgeCompose(f, &files.Composes[i]) })
+	}
 	r.sort()
 	return r
+}
+
+// add judges one file by each check.
+func (r *Report) add(f *facts, judge func(*Check, *facts) []Finding) {
+	var found []Finding
+	for _, c := range Checks() {
+		if f.wanted(c.ID) {
+			found = append(found, judge(&c, f)...)
+		}
+	}
+	f.waive(found)
+	r.Findings = append(r.Findings, found...)
 }
 
 func (c *Check) judgeDockerfile(f *facts, d *inventory.Dockerfile) []Finding {

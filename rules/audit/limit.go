@@ -148,6 +148,9 @@ func restart(_ *facts, c *inventory.Container) verdict {
 func logSize(_ *facts, c *inventory.Container) verdict {
 	switch c.Log.Driver {
 	case "":
+		if c.Written != nil {
+			return unknown("%s", inventory.HostDecides)
+		}
 		return unknown("the engine does not say which log driver it uses")
 	case "none":
 		return fail("LogConfig.Type is none: nothing is kept")
@@ -161,5 +164,8 @@ func logSize(_ *facts, c *inventory.Container) verdict {
 }
 
 func healthcheck(_ *facts, c *inventory.Container) verdict {
+	if c.Written != nil && c.Healthcheck == inventory.HealthAbsent {
+		return byImage("")
+	}
 	return when(c.Healthcheck != inventory.HealthSet, "Config.Healthcheck is "+healthWord(c.Healthcheck), "Config.Healthcheck is set")
 }

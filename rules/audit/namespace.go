@@ -73,6 +73,9 @@ func (s sharing) judge(f *facts, c *inventory.Container) verdict {
 	if mode == "host" {
 		return fail("%s is host%s", s.field, by)
 	}
+	if c.Written != nil && (unset(mode) || s.kind == "cgroup" && mode == "") {
+		return unknown("%s", inventory.HostDecides) // which default there is depends on the version of cgroups
+	}
 	if !c.Running() {
 		return pass("%s is %s", s.field, orDefault(mode))
 	}
@@ -97,6 +100,9 @@ func orDefault(mode string) string {
 }
 
 func hostUsers(f *facts, c *inventory.Container) verdict {
+	if c.Written != nil && c.UsernsMode == "host" {
+		return fail("UsernsMode is host")
+	}
 	if !f.Engine.Read {
 		return unknown("%s", f.Engine.Why())
 	}

@@ -62,6 +62,9 @@ func isHex(s string) bool {
 }
 
 func imageTag(_ *facts, c *inventory.Container) verdict {
+	if v := writtenImage(c); v != nil {
+		return *v
+	}
 	r, bare := parseReference(c.Image)
 	switch {
 	case bare:
@@ -77,6 +80,9 @@ func imageTag(_ *facts, c *inventory.Container) verdict {
 }
 
 func imageDigest(_ *facts, c *inventory.Container) verdict {
+	if v := writtenImage(c); v != nil {
+		return *v
+	}
 	r, bare := parseReference(c.Image)
 	return when(!bare && r.digest == "", "Config.Image is "+c.Image, "Config.Image names one image for ever")
 }
@@ -120,6 +126,9 @@ func registry(f *facts, c *inventory.Container) verdict {
 	if len(f.Registries) == 0 {
 		return absent("the audit block names no registries")
 	}
+	if v := writtenImage(c); v != nil {
+		return *v
+	}
 	r, bare := parseReference(c.Image)
 	if !bare {
 		return when(!slices.Contains(f.Registries, r.domain), "it is from "+r.domain, "it is from "+r.domain)
@@ -148,5 +157,8 @@ func containerSecret(f *facts, c *inventory.Container) verdict {
 		}
 	}
 	found := secretVariables(c.Variables, except)
+	if w := c.Written; w != nil && w.EnvUnread != "" && len(found) == 0 {
+		return unknown("%s", w.EnvUnread)
+	}
 	return when(len(found) > 0, list(found), "no variable of its own seems to hold one")
 }

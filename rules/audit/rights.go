@@ -221,7 +221,10 @@ func moduleInForce(f *facts, name string) (bool, *verdict) {
 }
 
 func appArmor(f *facts, c *inventory.Container) verdict {
+	profile, _ := option(c, "apparmor")
 	switch on, v := moduleInForce(f, "apparmor"); {
+	case c.Written != nil && profile == "unconfined":
+		return fail("SecurityOpt has apparmor=unconfined")
 	case v != nil:
 		return *v
 	case !on:
@@ -235,10 +238,10 @@ func appArmor(f *facts, c *inventory.Container) verdict {
 		said := fmt.Sprintf("/proc/%d/attr/current is %s", c.PID, l.Value)
 		return when(!strings.HasSuffix(l.Value, "(enforce)"), said, said)
 	}
-	switch v, _ := option(c, "apparmor"); {
-	case v == "unconfined":
+	switch {
+	case profile == "unconfined":
 		return fail("SecurityOpt has apparmor=unconfined")
-	case v == "" && c.Privileged:
+	case profile == "" && c.Privileged:
 		return fail("it is privileged, which switches the profile off")
 	case c.AppArmorProfile == "unconfined":
 		return fail("AppArmorProfile is unconfined")
@@ -247,7 +250,10 @@ func appArmor(f *facts, c *inventory.Container) verdict {
 }
 
 func seLinux(f *facts, c *inventory.Container) verdict {
+	label, _ := option(c, "label")
 	switch on, v := moduleInForce(f, "selinux"); {
+	case c.Written != nil && label == "disable":
+		return fail("SecurityOpt has label=disable")
 	case v != nil:
 		return *v
 	case !on:
@@ -264,8 +270,8 @@ func seLinux(f *facts, c *inventory.Container) verdict {
 		bad := len(fields) < 3 || fields[2] == "spc_t" || strings.HasPrefix(fields[2], "unconfined") || fields[2] == "container_runtime_t" || fields[2] == "docker_t"
 		return when(bad, said, said)
 	}
-	switch v, _ := option(c, "label"); {
-	case v == "disable":
+	switch {
+	case label == "disable":
 		return fail("SecurityOpt has label=disable")
 	case c.Privileged:
 		return fail("it is privileged, which switches the label off")
@@ -287,6 +293,9 @@ func noNewPrivileges(f *facts, c *inventory.Container) verdict {
 		on := v == "" || v == "true" || v == "1"
 		return when(!on, "SecurityOpt has no-new-privileges="+v, "SecurityOpt has no-new-privileges")
 	}
+	if c.Written != nil { // a file that relies on a setting of one host is not safe on another
+		return fail("SecurityOpt lacks no-new-privileges")
+	}
 	s, reason := f.Daemon.Setting("no-new-privileges")
 	if reason != "" {
 		return unknown("%s", reason)
@@ -295,7 +304,10 @@ func noNewPrivileges(f *facts, c *inventory.Container) verdict {
 }
 
 func containerRoot(_ *facts, c *inventory.Container) verdict {
-	if !c.Running() {
+	switch {
+	case c.Written != nil && (c.User == "" || unset(c.User)):
+		return byImage(c.User)
+	case !c.Running():
 		return when(isRoot(c.User), fmt.Sprintf("Config.User is %q", c.User), "Config.User is "+c.User)
 	}
 	s := c.Process.Status

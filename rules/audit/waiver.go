@@ -73,7 +73,7 @@ func (f *facts) covers(s *Skip, about Subject) bool {
 	}
 	return slices.ContainsFunc(f.Containers.Value, func(c inventory.Container) bool {
 		switch about.Kind {
-		case "container":
+		case "container", "service":
 			return c.ID == about.ID && s.Of(&c)
 		case "image":
 			return c.ImageID == about.ID && s.Of(&c)

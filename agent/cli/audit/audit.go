@@ -53,9 +53,10 @@ is printed.
 Checks have IDs of their own. The numbers of the CIS Docker Benchmark, 1.6 and
 1.8, are with --explain and in the JSON; this is no CIS benchmark.
 
-With --dockerfile it judges a file in place of the host, and names the lines that
-decided. That takes neither root nor Docker: nothing is built or fetched. A file
-that cannot be parsed is unknown.
+With --dockerfile or --compose it judges files in place of the host, and names the
+lines that decided. That takes neither root nor Docker: nothing is built, fetched or
+started. A file that cannot be parsed is unknown. A service of a Compose file is
+judged as the container that it would be; what the host decides is not applicable.
 
 Exit code: 0 nothing failed at or above --fail-on, 1 something did, 2 something
 could not be decided, or trouble.`,
@@ -88,7 +89,7 @@ func (f *auditFlags) check() error {
 		return fmt.Errorf("--format is %q; it has to be text, json, sarif or junit", f.format)
 	}
 	if f.sources.given() && f.container != "" {
-		return errors.New("--container is of a host, and --dockerfile of a file: give one of them")
+		return errors.New("--container is of a host, and cannot be given with files to judge")
 	}
 	if f.failOn != "" && !slices.Contains([]string{"low", "medium", "high"}, f.failOn) {
 		return fmt.Errorf("--fail-on is %q; it has to be low, medium or high", f.failOn)

@@ -9,6 +9,7 @@ import (
 	"dockwall/agent/audit"
 	"dockwall/agent/cli/view"
 	"dockwall/agent/config"
+	"dockwall/netinfo/composefile"
 	"dockwall/netinfo/dockerfile"
 	checks "dockwall/rules/audit"
 )
@@ -16,16 +17,18 @@ import (
 // sourceFlags are the files that audit judges in place of the host.
 type sourceFlags struct {
 	dockerfiles []string
+	composes    []string
 }
 
 func (f *sourceFlags) register(cmd *cobra.Command) {
 	cmd.Flags().StringArrayVar(&f.dockerfiles, "dockerfile", nil, "judge this Dockerfile in place of the host; may be given again (`file`)")
+	cmd.Flags().StringArrayVar(&f.composes, "compose", nil, "judge the services of this Compose file in place of the host; may be given again (`file`)")
 }
 
-func (f *sourceFlags) given() bool { return len(f.dockerfiles) > 0 }
+func (f *sourceFlags) given() bool { return len(f.dockerfiles)+len(f.composes) > 0 }
 
 // auditSources judges files in place of the host. It asks neither the engine nor agentd.
-func (a *app) auditSources(_ context.Context, f auditFlags) (view.Result, error) {
+func (a *app) auditSources(ctx context.Context, f auditFlags) (view.Result, error) {
 	var files checks.Sources
 	for _, path := range f.sources.dockerfiles {
 		d, err := dockerfile.Read(path)
@@ -33,6 +36,13 @@ func (a *app) auditSources(_ context.Context, f auditFlags) (view.Result, error)
 			return nil, err
 		}
 		files.Dockerfiles = append(files.Dockerfiles, d)
+	}
+	for _, path := range f.sources.composes {
+		c, err := composefile.Read(ctx, path)
+		if err != nil {
+			return nil, err
+		}
+		files.Composes = append(files.Composes, c)
 	}
 	doc, _ := config.Load(a.Config)
 	if f.failOn == "" {
