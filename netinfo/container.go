@@ -29,6 +29,9 @@ type Container struct {
 	// known from `create` on) and as given (NetworkSettings.Ports). Those of a container
 	// on the host's network are the ports on which its processes listen.
 	Ports []PublishedPort `json:"ports,omitempty"`
+	// ByHand are interfaces that lead out of its network namespace and that the engine did
+	// not make, by their name in there, or by that of their end on the host.
+	ByHand []string `json:"by_hand,omitempty"`
 }
 
 // Endpoint is a container's place on one network.

@@ -28,7 +28,7 @@ func (c *Container) Equal(o *Container) bool {
 	return c.ID == o.ID && c.Name == o.Name && c.Image == o.Image && c.State == o.State && c.Unread == o.Unread &&
 		c.HostNetwork == o.HostNetwork && c.SharesWith == o.SharesWith &&
 		equal(c.Endpoints, o.Endpoints, Endpoint.Equal) &&
-		equal(c.Ports, o.Ports, func(a, b PublishedPort) bool { return a == b }) && equalLabels(c.Labels, o.Labels)
+		equal(c.Ports, o.Ports, func(a, b PublishedPort) bool { return a == b }) && slices.Equal(c.ByHand, o.ByHand) && equalLabels(c.Labels, o.Labels)
 }
 
 // Equal reports whether the facts are the same.

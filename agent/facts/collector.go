@@ -28,6 +28,7 @@ type Collector struct {
 	// stale says that the links have changed since they were read.
 	stale   bool
 	links   []netinfo.Link
+	veths   []hostnet.Veth
 	ports   bridgePorts
 	sockets sockets
 	// wanted are the ports that containers which do not run would publish.
@@ -57,6 +58,11 @@ type Collector struct {
 	masters map[int]int
 	// told is called when an address comes into use; nil before Run.
 	told func()
+
+	// byHand is what other programs have put into containers, by the container's ID;
+	// connected asks for a look.
+	byHand    map[string]handmade
+	connected chan struct{}
 
 	// looking is held by the goroutine that looks at the sockets: scanner, homes and
 	// warned are its own.
@@ -89,7 +95,7 @@ func New(host string, last netinfo.Snapshot, log hclog.Logger) (*Collector, erro
 	return &Collector{log: log, engine: engine, remote: remoteHost(host), stale: true, memory: remember(last), ports: rememberPorts(last), sockets: recall(last),
 		neighbors: neighbors{}, sightings: recallSightings(last), routes: newRoutes(),
 		scanner: hostnet.NewScanner("/proc").WithEngine(host), look: make(chan struct{}, 1),
-		unproven: make(chan struct{}, 1), clock: time.Now()}, nil
+		unproven: make(chan struct{}, 1), connected: make(chan struct{}, 1), clock: time.Now()}, nil
 }
 
 // UsePorts has addresses that the engine did not give told by bridge port while
@@ -119,6 +125,7 @@ func (c *Collector) Run(ctx context.Context, notify func(cause string)) {
 		}, func(err error) { c.log.Warn("watching the network interfaces", "error", err) })
 	})
 	wg.Go(func() { c.watchSockets(ctx, notify) })
+	wg.Go(func() { c.watchByHand(ctx, notify) })
 	wg.Go(func() { c.watchNeighbors(ctx, notify) })
 	wg.Go(func() { c.watchRoutes(ctx, notify) })
 	wg.Go(func() { c.watchProofs(ctx, notify) })
@@ -129,11 +136,13 @@ func (c *Collector) Run(ctx context.Context, notify func(cause string)) {
 // Docker is about to publish a port.
 func (c *Collector) Look() { c.poke() }
 
-// poke asks for a look at the sockets soon.
+// poke asks for a look at the sockets soon, and for one at containers' interfaces.
 func (c *Collector) poke() {
-	select {
-	case c.look <- struct{}{}:
-	default:
+	for _, asked := range []chan struct{}{c.look, c.connected} {
+		select {
+		case asked <- struct{}{}:
+		default:
+		}
 	}
 }
 
@@ -256,6 +265,7 @@ func (c *Collector) Snapshot() (netinfo.Snapshot, time.Time, error) {
 			return netinfo.Snapshot{}, time.Time{}, fmt.Errorf("reading the network interfaces: %w", err)
 		}
 		c.ports.into(links, veths, hostnet.Veth.PeerMAC)
+		c.veths = veths
 		sorted := netinfo.Snapshot{Links: links}
 		sorted.Normalize()
 		c.links, c.masters = sorted.Links, masters(sorted.Links)
@@ -273,6 +283,7 @@ func (c *Collector) Snapshot() (netinfo.Snapshot, time.Time, error) {
 	} else {
 		c.neighbors.into(&s, time.Now())
 	}
+	c.addByHand(&s)
 	c.addRoutes(&s)
 	normalizeAdded(&s)
 	return s, f.Event, nil

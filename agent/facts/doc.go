@@ -17,12 +17,15 @@
 //  4. The processes of the host are walked when its listeners changed, and within a
 //     second after each event. An event that changes no listener costs no more.
 //
-//  5. A bridge port belongs to the container whose Ethernet address its other end
+//  5. What other programs put into a container is found by the names of its interfaces,
+//     and by veths of the host that lead to the same namespace as one of the engine's.
+//
+//  6. A bridge port belongs to the container whose Ethernet address its other end
 //     had at first. While the table of the bridges is in force, an address that the
 //     engine did not give belongs to the port that frames from it came in by;
 //     neither ARP nor the frames' own addresses count.
 //
-//  6. Routes lists prefixes that the host's routing tables send to a Docker bridge.
+//  7. Routes lists prefixes that the host's routing tables send to a Docker bridge.
 //     A default route, or a large part of one, never counts: a container that is
 //     the host's way to the Internet does not claim the Internet's addresses.
 //     On a host without such routes nothing is read when its other routes change.

@@ -121,6 +121,11 @@ func (c *Collector) only() (netinfo.Snapshot, error) {
 	for i := range c.sockets.listeners {
 		c.sockets.listeners[i].since = time.Time{}
 	}
+	c.lookByHand(true)
+	for id, h := range c.byHand {
+		h.twice = true
+		c.byHand[id] = h
+	}
 	snap, _, err := c.Snapshot()
 	return snap, err
 }

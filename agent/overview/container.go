@@ -2,6 +2,7 @@ package overview
 
 import (
 	"fmt"
+	"strings"
 
 	"dockwall/netinfo"
 	"dockwall/rules/published"
@@ -43,6 +44,10 @@ func containers(s netinfo.Snapshot, refused map[string]int) []Container {
 				k.Covered = false
 				k.Why = fmt.Sprintf("its traffic on network %s (%s) never meets the host's rules", n.Name, n.Driver)
 			}
+		}
+		if len(c.ByHand) > 0 {
+			k.Covered = false
+			k.Why = fmt.Sprintf("its traffic by an interface that Docker did not make (%s) does not meet the host's rules as its own", strings.Join(c.ByHand, ", "))
 		}
 		switch {
 		case c.HostNetwork:

@@ -232,3 +232,23 @@ func TestEngineInAnotherNetworkNamespace(t *testing.T) {
 		}
 	}
 }
+
+func TestInterfacesOfAContainer(t *testing.T) {
+	p := newFakeProc(t)
+	const dev = "Inter-|   Receive                |  Transmit\n face |bytes    packets errs |bytes\n    lo:       0       0    0\n  eth0: 1 2 3\n tunl0: 0 0 0\nlan@x: 0 0 0\n"
+	p.process(7, "sh", "net:[2]", "sh")
+	p.write("7/net/dev", dev)
+	p.write("7/cgroup", "0::/docker/"+aContainer+"\n")
+	p.process(8, "sh", "net:[1]", "sh")
+	p.write("8/net/dev", dev)
+	p.write("8/cgroup", "0::/docker/"+aContainer+"\n")
+	s := NewScanner(p.root)
+	if names, ok := s.Interfaces(7, aContainer); !ok || fmt.Sprint(names) != "[eth0 lan@x]" {
+		t.Errorf("the interfaces are %q, %v", names, ok)
+	}
+	for what, pid := range map[string]int{"a process of this namespace": 8, "no container's process": 1, "no process": 9} {
+		if names, ok := s.Interfaces(pid, aContainer); ok {
+			t.Errorf("%s has the interfaces %q", what, names)
+		}
+	}
+}

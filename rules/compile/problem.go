@@ -242,6 +242,10 @@ func uncovered(s netinfo.Snapshot) []finding.Finding {
 		}
 	}
 	for _, c := range s.Containers {
+		if len(c.ByHand) > 0 {
+			ps = append(ps, finding.New(finding.NotCovered, fmt.Sprintf("container %s has an interface that Docker did not make (%s): its traffic there does not meet the host's rules as this container's and is not covered",
+				c.Name, strings.Join(c.ByHand, ", "))).About("container "+c.Name))
+		}
 		for _, e := range c.Endpoints {
 			if n, ok := bare[e.NetworkID]; ok {
 				ps = append(ps, finding.New(finding.NotCovered, fmt.Sprintf("container %s is on network %s (%s): its traffic never meets the host's rules and is not covered",
