@@ -118,6 +118,7 @@ func TestNewBridgeIsUnplacedUntilTheEngineWasAsked(t *testing.T) {
 	m := remember(netinfo.Snapshot{})
 	start := time.Now()
 	f := answer(true)
+	f.Networks, f.Containers = nil, nil // whose bridge would be looked for
 	f.Listed = start
 	if s, ask := m.assemble(f, []netinfo.Link{lan}, start); s.Links[0].Unplaced || ask != 0 {
 		t.Error("a bridge that was there at the start is unplaced")
