@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
+	"strings"
 )
 
 // Snapshot is everything the agent knows about the host at one moment.
@@ -68,6 +70,18 @@ type Engine struct {
 	// Podman reports whether the engine is Podman, which makes the bridge of a network
 	// when the first container of it starts, and names it otherwise than Docker does.
 	Podman bool `json:"podman,omitempty"`
+}
+
+// firstNFTables is the first release of Docker that keeps its firewall in nftables if it is
+// told to. Earlier ones can be told, and use iptables.
+const firstNFTables = 29
+
+// NFTables reports whether the engine keeps its own firewall in nftables, where it has no
+// DOCKER-USER chain.
+func (e Engine) NFTables() bool {
+	release, _, _ := strings.Cut(e.Version, ".")
+	major, err := strconv.Atoi(release)
+	return err == nil && major >= firstNFTables && strings.HasPrefix(e.FirewallBackend, "nftables")
 }
 
 // Listener is a listening socket of the host.

@@ -2,9 +2,12 @@ package enforce
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 
+	"dockwall/netinfo"
 	"dockwall/rules"
+	"dockwall/rules/backend"
 	"dockwall/rules/finding"
 )
 
@@ -54,5 +57,22 @@ func (t *Target) Problems() []finding.Finding {
 		problems = append(problems, finding.New(finding.NoLatch,
 			"if another program flushes every table, published ports are open until the rules are restored. Closing that gap needs Linux 5.12 or later with nf_tables, and the kernel's module xt_CLASSIFY"))
 	}
-	return problems
+	return append(problems, forwardDrop(t.snapshot.Engine, t.belief.state)...)
+}
+
+// forwardDrop finds that Docker has left FORWARD dropping when it went over to nftables,
+// where it accepts nothing in that chain any more.
+func forwardDrop(e netinfo.Engine, st backend.State) []finding.Finding {
+	known, ok := st.(backend.Forwarding)
+	if !ok || !e.NFTables() {
+		return nil
+	}
+	var found []finding.Finding
+	for _, family := range known.ForwardDrops() {
+		tool := map[int]string{4: "iptables", 6: "ip6tables"}[family]
+		found = append(found, finding.New(finding.ForwardDrop, fmt.Sprintf(
+			"the policy of %s' FORWARD is DROP, and Docker, which uses nftables, accepts nothing there: published ports time out over IPv%d unless a rule of yours accepts the packets. %s -P FORWARD ACCEPT",
+			tool, family, tool)))
+	}
+	return found
 }

@@ -119,9 +119,6 @@ func (c *cycle) reasons(r result) []finding.Finding {
 	if e := c.snapshot.Engine; !e.Connected {
 		rs = append(rs, finding.New(finding.DockerAway, "Docker does not answer, its containers are as last seen: "+e.Error))
 	}
-	if strings.HasPrefix(c.snapshot.Engine.FirewallBackend, "nftables") {
-		rs = append(rs, finding.New(finding.DockerNFTables, "Docker uses its nftables firewall, which has no DOCKER-USER chain: this version cannot promise anything there"))
-	}
 	if r.err != nil && (r.code != finding.ContestedRules || c.o.Target.ContestedFor() >= finding.KindOf(finding.ContestedRules).After) {
 		rs = append(rs, finding.New(r.code, r.err.Error()))
 	}

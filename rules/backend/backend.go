@@ -40,6 +40,13 @@ type Backend interface {
 	Texts(want rules.Ruleset) []Text
 }
 
+// Forwarding is a State that knows what becomes of packets that are forwarded and that no
+// rule decides.
+type Forwarding interface {
+	// ForwardDrops returns the families, 4 and 6, of which such packets are dropped.
+	ForwardDrops() []int
+}
+
 // Wish is what the settings say about how to write, and what the choice depends on besides.
 type Wish struct {
 	// Backend and Sets are the words of firewall.backend and firewall.sets; empty

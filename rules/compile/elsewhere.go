@@ -30,6 +30,15 @@ func elsewhereProblems(s netinfo.Snapshot) []finding.Finding {
 	return ps
 }
 
+// nftablesProblem notes that Docker's own rules are elsewhere than people look for them.
+func nftablesProblem(s netinfo.Snapshot) []finding.Finding {
+	if !s.Engine.NFTables() {
+		return nil
+	}
+	return []finding.Finding{finding.New(finding.DockerNFTables, "Docker "+s.Engine.Version+
+		" keeps its own firewall in nftables and has no DOCKER-USER chain: dockwall makes that chain with iptables, and its rules are in force beside Docker's")}
+}
+
 // ofNetworks lists the bridges of the networks.
 func ofNetworks(networks []netinfo.Network) string {
 	var names []string

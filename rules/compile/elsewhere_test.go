@@ -32,3 +32,23 @@ func TestNetworksThatAreNotHereAreNamed(t *testing.T) {
 		}
 	}
 }
+
+// Only an engine that can keep its rules in nftables is noted, and the state stays what
+// it is: packets on 29.7 met dockwall's rules in every way in.
+func TestDockersNFTablesIsNoted(t *testing.T) {
+	for _, x := range []struct {
+		version, backend string
+		want             int
+	}{
+		{"29.7.2", "nftables", 1}, {"29.0.0", "nftables+firewalld", 1}, {"30.0.0-rc.1", "nftables", 1},
+		{"29.7.2", "iptables", 0}, {"28.5.2", "nftables", 0}, {"28.5.2", "", 0}, {"", "nftables", 0},
+	} {
+		ps := nftablesProblem(netinfo.Snapshot{Engine: netinfo.Engine{Connected: true, Version: x.version, FirewallBackend: x.backend}})
+		if len(ps) != x.want {
+			t.Errorf("engine %s with %s: the findings are %+v, want %d", x.version, x.backend, ps, x.want)
+		}
+		if len(ps) > 0 && (ps[0].Code != finding.DockerNFTables || ps[0].Kind().Degrades()) {
+			t.Errorf("engine %s: finding %+v", x.version, ps[0])
+		}
+	}
+}

@@ -8,7 +8,6 @@ const (
 	List            Code = "list"
 	Unconfirmed     Code = "unconfirmed"
 	DockerAway      Code = "docker_away"
-	DockerNFTables  Code = "docker_nftables"
 	DockerElsewhere Code = "docker_elsewhere"
 	BridgeMissing   Code = "bridge_missing"
 	Facts           Code = "facts"
@@ -23,6 +22,8 @@ const (
 
 // The codes of warnings.
 const (
+	DockerNFTables       Code = "docker_nftables"
+	ForwardDrop          Code = "forward_drop"
 	NotCovered           Code = "not_covered"
 	SharesNetwork        Code = "shares_network"
 	SelectorMatchesNone  Code = "selector_matches_nothing"
@@ -62,9 +63,6 @@ func reasons() []Kind {
 		{Code: DockerAway, Severity: Medium, Effect: Degrades,
 			Means: "Docker does not answer; its containers are as last seen, and closed ports stay closed",
 			Fix:   "systemctl status docker; is docker.host right?"},
-		{Code: DockerNFTables, Severity: High, Effect: NotInForce,
-			Means: "Docker uses its nftables firewall, which has no DOCKER-USER chain",
-			Fix:   "have Docker use iptables"},
 		{Code: DockerElsewhere, Severity: High, Effect: NotInForce,
 			Means: "the engine's networks are not in this host's network namespace (rootless Docker, an engine on another host, an agent in a container of its own); no rule here meets their packets",
 			Fix:   "run dockwall in the network namespace of the engine, on its host, or point docker.host at this host's engine"},
@@ -103,6 +101,12 @@ func warnings() []Kind {
 		{Code: NotCovered, Severity: Medium, Effect: Warns,
 			Means: "traffic of a container or a network never meets the host's rules, or a block names a sender that it cannot restrict",
 			Fix:   "the message says why; put the container on a bridge network if a policy has to hold for it"},
+		{Code: DockerNFTables, Severity: Low, Effect: Warns,
+			Means: "Docker keeps its own firewall in nftables and has no DOCKER-USER chain; dockwall makes the chain, and its rules are in force",
+			Fix:   "nothing"},
+		{Code: ForwardDrop, Severity: Medium, Effect: Warns,
+			Means: "Docker keeps its firewall in nftables, and iptables' FORWARD chain still has the policy DROP, perhaps from the time when Docker used iptables: published ports time out",
+			Fix:   "iptables -P FORWARD ACCEPT and ip6tables -P FORWARD ACCEPT, or accept in FORWARD what the host is to forward"},
 		{Code: SharesNetwork, Severity: Low, Effect: Warns,
 			Means: "a selector names a container that uses another container's network; the other one's policies hold for both",
 			Fix:   "name the container whose network it is"},

@@ -205,9 +205,6 @@ func (x *prober) warnings() []string {
 	case !e.Connected:
 		out = append(out, "Docker did not answer: its networks and containers are drawn as last seen.")
 	}
-	if len(e.FirewallBackend) >= 8 && e.FirewallBackend[:8] == "nftables" {
-		out = append(out, "Docker uses its nftables firewall, which has no DOCKER-USER chain: nothing here is enforced.")
-	}
 	if x.undecided > 0 {
 		out = append(out, fmt.Sprintf("What becomes of %d kinds of packets cannot be told; they are drawn as closed.", x.undecided))
 	}

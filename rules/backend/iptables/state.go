@@ -17,6 +17,19 @@ type State struct {
 	Sets []SetState
 }
 
+// ForwardDrops returns the families in which filter's FORWARD has the policy DROP.
+func (s State) ForwardDrops() []int {
+	var families []int
+	for _, f := range []Family{V4, V6} {
+		for _, t := range s.tables(f) {
+			if t.Name == "filter" && slices.ContainsFunc(t.Chains, func(c Chain) bool { return c.Name == "FORWARD" && c.Policy == "DROP" }) {
+				families = append(families, int(f))
+			}
+		}
+	}
+	return families
+}
+
 func (s State) tables(f Family) []Table {
 	if f == V6 {
 		return s.V6
