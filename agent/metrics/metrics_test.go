@@ -22,6 +22,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	"go.uber.org/goleak"
 
+	"dockwall/agent/audit"
 	"dockwall/agent/reconcile"
 	"dockwall/netinfo"
 	"dockwall/rules"
@@ -58,7 +59,8 @@ func newWorld() (*world, *Metrics) {
 		},
 		Status: func() reconcile.Status {
 			return reconcile.Status{State: reconcile.Degraded, Generation: 7, Containers: 5, AppliedAt: w.now,
-				Reasons: []finding.Finding{{Code: "docker_away"}, {Code: "config"}, {Code: "config"}}, Config: reconcile.ConfigStatus{Error: "bad"}}
+				Reasons: []finding.Finding{{Code: "docker_away"}, {Code: "config"}, {Code: "config"}}, Config: reconcile.ConfigStatus{Error: "bad"},
+				Audit: &audit.Summary{At: w.now, Findings: []audit.Count{{Check: "container.privileged", Severity: finding.High, Count: 2}}, Waived: 1, Unknown: 3}}
 		}})
 }
 
@@ -97,6 +99,7 @@ func TestNamesStay(t *testing.T) {
 		"dockwall_applied_timestamp_seconds gauge",
 		"dockwall_apply_duration_seconds histogram",
 		"dockwall_apply_errors_total counter",
+		"dockwall_audit_findings gauge", "dockwall_audit_last_run_timestamp_seconds gauge", "dockwall_audit_unknown gauge", "dockwall_audit_waived gauge",
 		"dockwall_build_info gauge",
 		"dockwall_config_error gauge",
 		"dockwall_containers gauge",
