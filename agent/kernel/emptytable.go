@@ -52,6 +52,43 @@ func DeleteEmptyTable(family int, table string) error {
 	return nil
 }
 
+// DeleteEmptyChains deletes those of these base chains of iptables-nft's table that hold no
+// rule and whose policy is accept, as DeleteEmptyTable does. The others stay.
+func DeleteEmptyChains(family int, table string, chains []string) error {
+	var err error
+	for range emptyTableTries {
+		err = deleteEmptyChains(family, table, chains)
+		if !errors.Is(err, unix.ERESTART) {
+			break
+		}
+	}
+	if errors.Is(err, hostnet.ErrNoNFTables) || errors.Is(err, ErrTableNotEmpty) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("deleting empty chains of IPv%d table %s: %w", family, table, err)
+	}
+	return nil
+}
+
+func deleteEmptyChains(family int, table string, chains []string) error {
+	gen, err := hostnet.CurrentGeneration()
+	if err != nil {
+		return err
+	}
+	is, there, err := hostnet.ReadNFTTable(family, table)
+	if err != nil || !there {
+		return err
+	}
+	gone := slices.DeleteFunc(is.Chains, func(c hostnet.NFTChain) bool {
+		return !slices.Contains(chains, c.Name) || len(c.Rules) > 0 || builtinAndOpen(c) != nil
+	})
+	if len(gone) == 0 {
+		return nil
+	}
+	return commitDeletion(family, table, gone, false, gen.ID)
+}
+
 func deleteEmptyTable(family int, table string) error {
 	gen, err := hostnet.CurrentGeneration()
 	if err != nil {
@@ -66,7 +103,7 @@ func deleteEmptyTable(family int, table string) error {
 			return err
 		}
 	}
-	return commitDeletion(family, table, is.Chains, gen.ID)
+	return commitDeletion(family, table, is.Chains, true, gen.ID)
 }
 
 // builtinAndOpen is an error unless deleting the chain, once it has no rules,
@@ -82,10 +119,10 @@ func builtinAndOpen(c hostnet.NFTChain) error {
 	return nil
 }
 
-// commitDeletion deletes chains and table in one transaction on the condition
+// commitDeletion deletes chains, and with whole the table, in one transaction on the condition
 // that the generation is still gen; otherwise the error is ERESTART.
-func commitDeletion(family int, table string, chains []hostnet.NFTChain, gen uint32) error {
-	batch, err := deletion(family, table, chains, gen)
+func commitDeletion(family int, table string, chains []hostnet.NFTChain, whole bool, gen uint32) error {
+	batch, err := deletion(family, table, chains, whole, gen)
 	if err != nil {
 		return err
 	}
@@ -100,12 +137,15 @@ func commitDeletion(family int, table string, chains []hostnet.NFTChain, gen uin
 	if _, err := conn.SendMessages(batch); err != nil {
 		return err
 	}
-	return deletionResult(conn, len(chains)+1)
+	if whole {
+		return deletionResult(conn, len(chains)+1)
+	}
+	return deletionResult(conn, len(chains))
 }
 
-// deletion is the batch of messages that deletes the chains, in order, and then the
-// table.
-func deletion(family int, table string, chains []hostnet.NFTChain, gen uint32) ([]netlink.Message, error) {
+// deletion is the batch of messages that deletes the chains, in order, and then, with whole,
+// the table.
+func deletion(family int, table string, chains []hostnet.NFTChain, whole bool, gen uint32) ([]netlink.Message, error) {
 	const only = netlink.Acknowledge | netlink.HeaderFlags(unix.NLM_F_NONREC)
 	af := byte(unix.AF_INET)
 	if family == 6 {
@@ -123,12 +163,15 @@ func deletion(family int, table string, chains []hostnet.NFTChain, gen uint32) (
 		}
 		batch = append(batch, m)
 	}
-	m, err := tableMessage(unix.NFT_MSG_DELTABLE, only, af, nftString(unix.NFTA_TABLE_NAME, table))
-	if err != nil {
-		return nil, err
+	if whole {
+		m, err := tableMessage(unix.NFT_MSG_DELTABLE, only, af, nftString(unix.NFTA_TABLE_NAME, table))
+		if err != nil {
+			return nil, err
+		}
+		batch = append(batch, m)
 	}
 	end, err := batchEdge(unix.NFNL_MSG_BATCH_END)
-	return append(batch, m, end), err
+	return append(batch, end), err
 }
 
 // tableMessage is a request to nf_tables in the family.

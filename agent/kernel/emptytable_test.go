@@ -83,7 +83,7 @@ func TestDeletionIsBoundToWhatWasSeen(t *testing.T) {
 		t.Fatal("there is no table")
 	}
 	nstest.Restore(t, 4, "*filter\n:FORWARD DROP\nCOMMIT\n")
-	if err := commitDeletion(4, "filter", is.Chains, gen.ID); err == nil {
+	if err := commitDeletion(4, "filter", is.Chains, true, gen.ID); err == nil {
 		t.Error("a table that changed meanwhile was deleted")
 	}
 	if !hasTable(t, "ip filter") {

@@ -26,6 +26,9 @@ func (k *Kernel) withNative(ctx context.Context, f backend.Family, said string, 
 		}
 		at := slices.IndexFunc(printed, func(t backend.Table) bool { return t.Name == name })
 		if len(chains) == 0 || at >= 0 && !incompatible(said, name) && containsChains(printed[at], chains) {
+			if at >= 0 {
+				printed[at].MarkAbsent(chains)
+			}
 			continue
 		}
 		t, there, err := k.nativeTable(ctx, f, name)

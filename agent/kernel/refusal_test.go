@@ -149,7 +149,7 @@ func TestAgain(t *testing.T) {
 // The batch that deletes an empty table is bound to the generation, and refuses
 // (NLM_F_NONREC) what is not empty.
 func TestDeletionBatch(t *testing.T) {
-	batch, err := deletion(6, "filter", []hostnet.NFTChain{{Name: "INPUT"}, {Name: "FORWARD"}}, 0x01020304)
+	batch, err := deletion(6, "filter", []hostnet.NFTChain{{Name: "INPUT"}, {Name: "FORWARD"}}, true, 0x01020304)
 	must(t, err)
 	if len(batch) != 5 {
 		t.Fatalf("%d messages", len(batch))

@@ -110,7 +110,7 @@ func transactions(p plan.Plan) uint32 {
 	n := uint32(0)
 	for _, s := range slices.Concat(p.Prepare, p.Steps, p.Cleanup) {
 		switch s.Action.(type) {
-		case plan.RestoreTable, plan.DeleteTable, plan.SetJumps:
+		case plan.RestoreTable, plan.DeleteTable, plan.DeleteChains, plan.SetJumps:
 			n++
 		}
 	}
@@ -199,6 +199,8 @@ func (k *Kernel) runner(s plan.Step) func(context.Context) error {
 		return func(ctx context.Context) error { return k.editSets(ctx, s, a) }
 	case plan.DeleteTable:
 		return func(context.Context) error { return DeleteEmptyTable(a.Family, a.Table) }
+	case plan.DeleteChains:
+		return func(context.Context) error { return DeleteEmptyChains(a.Family, a.Table, a.Chains) }
 	case plan.SetJumps:
 		return func(ctx context.Context) error { return k.setJumps(ctx, a) }
 	case plan.Settle:

@@ -10,7 +10,7 @@ type Action interface {
 
 // Actions returns a value of each type of action.
 func Actions() []Action {
-	return []Action{RestoreTable{}, RestoreSets{}, EditSets{}, DeleteTable{}, SetJumps{}, Settle{}}
+	return []Action{RestoreTable{}, RestoreSets{}, EditSets{}, DeleteTable{}, DeleteChains{}, SetJumps{}, Settle{}}
 }
 
 // RestoreTable changes one table of one family in one transaction, by a program such as
@@ -49,6 +49,15 @@ type DeleteTable struct {
 	Table  string
 }
 
+// DeleteChains deletes those of these base chains of an nftables table through netlink that
+// hold no rule and whose policy is accept. The others stay, which is no error: another
+// program uses them by now.
+type DeleteChains struct {
+	Family int // 4 or 6
+	Table  string
+	Chains []string
+}
+
 // SetJumps makes these the only jumps to dockwall's rules in another program's chain, through
 // netlink and in one transaction. It is for chains that hold native rules of nftables, among
 // which iptables' tools do not find a rule. All other rules stay. A jump without a comment
@@ -75,6 +84,7 @@ func (RestoreTable) kind() string { return "restore_table" }
 func (RestoreSets) kind() string  { return "restore_sets" }
 func (EditSets) kind() string     { return "edit_sets" }
 func (DeleteTable) kind() string  { return "delete_table" }
+func (DeleteChains) kind() string { return "delete_chains" }
 func (SetJumps) kind() string     { return "set_jumps" }
 func (Settle) kind() string       { return "settle" }
 

@@ -71,6 +71,7 @@ func sample() []Step {
 		{Action: RestoreSets{Exist: true, Script: Script{Body: "create a hash:net\n"}}, Why: "make", MayFail: true},
 		{Action: EditSets{Exist: true, Ops: []SetOp{{Verb: AddMembers, Set: "a", Members: members}, {Verb: SwapSets, Set: "a", To: "b"}, {Verb: DestroySet, Set: "b"}}}, Why: "fill"},
 		{Action: DeleteTable{Family: 6, Table: "raw"}, Why: "delete"},
+		{Action: DeleteChains{Family: 4, Table: "filter", Chains: []string{"INPUT", "OUTPUT"}}, Why: "delete chains"},
 		{Action: SetJumps{Family: 4, Table: "filter", Chain: "INPUT", Jumps: []Jump{{0, "", "DOCKER-USER"}, {1, "dockwall:jump", "DOCKWALL-INPUT"}}}, Why: "jump"},
 		{Action: Settle{}, Why: "wait"},
 	}
@@ -108,7 +109,7 @@ func TestStepsOfOtherVersionsAreErrors(t *testing.T) {
 
 func TestPlanPrints(t *testing.T) {
 	steps := sample()
-	got := Plan{Prepare: steps[1:3], Steps: steps[:1], Cleanup: steps[3:5], Rollback: steps[5:]}.String()
+	got := Plan{Prepare: steps[1:3], Steps: steps[:1], Cleanup: steps[3:6], Rollback: steps[6:]}.String()
 	want := `# make (may fail)
 ipset restore -exist
 create a hash:net
@@ -124,6 +125,8 @@ ip6tables-legacy-restore --noflush -w --test
 COMMIT
 # delete
 netlink: delete the empty table raw of IPv6
+# delete chains
+netlink: delete those of INPUT, OUTPUT that are empty, table filter of IPv4
 # jump
 netlink: jumps of chain INPUT, table filter of IPv4: DOCKER-USER at 1 DOCKWALL-INPUT at 2
 ROLLBACK
@@ -142,7 +145,7 @@ func TestScriptOrigin(t *testing.T) {
 			t.Errorf("line %d comes from line %d, want %d", line, got.Line, want)
 		}
 	}
-	if len(sample()[5].Script().Body) > 0 {
+	if len(sample()[6].Script().Body) > 0 {
 		t.Error("waiting has a script")
 	}
 }

@@ -33,6 +33,8 @@ func printed(a Action) (head string, script Script) {
 		return "netlink: " + strings.Join(a.Argv(), " "), a.Script()
 	case DeleteTable:
 		return fmt.Sprintf("netlink: delete the empty table %s of IPv%d", a.Table, a.Family), Script{}
+	case DeleteChains:
+		return fmt.Sprintf("netlink: delete those of %s that are empty, table %s of IPv%d", strings.Join(a.Chains, ", "), a.Table, a.Family), Script{}
 	case SetJumps:
 		return fmt.Sprintf("netlink: jumps of chain %s, table %s of IPv%d:%s", a.Chain, a.Table, a.Family, a.places()), Script{}
 	case Settle:

@@ -79,6 +79,8 @@ func (k *Kernel) run(a plan.Action) error {
 		return k.restoreSets(a.Script().Body, a.Exist)
 	case plan.DeleteTable:
 		return k.deleteTable(fmt.Sprint(a.Family, " ", a.Table))
+	case plan.DeleteChains:
+		return nil // iptables-save prints base chains of a table whether or not they exist
 	case plan.SetJumps:
 		return k.setJumps(a)
 	case plan.Settle:

@@ -64,6 +64,11 @@ func run(s plan.Step) error {
 	case plan.DeleteTable:
 		family := map[int]string{4: "ip", 6: "ip6"}[a.Family]
 		_, err = command("", "nft", "delete", "table", family, a.Table)
+	case plan.DeleteChains:
+		family := map[int]string{4: "ip", 6: "ip6"}[a.Family]
+		for _, chain := range a.Chains {
+			_, err = command("", "nft", "delete", "chain", family, a.Table, chain)
+		}
 	case plan.Settle:
 	default:
 		err = fmt.Errorf("%T: no such action", a)

@@ -39,6 +39,8 @@ func (w *town) step(s plan.Step) error {
 		_, err = w.host.run(a.Script().Body, a.Argv()...)
 	case plan.DeleteTable:
 		err = w.host.in(func() error { return kernel.DeleteEmptyTable(a.Family, a.Table) })
+	case plan.DeleteChains:
+		err = w.host.in(func() error { return kernel.DeleteEmptyChains(a.Family, a.Table, a.Chains) })
 	case plan.Settle:
 	default:
 		err = fmt.Errorf("%T: no such action", a)

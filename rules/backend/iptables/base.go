@@ -154,6 +154,7 @@ func (b baseEdit) apply(c *Chain) {
 	if c == nil {
 		return
 	}
+	c.Absent = c.Absent && !b.plain && len(b.goal) == 0
 	c.Rules = slices.DeleteFunc(c.Rules, ourJump)
 	if b.twice > 0 {
 		c.Rules = slices.DeleteFunc(c.Rules, func(r string) bool { return r == plainJump })

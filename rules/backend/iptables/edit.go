@@ -26,6 +26,9 @@ type tableEdit struct {
 	dropUser    bool
 	markTable   bool
 	deleteTable bool
+	// marks are chains that say that a base chain is dockwall's making, and dropBases base
+	// chains that are, and that nothing is in (nft only).
+	marks, dropBases []string
 }
 
 // newEdit compares a table with what is wanted in it. No hooks: nothing is.
@@ -46,6 +49,7 @@ func newEdit(v Variant, f Family, name string, seen *Table, rs spelt) *tableEdit
 	e.stale(want, len(hooks) == 0)
 	if len(hooks) > 0 {
 		e.markTable = v == NFT && seen == nil
+		e.markBases()
 		e.makeUser = slices.ContainsFunc(hooks, func(h rules.Hook) bool { return h.Base == rules.BaseDockerUser }) &&
 			seen.chain(dockerUser) == nil
 	} else if seen != nil {
@@ -84,17 +88,33 @@ func (e *tableEdit) stale(want []chainLines, all bool) {
 	}
 }
 
+// markBases marks the base chains that the edit makes.
+func (e *tableEdit) markBases() {
+	for _, b := range e.bases {
+		c := e.seen.chain(b.chain)
+		if mark := reservedChains + b.chain; c != nil && c.Absent && (b.plain || len(b.goal) > 0) && e.seen.chain(mark) == nil {
+			e.marks = append(e.marks, mark)
+		}
+	}
+}
+
 // leave finds what dockwall made and no other program uses.
 func (e *tableEdit) leave() {
 	e.dropUser = e.seen.chain(markUser) != nil && e.userUnused()
-	if e.variant != NFT || e.seen.chain(markTable) == nil {
+	if e.variant != NFT {
 		return
 	}
-	e.deleteTable = true
+	made := e.seen.chain(markTable) != nil
+	e.deleteTable = made
 	for _, c := range e.after().Chains {
 		if c.Policy != "ACCEPT" || len(c.Rules) > 0 {
 			e.deleteTable = false
+		} else if !c.Absent && (made || e.seen.chain(reservedChains+c.Name) != nil) {
+			e.dropBases = append(e.dropBases, c.Name)
 		}
+	}
+	if e.deleteTable {
+		e.dropBases = nil
 	}
 }
 
@@ -113,7 +133,7 @@ func (e *tableEdit) userUnused() bool {
 
 // none reports whether there is nothing to do.
 func (e *tableEdit) none() bool {
-	return len(e.write)+len(e.drop)+len(e.empty)+len(e.bases) == 0 && !e.dropUser && !e.deleteTable
+	return len(e.write)+len(e.drop)+len(e.empty)+len(e.bases)+len(e.dropBases) == 0 && !e.dropUser && !e.deleteTable
 }
 
 // flips reports whether rules of ours change, not only the jumps to them.
@@ -200,7 +220,15 @@ func (e *tableEdit) steps() []plan.Step {
 	if e.deleteTable {
 		out = append(out, e.deleteStep())
 	}
+	if len(e.dropBases) > 0 {
+		out = append(out, e.deleteBases(e.dropBases))
+	}
 	return out
+}
+
+func (e *tableEdit) deleteBases(chains []string) plan.Step {
+	return plan.Step{Action: plan.DeleteChains{Family: int(e.family), Table: e.table, Chains: chains},
+		Why: "delete the base chains that dockwall made (" + e.table + ", IPv" + e.family.String() + ")"}
 }
 
 func (e *tableEdit) deleteStep() plan.Step {

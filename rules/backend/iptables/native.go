@@ -102,7 +102,7 @@ func (e *tableEdit) jumpSteps(undo bool) []plan.Step {
 func (e *tableEdit) nativeSteps() []plan.Step {
 	write, drop := *e, *e
 	write.drop, write.empty, write.dropUser = nil, nil, false
-	drop.write, drop.bases, drop.makeUser, drop.markTable, drop.transit = nil, nil, false, false, nil
+	drop.write, drop.bases, drop.makeUser, drop.markTable, drop.marks, drop.transit = nil, nil, false, false, nil, nil
 	var out []plan.Step
 	if !write.idle() {
 		out = append(out, e.step(write.script(), "write the rules"))
@@ -117,7 +117,7 @@ func (e *tableEdit) nativeSteps() []plan.Step {
 // idle reports whether the edit's script would do nothing.
 func (e *tableEdit) idle() bool {
 	iptables := slices.ContainsFunc(e.bases, func(b baseEdit) bool { return !b.native })
-	return len(e.write)+len(e.drop)+len(e.empty)+len(e.passing()) == 0 && !iptables && !e.makeUser && !e.markTable && !e.dropUser
+	return len(e.write)+len(e.drop)+len(e.empty)+len(e.marks)+len(e.passing()) == 0 && !iptables && !e.makeUser && !e.markTable && !e.dropUser
 }
 
 // Owned reports whether a chain is dockwall's by its name.
@@ -180,6 +180,14 @@ func cutCount(rule string) (without, count string) {
 	return rule, "0:0"
 }
 
+// MarkAbsent marks the base chains that are not among those that the kernel has.
+func (t *Table) MarkAbsent(have []string) {
+	for i := range t.Chains {
+		c := &t.Chains[i]
+		c.Absent = slices.Contains(builtins(t.Name), c.Name) && !slices.Contains(have, c.Name)
+	}
+}
+
 // WithBuiltins returns the table with the chains that iptables' tool makes when a rule is
 // put into them: of such a table iptables-save prints all, and netlink those that exist.
 func WithBuiltins(t Table) Table {
@@ -187,7 +195,7 @@ func WithBuiltins(t Table) Table {
 	for _, name := range builtins(t.Name) {
 		at := slices.IndexFunc(t.Chains, func(c Chain) bool { return c.Name == name })
 		if at < 0 {
-			first = append(first, Chain{Name: name, Policy: "ACCEPT"})
+			first = append(first, Chain{Name: name, Policy: "ACCEPT", Absent: true})
 			continue
 		}
 		first = append(first, t.Chains[at])

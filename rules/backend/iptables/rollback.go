@@ -2,6 +2,7 @@ package iptables
 
 import (
 	"slices"
+	"strings"
 
 	"dockwall/rules/plan"
 )
@@ -39,6 +40,15 @@ func (e *tableEdit) rollback() []plan.Step {
 	out = append(out, e.restoreSteps()...)
 	if e.makeUser {
 		may("take back DOCKER-USER", "-X "+dockerUser, "-X "+markUser)
+	}
+	if len(e.marks) > 0 {
+		var made []string
+		for _, mark := range e.marks {
+			made = append(made, strings.TrimPrefix(mark, reservedChains))
+		}
+		st := e.deleteBases(made)
+		st.MayFail = true
+		out = append(out, st)
 	}
 	if e.markTable {
 		st := e.deleteStep()
@@ -100,6 +110,7 @@ func (e *tableEdit) touched() []string {
 	if e.markTable {
 		out = append(out, markTable)
 	}
+	out = append(out, e.marks...)
 	for _, c := range e.write {
 		out = append(out, c.name)
 	}

@@ -23,6 +23,9 @@ type Chain struct {
 	// Native: it was read through netlink, and jumps in it are placed so, because the table
 	// holds rules that iptables' tools cannot read.
 	Native bool
+	// Absent: iptables-save prints the base chain because its table has one, but the kernel
+	// has none yet.
+	Absent bool
 }
 
 func (t *Table) chain(name string) *Chain {

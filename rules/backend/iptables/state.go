@@ -187,6 +187,9 @@ func (e *tableEdit) after() Table {
 	for _, b := range e.bases {
 		b.apply(t.chain(b.chain))
 	}
+	for _, name := range e.dropBases {
+		t.chain(name).Absent = true
+	}
 	for _, c := range e.write {
 		at := t.chain(c.name)
 		at.Rules = nil
@@ -218,6 +221,7 @@ func (e *tableEdit) makes() []string {
 	if e.markTable {
 		out = append(out, markTable)
 	}
+	out = append(out, e.marks...)
 	if e.makeUser {
 		out = append(out, dockerUser, markUser)
 	}
