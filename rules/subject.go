@@ -37,6 +37,7 @@ const (
 	KindSpoofed     Kind = "spoofed"          // the source cannot be behind the interface
 	KindUnannounced Kind = "unannounced"      // the host dials a container that is not known yet
 	KindServices    Kind = "services"         // a service of the host's own
+	KindOwnPort     Kind = "own.port"         // a container and its own published port
 	KindLatch       Kind = "latch"            // the latch, which drops what no rule has stamped
 )
 

@@ -117,6 +117,7 @@ func (b *builder) isolated() {
 			c.add(b.ret(p.Origin, concat(port, sets)...))
 		}
 	}
+	b.ownForwarded(c)
 	b.denyByNetwork(c, b.matterBetween(), out)
 }
 
@@ -165,6 +166,7 @@ func (b *builder) isolatedProxy(m matter) {
 		words := slices.Concat([]string{"own"}, selectorWords(p.To), portWords(p.Ports))
 		c.add(b.ret(p.Origin, b.containerSet(p.From, rules.Src, p.Origin), b.portSet("p", words, ms, p.Origin)))
 	}
+	b.ownProxied(c)
 	for _, d := range b.networkDefaults(m) {
 		if d.action == policy.Deny {
 			c.deny(d.origin, b.behindNetwork(m, d))

@@ -28,7 +28,9 @@
 //  1. What no block allows is refused by rules that name no container: a
 //     container, a network or a published port that is not known is closed.
 //  2. The number of rules depends on the blocks and the host's links only;
-//     containers and addresses are members of sets.
+//     containers and addresses are members of sets. The exception is ownport.go:
+//     on isolated networks, a container's own published ports take a rule for each
+//     of its addresses.
 //  3. Allowed means Return by way of Goto only, so that it leaves for the rule
 //     after dockwall's own jump. Nothing is ever accepted.
 //

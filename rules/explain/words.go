@@ -174,6 +174,8 @@ func unjudged(class policy.Class) string {
 		return ": traffic of a macvlan or ipvlan network never meets the host's rules, so dockwall does not judge it"
 	case policy.ClassHost:
 		return ": ICMP between containers and the host is not judged"
+	case policy.ClassBetween:
+		return ": a container always reaches its own published port"
 	}
 	return ": dockwall does not judge it"
 }

@@ -21,7 +21,7 @@ func (e eval) fromContainer() Answer {
 	}
 	switch {
 	case e.q.DNAT.IsValid() && to.Kind == OnBridge:
-		return e.between(from, target{to, e.q.DNAT.Port()})
+		return e.toPublished(from, target{to, e.q.DNAT.Port()})
 	case to.Kind == OnHost:
 		return e.containerToHost(from)
 	case to.Kind == OnBridge && (to.Bridge == e.q.NIC || to.Routed || e.routedPort(to)):
@@ -85,7 +85,7 @@ func (e eval) containerToHost(from Place) Answer {
 	case dockerdListens(e.s, e.q):
 		return e.dockerAPI()
 	case len(running) > 0:
-		return e.between(from, e.behind(running)...)
+		return e.toPublished(from, e.behind(running)...)
 	case e.isDockerAPI():
 		return e.dockerAPI()
 	case len(stopped) > 0:
@@ -96,6 +96,17 @@ func (e eval) containerToHost(from Place) Answer {
 		return e.toHost(from)
 	}
 	return e.host(from)
+}
+
+// toPublished judges what a container sends to a published port, behind which these
+// places may be. A container always reaches its own.
+func (e eval) toPublished(from Place, to ...target) Answer {
+	a := e.between(from, to...)
+	own := from.Container != nil && every(to, func(t target) bool { return t.at.Container != nil && t.at.Container.ID == from.Container.ID })
+	if own && !a.Allow {
+		return framed(true, ByOwnPort, ClassBetween)
+	}
+	return a
 }
 
 // toHost judges what is for the host and no published port.

@@ -136,6 +136,8 @@ const (
 	ByDirect = rules.KindDirect
 	// ByNeighbours: it is neighbour discovery.
 	ByNeighbours = rules.KindNeighbours
+	// ByOwnPort: a container dials a port that it publishes itself.
+	ByOwnPort = rules.KindOwnPort
 	// ByRouters: only a router sends this, and no container is one.
 	ByRouters = rules.KindRouters
 	// ByHeld: the source is not known yet, and some block restricts sources.
