@@ -27,6 +27,9 @@ type Snapshot struct {
 	// Strangers are addresses seen on Docker bridges that belong to no
 	// container the engine knows, such as an image build's.
 	Strangers []Addr `json:"strangers,omitempty"`
+	// Dialled are addresses in the subnets of Docker's bridges that a process of the
+	// host has dialled and that no container has, nor one that is being started.
+	Dialled []Addr `json:"dialled,omitempty"`
 	// Sightings are the addresses that packets were seen to come from, by the
 	// bridge port they came in by, except those that the engine gave to the
 	// container behind that port.
@@ -133,6 +136,7 @@ func (s *Snapshot) Normalize() {
 	slices.SortFunc(s.Proofs, Proof.Compare)
 	slices.SortFunc(s.Strangers, Addr.Compare)
 	s.Strangers = slices.Compact(s.Strangers)
+	slices.SortFunc(s.Dialled, Addr.Compare)
 	slices.SortFunc(s.Sightings, Place.Compare)
 	s.Sightings = slices.Compact(s.Sightings)
 	for _, routes := range []*[]Route{&s.Routes, &s.OtherRoutes} {

@@ -13,7 +13,7 @@ import (
 func (a *agent) newFeed(count func(policy string)) *denied.Feed {
 	return denied.New(denied.Options{
 		Log: a.log.Named("denied"), Snapshot: a.loop.Snapshot, Origins: a.loop.Reporting, Version: a.revision,
-		Held: a.collector.Saw, Count: count,
+		Held: a.collector.Saw, Dialled: a.collector.Dialled, Count: count,
 	})
 }
 

@@ -3,6 +3,7 @@ package denied
 import (
 	"context"
 	"iter"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -33,6 +34,9 @@ type Options struct {
 	Version func() uint64
 	// Held is called with the senders of packets that were held; nil if not wanted.
 	Held func(hostnet.Neighbor)
+	// Dialled is called with the destinations of the host's own packets that were
+	// refused because a container may be in the making there; nil if not wanted.
+	Dialled func(netip.Addr)
 	// Count is called with the policy of each packet; nil if not wanted.
 	Count func(policy string)
 }
@@ -157,7 +161,10 @@ func (f *Feed) add(d hostnet.Denied) {
 // hold takes in a packet whose sender is not known yet. The facts come first:
 // the sender waits for them.
 func (f *Feed) hold(d hostnet.Denied) {
-	if f.o.Held != nil && (d.MAC != "" || d.Port != 0) {
+	if f.o.Dialled != nil && d.Hook == hostnet.HookOutput {
+		f.o.Dialled(d.Dst)
+	}
+	if f.o.Held != nil && d.Hook != hostnet.HookOutput && (d.MAC != "" || d.Port != 0) {
 		f.o.Held(hostnet.Neighbor{Link: d.In, Addr: d.Src, MAC: d.MAC, Port: d.Port})
 	}
 	if d.Prefix != "" { // else the rule that reported it let it pass

@@ -284,6 +284,7 @@ func (c *Collector) Snapshot() (netinfo.Snapshot, time.Time, error) {
 		c.neighbors.into(&s, time.Now())
 	}
 	c.addByHand(&s)
+	c.memory.dialled.into(&s, c.sockets.dials, time.Now())
 	c.addRoutes(&s)
 	normalizeAdded(&s)
 	return s, f.Event, nil

@@ -25,6 +25,8 @@ type memory struct {
 	absent map[string]time.Time
 	// atOnce: a bridge that is not there counts as missing at the first look.
 	atOnce bool
+	// dialled is what the host dialled where no container is known.
+	dialled hostDials
 }
 
 type bridgeLink struct {

@@ -61,6 +61,8 @@ const (
 	chainOutput      = "DOCKWALL-OUTPUT"
 	chainOutputNew   = "DOCKWALL-OUTPUT-NEW"
 	chainOutputHold  = "DOCKWALL-OUTPUT-HOLD"
+	// What docker-proxy may be dialling for a container that is being started.
+	chainOutputMaking = "DOCKWALL-OUTPUT-MAKING"
 )
 
 // LogGroup is the NFLOG group that denials are reported to. HoldGroup is the

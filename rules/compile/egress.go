@@ -141,9 +141,4 @@ func (b *builder) notStrangers() rules.InSet {
 }
 
 // strangers are the sources that no container has.
-func (b *builder) strangers() (ms []rules.Member) {
-	for _, a := range b.s.Strangers {
-		ms = append(ms, rules.Member{Prefix: netip.PrefixFrom(a, a.BitLen())})
-	}
-	return ms
-}
+func (b *builder) strangers() []rules.Member { return single(b.s.Strangers) }

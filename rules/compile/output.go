@@ -24,7 +24,14 @@ var manyAddrs = append(slices.Clone(groups), linkLocal)
 // container, and OUTPUT sees which one: until INPUT knows the container's ports,
 // even if the agent is not running, the host's packets to it are refused.
 //
-//	OUTPUT ─► OUTPUT-NEW ─► by a Docker bridge ─► OUTPUT-HOLD: announced? else refused
+// docker-proxy dials addresses in the subnets of Docker's networks only. Addresses
+// that lie behind a container are the host's own business, and so is an address in such
+// a subnet once it is known that no container has it, nor one that is being started.
+//
+//	OUTPUT ─► OUTPUT-NEW ─► by a Docker bridge ─► OUTPUT-HOLD: announced? passes
+//	                     │                        ├► in the subnet of a network ─► OUTPUT-MAKING: refused
+//	                     │                        ├► by a bridge whose subnets are known: passes
+//	                     │                        └► OUTPUT-MAKING
 //	                     └► elsewhere: none of our business
 func (b *builder) output() {
 	b.begun(b.chain(chainOutput), chainOutputNew, "")
@@ -34,9 +41,7 @@ func (b *builder) output() {
 	b.outputHold()
 }
 
-// outputHold refuses, whatever deny_with says: a SYN that was dropped is sent
-// again, and by then would bring a connection that INPUT had no part in to a
-// container that is known.
+// outputHold passes what docker-proxy cannot dial and what it may.
 func (b *builder) outputHold() {
 	c := b.chain(chainOutputHold)
 	c.add(b.stamp())
@@ -44,9 +49,28 @@ func (b *builder) outputHold() {
 	for _, p := range manyAddrs {
 		c.add(b.ret(byNeighbours, rules.Destination{Prefix: p}))
 	}
+	// No set: it may be emptied by another program, or filled a moment after the rule for
+	// the bridge of a new network is there.
+	for _, p := range slices.Compact(b.subnets()) {
+		c.add(b.goTo(chainOutputMaking, byUnannounced, rules.Destination{Prefix: p}))
+	}
+	for _, l := range b.knownBridges() {
+		c.add(b.ret(byForwarded, out(l)))
+	}
+	c.add(b.goTo(chainOutputMaking, byUnannounced))
+	b.outputMaking()
+}
+
+// outputMaking refuses, whatever deny_with says: a SYN that was dropped is sent
+// again, and by then would bring a connection that INPUT had no part in to a
+// container that is known. It is reported, whatever log_denied says: the agent finds
+// out whether a container is being started there.
+func (b *builder) outputMaking() {
+	c := b.chain(chainOutputMaking)
 	for _, proto := range []netinfo.Protocol{netinfo.TCP, netinfo.UDP, netinfo.SCTP} {
 		ms := []rules.Match{rules.Proto{Proto: proto}}
-		c.report(byUnannounced, ms...)
+		c.add(rules.Rule{Match: append(slices.Clone(ms), rules.Limit{Rate: holdRate, Burst: holdBurst}), Origin: byUnannounced,
+			Verdict: rules.Verdict{Kind: rules.Log, Group: HoldGroup, Prefix: LogPrefix(byUnannounced.Subject)}})
 		c.add(rules.Rule{Match: ms, Verdict: rules.Verdict{Kind: rules.Reject}, Origin: byUnannounced})
 	}
 }
@@ -55,7 +79,8 @@ func (b *builder) outputHold() {
 // dial. It is filled after the set of published ports.
 //
 // Only the engine's word counts. What was seen on a bridge may be all that is left
-// of a container that is gone, and the next one gets its address.
+// of a container that is gone, and the next one gets its address. What the host has
+// dialled is another matter: no docker-proxy dials it.
 func (b *builder) announcedSet() rules.InSet {
 	name := rules.PurposeName("o", "announced")
 	b.gather(rules.Set{Name: name, Type: rules.HashNet, InPlace: true, After: publishedPortsSet, Origin: byUnannounced}, func(c netinfo.Container) []rules.Member {
@@ -67,7 +92,7 @@ func (b *builder) announcedSet() rules.InSet {
 			ms = append(ms, rules.Member{Prefix: netip.PrefixFrom(a, a.BitLen())})
 		}
 		return ms
-	}, b.nobodys()...)
+	}, rules.SortMembers(append(b.nobodys(), single(b.s.Dialled)...))...)
 	return rules.InSet{Set: name, Dims: []rules.Dim{rules.Dst}}
 }
 
@@ -114,8 +139,13 @@ func (b *builder) nobodys() []rules.Member {
 		}
 	}
 	slices.SortFunc(as, netip.Addr.Compare)
+	return single(slices.Compact(as))
+}
+
+// single returns the addresses as members of a set.
+func single(as []netip.Addr) []rules.Member {
 	ms := make([]rules.Member, 0, len(as))
-	for _, a := range slices.Compact(as) {
+	for _, a := range as {
 		ms = append(ms, rules.Member{Prefix: netip.PrefixFrom(a, a.BitLen())})
 	}
 	return ms

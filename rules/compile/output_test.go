@@ -33,8 +33,8 @@ func TestHostReachesWhoIsAnnounced(t *testing.T) {
 		Networks: []netinfo.Network{
 			{ID: "n", Name: "bridge", Driver: "bridge", Bridge: "docker0", Mode4: netinfo.GatewayNAT, Mode6: netinfo.GatewayNAT,
 				Subnets: []netip.Prefix{netip.MustParsePrefix("172.17.0.0/16"), netip.MustParsePrefix("fd00::/64")}, Gateways: []netip.Addr{netip.MustParseAddr("172.17.0.1")}},
-			{ID: "g", Name: "docker_gwbridge", Driver: "bridge", Bridge: "docker_gwbridge", Ingress: netip.MustParseAddr("172.19.0.2")},
-			{ID: "r", Name: "routed", Driver: "bridge", Bridge: "odd0", Mode4: netinfo.GatewayRouted, Mode6: netinfo.GatewayRouted},
+			{ID: "g", Name: "docker_gwbridge", Driver: "bridge", Bridge: "docker_gwbridge", Subnets: []netip.Prefix{netip.MustParsePrefix("172.19.0.0/16")}, Ingress: netip.MustParseAddr("172.19.0.2")},
+			{ID: "r", Name: "routed", Driver: "bridge", Bridge: "odd0", Subnets: []netip.Prefix{netip.MustParsePrefix("10.1.0.0/16")}, Mode4: netinfo.GatewayRouted, Mode6: netinfo.GatewayRouted},
 			{ID: "i", Name: "inside", Driver: "bridge", Bridge: "br-0123456789ab", Internal: true, Mode4: netinfo.GatewayNAT},
 		},
 		Links: []netinfo.Link{{Index: 2, Name: "eth0"}, {Index: 3, Name: "docker0", Kind: "bridge"}, {Index: 4, Name: "odd0", Kind: "bridge"},
@@ -45,6 +45,7 @@ func TestHostReachesWhoIsAnnounced(t *testing.T) {
 			onBridge("routed", "r", "10.1.0.2", picked), onBridge("inside", "i", "10.2.0.2", picked),
 		},
 		Strangers: []netip.Addr{netip.MustParseAddr("172.17.0.99")},
+		Dialled:   []netip.Addr{netip.MustParseAddr("172.17.0.98"), netip.MustParseAddr("fd00::98")},
 	}
 	type dial struct {
 		out, to string
@@ -65,6 +66,12 @@ func TestHostReachesWhoIsAnnounced(t *testing.T) {
 		{"docker0", "fd00::7", tcp, new, false},
 		{"docker0", "172.17.0.99", tcp, new, false}, // what is left of a container, perhaps
 		{"docker0", "172.17.0.8", tcp, new, false},
+		{"docker0", "172.17.0.98", tcp, new, true}, // no container has it
+		{"docker0", "fd00::98", udp, new, true},
+		{"docker0", "10.8.0.5", tcp, new, true},  // behind a container
+		{"docker0", "10.1.0.3", tcp, new, false}, // another network's, by whatever route
+		{"br-0123456789ab", "203.0.113.7", tcp, new, true},
+		{"br-0123456789ab", "fd08::5", udp, new, true},
 		{"docker0", "172.17.0.8", udp, new, false},
 		{"docker0", "172.17.0.8", netinfo.SCTP, new, false},
 		{"docker0", "172.17.0.1", tcp, new, true},
