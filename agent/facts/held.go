@@ -35,7 +35,7 @@ func (c *Collector) Saw(n hostnet.Neighbor) {
 	}
 	now := time.Now()
 	c.mu.Lock()
-	news := belongs(c.links, n) && c.neighbors.hold(n, now)
+	news := mayBeBehind(c.links, n) && c.neighbors.hold(n, now)
 	told := c.told
 	c.mu.Unlock()
 	if news && told != nil {
@@ -57,21 +57,19 @@ func (c *Collector) sawAt(n hostnet.Neighbor) {
 	}
 }
 
-// belongs reports whether the address may belong to a host on the link. An
-// answer to any other would not go there, so knowing it is of no use.
-func belongs(links []netinfo.Link, n hostnet.Neighbor) bool {
+// mayBeBehind reports whether a host on the link may send from the address: its own, or
+// that of a VPN's client or a pod behind it. What belongs on another link is not.
+func mayBeBehind(links []netinfo.Link, n hostnet.Neighbor) bool {
+	elsewhere := false
 	for _, l := range links {
-		if l.Index != n.Link {
-			continue
-		}
 		for _, p := range l.Addrs {
-			if p.Contains(n.Addr) {
+			if p.Contains(n.Addr) && l.Index == n.Link {
 				return true
 			}
+			elsewhere = elsewhere || p.Contains(n.Addr) && !p.Addr().IsLinkLocalUnicast()
 		}
-		return false
 	}
-	return true // a link that came a moment ago
+	return !elsewhere
 }
 
 // hold is note for an address that only a packet speaks for.

@@ -16,7 +16,8 @@ import (
 // bridged is a host with one container on docker0, 172.17.0.2.
 func bridged() *Collector {
 	return &Collector{neighbors: neighbors{}, links: []netinfo.Link{{Index: 3, Name: "docker0", Kind: "bridge",
-		Addrs: []netinfo.Prefix{netip.MustParsePrefix("172.17.0.1/16")}}}}
+		Addrs: []netinfo.Prefix{netip.MustParsePrefix("172.17.0.1/16")}},
+		{Index: 4, Name: "eth0", Addrs: []netinfo.Prefix{netip.MustParsePrefix("203.0.113.1/24")}}}}
 }
 
 func (c *Collector) assembled(now time.Time) netinfo.Snapshot {
@@ -36,7 +37,8 @@ func TestSawTellsWhoseAddressItIs(t *testing.T) {
 	c := bridged()
 	told := 0
 	c.told = func() { told++ }
-	second, build, own := "172.17.0.99", "172.17.0.7", "172.17.0.2"
+	second, build, own, behind := "172.17.0.99", "172.17.0.7", "172.17.0.2", "10.8.0.5"
+	c.Saw(saw(behind, "02:42:ac:11:00:02", 3))
 	c.Saw(saw(second, "02:42:ac:11:00:02", 3))
 	c.Saw(saw(build, "02:42:00:00:00:07", 3))
 	c.Saw(saw(own, "02:42:ac:11:00:02", 3))
@@ -44,12 +46,12 @@ func TestSawTellsWhoseAddressItIs(t *testing.T) {
 	for _, useless := range []hostnet.Neighbor{saw("203.0.113.9", "02:42:00:00:00:09", 3), saw("172.17.0.8", "", 3), {Link: 3, MAC: "02:42:00:00:00:09"}, saw("172.17.0.8", "02:42:00:00:00:09", 0)} {
 		c.Saw(useless)
 	}
-	if told != 3 {
-		t.Errorf("told %d times, want 3", told)
+	if told != 4 {
+		t.Errorf("told %d times, want 4", told)
 	}
 	s := c.assembled(time.Now())
 	compare := cmpopts.EquateComparable(netip.Addr{})
-	if d := cmp.Diff([]netip.Addr{netip.MustParseAddr(second)}, s.Containers[0].Endpoints[0].Seen, compare); d != "" {
+	if d := cmp.Diff([]netip.Addr{netip.MustParseAddr(behind), netip.MustParseAddr(second)}, s.Containers[0].Endpoints[0].Seen, compare); d != "" {
 		t.Errorf("the container's further addresses (-want +got):\n%s", d)
 	}
 	if len(s.Strangers) != 0 {

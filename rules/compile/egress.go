@@ -1,7 +1,6 @@
 package compile
 
 import (
-	"net/netip"
 	"slices"
 
 	"dockwall/netinfo"
@@ -80,8 +79,8 @@ func (b *builder) from(sels []*policy.Selector, o rules.Origin) []rules.Match {
 }
 
 // sending returns the addresses that the container sends from, as far as the
-// selectors cover its networks: those the engine gave it, and others it was
-// seen to use.
+// selectors cover its networks: those the engine gave it, others it was seen to use, and
+// those to which the host's routes lead by it.
 func (b *builder) sending(sels []*policy.Selector, c netinfo.Container) []rules.Member {
 	var ms []rules.Member
 	for _, e := range c.Endpoints {
@@ -89,9 +88,8 @@ func (b *builder) sending(sels []*policy.Selector, c netinfo.Container) []rules.
 		if !ok || n.Bridge == "" || !selects(sels, c, n.Name) {
 			continue
 		}
-		for _, a := range slices.Concat(e.Addrs, e.Seen) {
-			ms = append(ms, rules.Member{Prefix: netip.PrefixFrom(a, a.BitLen())})
-		}
+		ms = append(ms, single(slices.Concat(e.Addrs, e.Seen))...)
+		ms = append(ms, b.behindEndpoint(n, e)...)
 	}
 	return ms
 }

@@ -36,7 +36,7 @@ func (b *builder) ownPorts(at netip.Addr) rules.InSet {
 		}
 		for _, p := range c.Ports {
 			bound := b.boundTo(c, p)
-			if !exact(p) || at.IsValid() && bound != at || !at.IsValid() && specific(bound) {
+			if !exact(p) || bound.IsLoopback() || at.IsValid() && bound != at || !at.IsValid() && specific(bound) {
 				continue
 			}
 			for _, a := range b.undisputed(c) {
@@ -61,8 +61,7 @@ func (b *builder) boundTo(c netinfo.Container, p netinfo.PublishedPort) netip.Ad
 	return b.bindAddr(c)
 }
 
-// specific reports whether other hosts and containers can dial the address, which is
-// one and not every one.
+// specific reports whether it is one address, which containers can dial.
 func specific(a netip.Addr) bool { return a.IsValid() && !a.IsUnspecified() && !a.IsLoopback() }
 
 // boundAddrs are the host's addresses at which containers have ports that they do not

@@ -134,6 +134,9 @@ func (b *builder) containerSet(sels []*policy.Selector, side rules.Dim, o rules.
 				ms = append(ms, rules.Member{Prefix: netip.PrefixFrom(a, a.BitLen())})
 			}
 		}
+		if side == rules.Src {
+			ms = append(ms, b.sendingFor(sels, c)...)
+		}
 		return ms
 	})
 	return rules.InSet{Set: name, Dims: []rules.Dim{side}}

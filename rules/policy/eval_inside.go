@@ -102,11 +102,21 @@ func (e eval) containerToHost(from Place) Answer {
 // places may be. A container always reaches its own.
 func (e eval) toPublished(from Place, to ...target) Answer {
 	a := e.between(from, to...)
-	own := from.Container != nil && every(to, func(t target) bool { return t.at.Container != nil && t.at.Container.ID == from.Container.ID })
+	own := from.Container != nil && e.isItsOwn(from) && every(to, func(t target) bool { return t.at.Container != nil && t.at.Container.ID == from.Container.ID })
 	if own && !a.Allow {
 		return framed(true, ByOwnPort, ClassBetween)
 	}
 	return a
+}
+
+// isItsOwn reports whether the engine gave the source to the container.
+func (e eval) isItsOwn(from Place) bool {
+	for _, ep := range from.Container.Endpoints {
+		if hasAddr(ep, e.q.Source) {
+			return true
+		}
+	}
+	return false
 }
 
 // toHost judges what is for the host and no published port.
@@ -134,6 +144,9 @@ func (e eval) between(from Place, to ...target) Answer {
 		case e.isDiscovery():
 			return framed(true, ByNeighbours, ClassBetween)
 		}
+	}
+	if from.claimed {
+		from.Container = nil // what it may restricts it, and allows nothing
 	}
 	for _, b := range e.p.Between {
 		if covers(b.From, from) && every(to, func(t target) bool { return covers(b.To, t.at) && e.anyPort(b.Ports, t.port) }) {

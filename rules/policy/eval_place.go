@@ -2,6 +2,7 @@ package policy
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 
 	"dockwall/netinfo"
@@ -22,6 +23,9 @@ type Place struct {
 	Routed  bool
 	Behind  *netinfo.Container
 	network netinfo.Network
+	// claimed: the sender's address is in the network's subnet, and the container uses
+	// it without the engine having given it.
+	claimed bool
 }
 
 // PlaceKind is the sort of a Place.
@@ -122,22 +126,60 @@ func place(n netinfo.Network, c *netinfo.Container) Place {
 }
 
 // sender is the place that a packet comes from when it came in by a Docker
-// bridge. A source that belongs to another bridge has no container here.
+// bridge. A source that belongs to another bridge has no container here. One behind a
+// container, such as a VPN's client, is the container's: it was seen to send from there,
+// or the host's route leads there by it.
 func sender(s netinfo.Snapshot, q Question) Place {
 	for _, n := range s.Networks {
 		if n.Bridge != q.NIC {
 			continue
 		}
-		for i := range s.Containers {
-			for _, e := range s.Containers[i].Endpoints {
-				if e.NetworkID == n.ID && hasAddr(e, q.Source) {
-					return place(n, &s.Containers[i])
-				}
+		from := place(n, nil)
+		if from.Container = user(s, n, func(e netinfo.Endpoint) bool { return hasAddr(e, q.Source) }); from.Container != nil {
+			return from
+		}
+		if from.Container = user(s, n, func(e netinfo.Endpoint) bool { return slices.Contains(e.Seen, q.Source) }); from.Container != nil {
+			from.claimed = contains(n.Subnets, q.Source)
+			return from
+		}
+		for _, other := range s.Networks {
+			if other.Bridge != "" && contains(other.Subnets, q.Source) {
+				return from
 			}
 		}
-		return place(n, nil)
+		from.Container = user(s, n, func(e netinfo.Endpoint) bool { return isGateway(s, n.Bridge, e, q.Source) })
+		return from
 	}
 	return Place{Kind: OnBridge, Bridge: q.NIC}
+}
+
+// user is the container of which an endpoint on the network is as asked for.
+func user(s netinfo.Snapshot, n netinfo.Network, is func(netinfo.Endpoint) bool) *netinfo.Container {
+	for i := range s.Containers {
+		for _, e := range s.Containers[i].Endpoints {
+			if e.NetworkID == n.ID && is(e) {
+				return &s.Containers[i]
+			}
+		}
+	}
+	return nil
+}
+
+// isGateway reports whether the longest route by the bridge to the address leads
+// there by the endpoint.
+func isGateway(s netinfo.Snapshot, bridge string, e netinfo.Endpoint, a netip.Addr) bool {
+	longest := -1
+	for _, r := range s.Routes {
+		if r.Link == bridge && r.Prefix.Contains(a) {
+			longest = max(longest, r.Prefix.Bits())
+		}
+	}
+	for _, r := range s.Routes {
+		if r.Link == bridge && r.Prefix.Contains(a) && r.Prefix.Bits() == longest && r.Gateway.IsValid() && hasAddr(e, r.Gateway) {
+			return true
+		}
+	}
+	return false
 }
 
 // origin is what is known of the sender by the interface alone.

@@ -78,6 +78,8 @@ func (a asker) from(q *policy.Question) {
 		switch known := a.addrsOn(w); {
 		case kind == 13 && seldom(a.t, "stray"):
 			q.Source = pick(a.t, "stray source", a.family(outsideAddrs()))
+		case kind == 11 && len(a.s.Routes) > 0:
+			q.Source = pick(a.t, "source behind", a.family(behindAddrs()))
 		case len(known) > 0 && kind != 13:
 			q.Source = pick(a.t, "container's address", known)
 		}

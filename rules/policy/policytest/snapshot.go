@@ -73,12 +73,32 @@ func addRoutes(t *rapid.T, s *netinfo.Snapshot) {
 		case l.Name == "lo" || l.Master != 0 || l.Unplaced || often(t, "no route"):
 		case docker:
 			p := pick(t, "prefix behind a container", prefixes("10.8.0.0/24", "10.8.0.0/16", "172.16.0.0/12", "fd08::/64"))
-			s.Routes = append(s.Routes, netinfo.Route{Prefix: p, Link: l.Name})
+			s.Routes = append(s.Routes, netinfo.Route{Prefix: p, Link: l.Name, Gateway: gateway(t, s, l.Name, p.Addr().Is6())})
 		default:
 			p := pick(t, "prefix by another link", prefixes("10.8.0.0/24", "10.8.0.0/25", "172.16.0.0/12", "fd08::/64"))
 			s.OtherRoutes = append(s.OtherRoutes, netinfo.Route{Prefix: p, Link: l.Name})
 		}
 	}
+}
+
+// gateway draws a container on the bridge by whose address a route leads, or none.
+func gateway(t *rapid.T, s *netinfo.Snapshot, bridge string, v6 bool) netip.Addr {
+	var all []netip.Addr
+	for _, c := range s.Containers {
+		for _, e := range c.Endpoints {
+			if n, ok := s.Network(e.NetworkID); ok && n.Bridge == bridge {
+				for _, a := range e.Addrs {
+					if a.Is6() == v6 {
+						all = append(all, a)
+					}
+				}
+			}
+		}
+	}
+	if len(all) == 0 || seldom(t, "no gateway") {
+		return netip.Addr{}
+	}
+	return pick(t, "gateway", all)
 }
 
 // wire is a Docker network of the universe. Addresses are its subnet's with
