@@ -34,7 +34,8 @@ func (b *builder) sendingFor(sels []*policy.Selector, c netinfo.Container) (ms [
 }
 
 // behindEndpoint returns the prefixes to which the host's routes lead by the endpoint.
-// Longer routes by the same bridge are taken out, and so are the subnets of networks.
+// Longer routes by the same bridge are taken out, and so are the subnets of networks and
+// addresses to which another bridge leads as well: no set tells by which one they came.
 func (b *builder) behindEndpoint(n netinfo.Network, e netinfo.Endpoint) []rules.Member {
 	byIt := func(r netinfo.Route) bool { return r.Link == n.Bridge && slices.Contains(e.Addrs, r.Gateway) }
 	if !slices.ContainsFunc(b.s.Routes, byIt) {
@@ -55,6 +56,11 @@ func (b *builder) behindEndpoint(n netinfo.Network, e netinfo.Endpoint) []rules.
 		}
 		if byIt(r) {
 			behind.AddPrefix(r.Prefix)
+		}
+	}
+	for _, r := range b.s.Routes {
+		if r.Link != n.Bridge {
+			behind.RemovePrefix(r.Prefix)
 		}
 	}
 	for _, other := range b.s.Networks {

@@ -166,13 +166,17 @@ func user(s netinfo.Snapshot, n netinfo.Network, is func(netinfo.Endpoint) bool)
 }
 
 // isGateway reports whether the longest route by the bridge to the address leads
-// there by the endpoint.
+// there by the endpoint, and no route by another bridge leads there.
 func isGateway(s netinfo.Snapshot, bridge string, e netinfo.Endpoint, a netip.Addr) bool {
 	longest := -1
 	for _, r := range s.Routes {
-		if r.Link == bridge && r.Prefix.Contains(a) {
-			longest = max(longest, r.Prefix.Bits())
+		if !r.Prefix.Contains(a) {
+			continue
 		}
+		if r.Link != bridge {
+			return false
+		}
+		longest = max(longest, r.Prefix.Bits())
 	}
 	for _, r := range s.Routes {
 		if r.Link == bridge && r.Prefix.Contains(a) && r.Prefix.Bits() == longest && r.Gateway.IsValid() && hasAddr(e, r.Gateway) {
