@@ -59,8 +59,10 @@ func TestTable(t *testing.T) {
 		{"isolation", nothing, func(p *policy.Policy) {
 			p.Networks = []policy.Network{{Name: "shop", Between: policy.Deny, Origin: in("network.shop", 4)}}
 		}, []string{
-			"web 8080/tcp | loses every container | network.shop (agent.hcl:4)",
-			"every port of db and web | loses every container on shop | network.shop (agent.hcl:4)"}},
+			// A container keeps its own published port.
+			"web 8080/tcp | loses db, lone | network.shop (agent.hcl:4)",
+			"every port of db | loses web | network.shop (agent.hcl:4)",
+			"every port of web | loses db | network.shop (agent.hcl:4)"}},
 		{"egress", nothing, func(p *policy.Policy) {
 			p.Egress = []*policy.Egress{{Name: "mirror", From: named("db"), To: of(office), Origin: in("egress.mirror", 7)}}
 		}, []string{"every port at anywhere else | loses db | egress.mirror (agent.hcl:7)"}},
