@@ -33,7 +33,7 @@ type ends struct {
 func (x *prober) between(seats []seat) (State, []Pair) {
 	from, to := x.endsOf(seats, x.senderKey), x.endsOf(seats, x.receiverKey)
 	open, shut := false, false
-	m := meeting{pairs: map[[2]string]*Pair{}, met: map[[2]int]bool{}}
+	m := meeting{pairs: map[[2]string]*Pair{}, met: make([][]bool, len(seats))}
 	for i := range from {
 		for j := range to {
 			a, b, ok := apart(&from[i], &to[j])
@@ -133,7 +133,8 @@ func (x *prober) acrossPorts(s *seat, from, to netip.Addr) []answer {
 // meeting is the pairs that reach each other on a network, by policy and family.
 type meeting struct {
 	pairs map[[2]string]*Pair
-	met   map[[2]int]bool
+	// met are the senders' places, and for each the targets' that it reaches.
+	met [][]bool
 }
 
 func (m *meeting) note(by string, from, to *ends) {
@@ -144,8 +145,11 @@ func (m *meeting) note(by string, from, to *ends) {
 		m.pairs[key] = p
 	}
 	for _, s := range from.seats {
+		if m.met[s.index] == nil {
+			m.met[s.index] = make([]bool, len(m.met))
+		}
 		for _, t := range to.seats {
-			m.met[[2]int{s.index, t.index}] = true
+			m.met[s.index][t.index] = true
 		}
 	}
 	// A member that is the only one on the other side reaches no peer there.
@@ -191,7 +195,7 @@ func (x *prober) pairList(m *meeting, seats []seat) []Pair {
 func (m *meeting) joins(a, b *Pair) bool {
 	for _, s := range union(a.Senders, b.Senders) {
 		for _, t := range union(a.Targets, b.Targets) {
-			if s != t && !m.met[[2]int{s, t}] {
+			if s != t && (m.met[s] == nil || !m.met[s][t]) {
 				return false
 			}
 		}

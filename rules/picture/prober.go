@@ -9,6 +9,7 @@ import (
 	"dockwall/rules"
 	"dockwall/rules/meaning"
 	"dockwall/rules/policy"
+	"dockwall/rules/published"
 	"dockwall/rules/trace"
 )
 
@@ -28,6 +29,8 @@ type prober struct {
 	cuts map[rules.Protocol][]uint16
 	// taken are the host's ports that are containers' or the engine's.
 	taken map[hostPort]bool
+	// claims are the addresses on which containers have a port, if not on all.
+	claims map[hostPort][]netip.Addr
 
 	gates   []gate
 	outs    []gate
@@ -48,7 +51,7 @@ type hostPort struct {
 
 func newProber(p policy.Policy, s netinfo.Snapshot, rs rules.Ruleset) *prober {
 	x := &prober{p: p, s: s, m: trace.New(rs), networks: map[string]netinfo.Network{}, judged: map[string]verdicts{}, asked: map[string]answer{},
-		places: map[string]rules.Origin{}, cuts: map[rules.Protocol][]uint16{}, taken: map[hostPort]bool{}}
+		places: map[string]rules.Origin{}, cuts: map[rules.Protocol][]uint16{}, taken: map[hostPort]bool{}, claims: map[hostPort][]netip.Addr{}}
 	x.every = trace.NewOutline(func(rules.Match) bool { return true }, x.m)
 	for _, n := range s.Networks {
 		x.networks[n.ID] = n
@@ -72,10 +75,16 @@ func newProber(p policy.Policy, s netinfo.Snapshot, rs rules.Ruleset) *prober {
 
 // take notes which of the host's ports are no service's of its own.
 func (x *prober) take() {
-	for _, c := range x.s.Containers {
+	for i := range x.s.Containers {
+		c := &x.s.Containers[i]
 		for _, p := range c.Ports {
+			at := published.Bind(&x.s, c, p)
 			for n := int(p.HostPort); n <= int(max(p.HostPort, p.HostPortEnd)) && n > 0; n++ {
-				x.taken[hostPort{p.Proto, uint16(n)}] = true
+				port := hostPort{p.Proto, uint16(n)}
+				x.taken[port] = true
+				if at.IsValid() && !at.IsUnspecified() {
+					x.claims[port] = append(x.claims[port], at)
+				}
 			}
 		}
 	}

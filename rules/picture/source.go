@@ -7,11 +7,9 @@ import (
 
 	"github.com/gaissmai/bart"
 
-	"dockwall/netinfo"
 	"dockwall/rules"
 	"dockwall/rules/meaning"
 	"dockwall/rules/policy"
-	"dockwall/rules/published"
 	"dockwall/rules/trace"
 )
 
@@ -245,9 +243,5 @@ func (x *prober) hostAddr(port hostPort, v6 bool) netip.Addr {
 
 // claimed reports whether a container has the port on just this address.
 func (x *prober) claimed(a netip.Addr, port hostPort) bool {
-	return slices.ContainsFunc(x.s.Containers, func(c netinfo.Container) bool {
-		return slices.ContainsFunc(c.Ports, func(p netinfo.PublishedPort) bool {
-			return published.Bind(&x.s, &c, p) == a && p.Proto == port.proto && p.HostPort <= port.number && port.number <= p.HostPortEnd
-		})
-	})
+	return slices.Contains(x.claims[port], a)
 }

@@ -48,7 +48,10 @@ func Locate(s netinfo.Snapshot, a netip.Addr) Place {
 	}
 	for i := range s.Containers {
 		for _, e := range s.Containers[i].Endpoints {
-			if n, ok := s.Network(e.NetworkID); ok && hasAddr(e, a) {
+			if !hasAddr(e, a) {
+				continue
+			}
+			if n, ok := s.Network(e.NetworkID); ok {
 				return place(n, &s.Containers[i])
 			}
 		}
