@@ -5,12 +5,14 @@ import "fmt"
 // Protocol is an IP protocol number (IANA). 0 stands for every protocol.
 type Protocol uint8
 
-// The protocols that Docker can publish ports of, and ICMP.
+// The protocols that Docker can publish ports of, ICMP, and ESP, which encrypts what the
+// nodes of a Swarm send each other.
 const (
 	AnyProtocol Protocol = 0
 	ICMP        Protocol = 1
 	TCP         Protocol = 6
 	UDP         Protocol = 17
+	ESP         Protocol = 50
 	ICMPv6      Protocol = 58
 	SCTP        Protocol = 132
 )
@@ -18,7 +20,7 @@ const (
 var protocolNames = []struct {
 	p    Protocol
 	name string
-}{{AnyProtocol, "any"}, {ICMP, "icmp"}, {TCP, "tcp"}, {UDP, "udp"}, {ICMPv6, "ipv6-icmp"}, {SCTP, "sctp"}}
+}{{AnyProtocol, "any"}, {ICMP, "icmp"}, {TCP, "tcp"}, {UDP, "udp"}, {ESP, "esp"}, {ICMPv6, "ipv6-icmp"}, {SCTP, "sctp"}}
 
 // String gives iptables' name of the protocol, or its number.
 func (p Protocol) String() string {
@@ -30,7 +32,7 @@ func (p Protocol) String() string {
 	return fmt.Sprint(uint8(p))
 }
 
-// ParseProtocol reads "tcp", "udp", "sctp", "icmp", "ipv6-icmp".
+// ParseProtocol reads "tcp", "udp", "sctp", "icmp", "ipv6-icmp", "esp".
 func ParseProtocol(s string) (Protocol, error) {
 	for _, e := range protocolNames {
 		if e.name == s && e.p != AnyProtocol {

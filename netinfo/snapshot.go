@@ -65,6 +65,9 @@ type Engine struct {
 	// later): iptables, nftables, iptables+firewalld, nftables+firewalld;
 	// empty before.
 	FirewallBackend string `json:"firewall_backend,omitempty"`
+	// DataPathPort is the UDP port of the Swarm's VXLAN (docker swarm init
+	// --data-path-port), which the engine of a manager tells; otherwise 0.
+	DataPathPort uint16 `json:"data_path_port,omitempty"`
 	// Error is why the engine is not connected, for status.
 	Error string `json:"error,omitempty"`
 	// Elsewhere says why the engine's networks are not in this host's network

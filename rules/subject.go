@@ -19,6 +19,7 @@ const (
 	KindEgress     Kind = "egress"
 	KindHost       Kind = "host"
 	KindDockerAPI  Kind = "docker_api"
+	KindSwarm      Kind = "swarm"
 	KindBlock      Kind = "block"
 )
 
@@ -54,7 +55,7 @@ var labelled = [...]Kind{KindAddresses, KindInterfaces, KindContainers, KindDefa
 type Subject struct {
 	Kind Kind
 	// Name is the block's label, for KindDefaults the attribute; empty for
-	// docker_api and for framing rules.
+	// docker_api, swarm and for framing rules.
 	Name string
 }
 
@@ -94,7 +95,7 @@ func (s Subject) Default() bool { return s.Kind == KindDefaults || s.Kind == Kin
 // such a rule lets pass is not judged by the policy.
 func (s Subject) Framing() bool {
 	switch s.Kind {
-	case KindPublished, KindBetween, KindEgress, KindHost, KindDockerAPI, KindBlock, KindDefaults, KindNetwork:
+	case KindPublished, KindBetween, KindEgress, KindHost, KindDockerAPI, KindSwarm, KindBlock, KindDefaults, KindNetwork:
 		return false
 	case KindDirect:
 		return s.Name == ""

@@ -139,7 +139,7 @@ func validInterface(name string, prefix bool) error {
 }
 
 func validProto(p Protocol) error {
-	if !hasPorts(p) && p != netinfo.ICMP && p != netinfo.ICMPv6 {
+	if !hasPorts(p) && p != netinfo.ICMP && p != netinfo.ICMPv6 && p != netinfo.ESP {
 		return fmt.Errorf("protocol %d is none that is written by name", p)
 	}
 	return nil

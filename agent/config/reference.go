@@ -149,6 +149,8 @@ func (s *section) otherBlock(root string) string {
 		return "What containers may do among themselves is said by between."
 	case "docker_api":
 		return "The Docker API is opened to addresses only."
+	case "swarm":
+		return "The nodes of a Swarm are hosts, which addresses name."
 	}
 	return ""
 }

@@ -85,6 +85,9 @@ func matters(p policy.Policy) []Matter {
 		}
 		all = append(all, m)
 	}
-	return append(all, Matter{Name: "docker_api", Default: string(policy.Deny), Blocks: blocks[rules.KindDockerAPI]},
-		Matter{Name: "block", Default: string(policy.Allow), Blocks: blocks[rules.KindBlock]})
+	all = append(all, Matter{Name: "docker_api", Default: string(policy.Deny), Blocks: blocks[rules.KindDockerAPI]})
+	if p.Swarm != nil {
+		all = append(all, Matter{Name: "swarm", Default: string(policy.Deny), Blocks: 1})
+	}
+	return append(all, Matter{Name: "block", Default: string(policy.Allow), Blocks: blocks[rules.KindBlock]})
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"net"
 	"net/url"
 	"slices"
@@ -126,6 +127,9 @@ func (r *remote) Engine(ctx context.Context) (netinfo.Engine, census, error) {
 		e.Elsewhere = "it runs rootless, in a network namespace of its own"
 	}
 	e.Podman = r.isPodman(ctx)
+	if c := info.Swarm.Cluster; c != nil && c.DataPathPort <= math.MaxUint16 {
+		e.DataPathPort = uint16(c.DataPathPort)
+	}
 	return e, census{all: info.Containers, running: info.ContainersRunning, paused: info.ContainersPaused}, nil
 }
 

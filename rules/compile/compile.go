@@ -313,6 +313,7 @@ func (b *builder) input() {
 	})
 	b.fromOutside()
 	b.api()
+	b.swarm()
 	b.proxy()
 	b.host()
 }
@@ -338,6 +339,7 @@ func (b *builder) fromOutside() {
 		}
 		c.martians()
 		b.apiPorts(c)
+		b.swarmPorts(c)
 		if len(named) > 0 {
 			// A port that a container has now is that container's.
 			all := b.proxied(func(netinfo.Container, netinfo.PublishedPort) bool { return true })

@@ -6,6 +6,7 @@ func (b *builder) host() {
 	b.notBlocked(c)
 	c.martians()
 	b.apiPorts(c)
+	b.swarmPorts(c)
 	b.toPublished(c, chainHairpin)
 	c.add(b.goTo(chainServices, byDispatch))
 	b.hairpin()

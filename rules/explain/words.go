@@ -124,6 +124,10 @@ func (w *Way) reason(s netinfo.Snapshot) string {
 		return ": it is a port of the Docker API, or docker_api lists it: it is closed to all whom docker_api does not let in"
 	case kind == rules.KindDockerAPI:
 		return ": docker_api lets it in"
+	case kind == rules.KindSwarm && deny:
+		return ": it is for the nodes of the Swarm (2377/tcp, 7946, VXLAN, ESP), and the source is none of swarm's peers"
+	case kind == rules.KindSwarm:
+		return ": the source is one of swarm's peers"
 	case kind == rules.KindDefaults:
 		return fmt.Sprintf(": no %s block allows it, and the default is %s", w.Policy.Name, w.Verdict)
 	case kind == rules.KindNetwork:

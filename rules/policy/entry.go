@@ -13,7 +13,7 @@ import (
 // kind has no such attribute.
 type Entry struct {
 	Kind   rules.Kind
-	Name   string // empty for docker_api
+	Name   string // empty for docker_api and swarm
 	Origin rules.Origin
 
 	From, To Side
@@ -94,6 +94,7 @@ func (p *Policy) kinds() []blocks {
 		many(&p.Egress, (*Egress).entry),
 		many(&p.Host, (*Host).entry),
 		one(&p.DockerAPI, (*DockerAPI).entry),
+		one(&p.Swarm, (*Swarm).entry),
 		many(&p.Blocks, (*Block).entry),
 	}
 }

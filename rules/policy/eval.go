@@ -134,6 +134,8 @@ func (e eval) outsideToHost() Answer {
 		return e.published(e.behind(running), e.q.Port)
 	case e.isDockerAPI():
 		return e.dockerAPI()
+	case e.isSwarm():
+		return e.swarm()
 	case len(e.onHostNetwork()) > 0:
 		return e.hostNetworkPort()
 	case len(named) > 0:

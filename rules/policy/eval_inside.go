@@ -88,6 +88,8 @@ func (e eval) containerToHost(from Place) Answer {
 		return e.toPublished(from, e.behind(running)...)
 	case e.isDockerAPI():
 		return e.dockerAPI()
+	case e.isSwarm():
+		return e.swarm()
 	case len(stopped) > 0:
 		if a := e.p.byDefault(rules.KindBetween, "", ClassBetween); !a.Allow {
 			return a

@@ -165,6 +165,7 @@ const (
 	// ClassNoTLS: docker_api allows it, but the port is not proven to ask for a
 	// client's certificate.
 	ClassNoTLS     Class = "docker_api_no_tls"
+	ClassSwarm     Class = "swarm" // from another node of the Swarm, or said to be
 	ClassBetween   Class = "between"
 	ClassEgress    Class = "egress"
 	ClassHost      Class = "host"     // container to the host's own services

@@ -22,6 +22,7 @@ type Policy struct {
 	Egress    []*Egress
 	Host      []*Host
 	DockerAPI *DockerAPI // nil: no block, closed to all sources except loopback
+	Swarm     *Swarm     // nil: no block, and Swarm's ports are not judged
 	Blocks    []*Block
 
 	// Every names block, used or not, for warnings.

@@ -2,6 +2,7 @@ package e2e_test
 
 import (
 	"fmt"
+	"net"
 	"net/netip"
 	"os/exec"
 	"strings"
@@ -92,6 +93,108 @@ func TestSwarm(t *testing.T) {
 	if r := wan.Dial("tcp", s.hosts[0].HostAddr("eth0", 4), 4243); connects(r) {
 		t.Errorf("docker_api lists the port of the metrics, and the API is open: %s", r)
 	}
+}
+
+// TestSwarmPeers has a swarm block on both nodes: they stay ready and join again, a host
+// that is none of the peers reaches none of Swarm's ports, and who is a peer can change.
+func TestSwarmPeers(t *testing.T) {
+	for _, tt := range []struct{ engine, variant string }{{"20.10", "legacy"}, {"28.5", "nft"}} {
+		t.Run(tt.engine, func(t *testing.T) {
+			t.Parallel()
+			swarmPeers(t, lab.Options{Engine: tt.engine, Variant: tt.variant, Args: []string{"--live-restore=false"}})
+		})
+	}
+}
+
+func swarmPeers(t *testing.T, options lab.Options) {
+	const manager = 2377
+	s := newSwarmHosts(t, options)
+	s.hosts[0].Docker("swarm", "init", "--advertise-addr", s.addrs[0].String())
+	for _, h := range s.hosts {
+		h.Agentd(peers(s.addrs[0].String(), s.addrs[1].String()))
+	}
+	s.join(manager)
+	s.waitReady(2)
+
+	host, wan := s.hosts[0], s.hosts[0].Client("wan")
+	for _, family := range []int{4, 6} {
+		at := host.HostAddr("eth0", family)
+		for _, port := range []uint16{manager, 7946} {
+			if r := wan.Dial("tcp", at, port); connects(r) {
+				t.Errorf("%s:%d is open to a host that is no peer: %s", at, port, r)
+			}
+		}
+		// Neither of these answers a stranger: what the rules dropped is counted.
+		for _, udp := range []uint16{7946, 4789} {
+			dropped := s.dropped(family)
+			wan.Dial("udp", at, udp)
+			if s.dropped(family) == dropped {
+				t.Errorf("%s:%d/udp of a host that is no peer was not dropped", at, udp)
+			}
+		}
+		dropped := s.dropped(family)
+		sendESP(t, wan, at)
+		if s.dropped(family) == dropped {
+			t.Errorf("ESP to %s of a host that is no peer was not dropped", at)
+		}
+	}
+	if out, _, code := host.TryHost("bash", "-c", "echo > /dev/tcp/127.0.0.1/2377"); code != 0 {
+		t.Errorf("the host does not reach its own manager: %s", out)
+	}
+
+	t.Log("the other node is no peer any more")
+	host.WriteConfig(peers(host.HostAddr("eth1", 4).String()))
+	untilTrue(t, 40*time.Second, "the node to be down", func() bool {
+		return strings.Contains(host.Docker("node", "ls", "--format", "{{.Status}}"), "Down")
+	})
+	if s.reaches(0, manager) {
+		t.Error("the manager is open to a node that is no peer any more")
+	}
+	t.Log("it is one again, and so is the client")
+	host.WriteConfig(peers(s.addrs[1].String(), "192.0.2.10"))
+	s.waitReady(2)
+	if r := wan.Dial("tcp", host.HostAddr("eth0", 4), manager); !connects(r) {
+		t.Errorf("a peer does not reach the manager: %s", r)
+	}
+}
+
+// peers is a policy whose swarm block has these peers.
+func peers(addrs ...string) string {
+	return fmt.Sprintf("swarm {\n  peers = [\"%s\"]\n}\n", strings.Join(addrs, "\", \""))
+}
+
+// dropped is how many packets the swarm block's chain of the manager has dropped.
+func (s swarmHosts) dropped(family int) (n int) {
+	s.t.Helper()
+	out := s.hosts[0].Host(map[int]string{4: "iptables", 6: "ip6tables"}[family], "-w", "-vnxL", "DOCKWALL-SWARM")
+	for _, line := range strings.Split(out, "\n") {
+		if f := strings.Fields(line); len(f) > 2 && f[2] == "DROP" {
+			var packets int
+			if _, err := fmt.Sscan(f[0], &packets); err != nil {
+				s.t.Fatalf("%q: %v", line, err)
+			}
+			n += packets
+		}
+	}
+	return n
+}
+
+// sendESP sends a packet of IP protocol 50.
+func sendESP(t *testing.T, from *lab.Client, to netip.Addr) {
+	t.Helper()
+	from.Do(func() error {
+		conn, err := net.Dial("ip:50", to.String())
+		if err != nil {
+			t.Errorf("a socket for ESP: %v", err)
+			return nil
+		}
+		defer conn.Close()
+		if _, err := conn.Write(make([]byte, 64)); err != nil {
+			t.Errorf("sending ESP to %s: %v", to, err)
+		}
+		time.Sleep(100 * time.Millisecond)
+		return nil
+	})
 }
 
 // untilTrue waits for a condition.

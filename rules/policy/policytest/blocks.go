@@ -45,6 +45,9 @@ func (d *document) policies() {
 		api.RequireTLS = rapid.Bool().Draw(d.t, "require_tls")
 		d.p.DockerAPI = api
 	}
+	if seldom(d.t, "swarm") {
+		d.p.Swarm = &policy.Swarm{Peers: d.addresses(), Origin: d.origin("swarm", "")}
+	}
 	d.blocks()
 }
 

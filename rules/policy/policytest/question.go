@@ -282,5 +282,5 @@ func (a asker) port(dest netip.Addr) uint16 {
 		return pick(a.t, "port", known)
 	}
 	all := append(hostPorts(), containerPorts()...)
-	return pick(a.t, "port", append(all, 22, 2376, 4243))
+	return pick(a.t, "port", append(all, 22, 2376, 4243, 2377, 7946, 4789))
 }

@@ -99,3 +99,6 @@ direct "site" {
 network "shop_front" {
   direct = "allow"
 }
+swarm {
+  peers = [addresses.ops, "192.0.2.11"]
+}
