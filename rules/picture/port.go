@@ -32,8 +32,11 @@ type Port struct {
 	// Own is the container's port.
 	Own string `json:"container"`
 	// Routed: it is dialled at the container's own address.
-	Routed bool  `json:"routed,omitempty"`
-	State  State `json:"state"`
+	Routed bool `json:"routed,omitempty"`
+	// Straight: a direct block names it. It is dialled at the container's own address,
+	// or at one behind the container, past the published ports.
+	Straight bool  `json:"straight,omitempty"`
+	State    State `json:"state"`
 	// Access is the sources that may reach it, by which NICs and which policy.
 	Access []Access `json:"access"`
 	// ClosedBy are the blocks and defaults that refuse others.
@@ -78,7 +81,7 @@ func (x *prober) container(c *netinfo.Container) Container {
 			all = append(all, newProbed(p, x.published(c, p, host)))
 		}
 	}
-	out.Ports = merged(all)
+	out.Ports = append(merged(all), x.straightPorts(c)...)
 	return out
 }
 

@@ -266,8 +266,11 @@ func pill(owner string, p *picture.Port) port {
 			out.text = both
 		}
 	}
-	if p.Routed {
+	switch {
+	case p.Routed:
 		out.text += " routed"
+	case p.Straight:
+		out.text += " direct"
 	}
 	for _, a := range p.Access {
 		if !slices.ContainsFunc(out.plugs, func(g plug) bool { return g.policy == a.Policy }) {
@@ -283,7 +286,7 @@ func portTip(owner string, p *picture.Port) string {
 	if p.Own != p.Host {
 		lines[0] += " → " + p.Own + " in the container"
 	}
-	if p.Routed {
+	if p.Routed || p.Straight {
 		lines[0] += ", at the container's own address"
 	}
 	switch p.State {
