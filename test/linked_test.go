@@ -9,7 +9,7 @@ import (
 // parsers are modules that only agentctl links: agentd runs as root all day, and needs
 // none of them.
 func parsers() []string {
-	return []string{"github.com/moby/buildkit", "github.com/compose-spec/compose-go"}
+	return []string{"github.com/moby/buildkit", "github.com/compose-spec/compose-go", "github.com/google/go-containerregistry"}
 }
 
 // TestAgentdLinksNoParser compares the packages that the two programs are linked of.

@@ -31,6 +31,7 @@ func shapes() []shape {
 // Secrets finds values that may be secrets. It is made once and used for many values.
 type Secrets struct {
 	shapes []shape
+	files  []shape
 	name   *regexp.Regexp
 	assign *regexp.Regexp
 }
@@ -39,6 +40,7 @@ type Secrets struct {
 func NewSecrets() *Secrets {
 	return &Secrets{
 		shapes: shapes(),
+		files:  fileShapes(),
 		name: regexp.MustCompile(`(?i)(^|[_.-])(pass(wd|word|phrase)?|[a-z]*password|pwd|secrets?|token|api_?key|private_?key|access_?key|` +
 			`secret_?key|encryption_?key|credentials?)($|[_.-](key|id|value|base64|b64|[0-9]+)$)`),
 		assign: regexp.MustCompile(`([A-Za-z_][A-Za-z0-9_.-]*)=("[^"]*"|'[^']*'|[^\s;&|]+)`),
@@ -100,4 +102,31 @@ func (s *Secrets) Masked(text, comment string) Step {
 	}
 	step.Text = text
 	return step
+}
+
+// InFile says which secret a text file seems to hold, by the shapes that are rare enough
+// for files of any kind; empty if none.
+func (s *Secrets) InFile(text []byte) string {
+	for _, sh := range s.files {
+		if sh.expr.Match(text) {
+			return sh.what
+		}
+	}
+	return ""
+}
+
+// fileShapes are the shapes that count in files. Documentation is full of URLs with
+// passwords, and programs of the first lines of keys.
+func fileShapes() []shape {
+	var all []shape
+	for _, sh := range shapes() {
+		switch sh.what {
+		case "a private key":
+			sh.expr = regexp.MustCompile(`-----BEGIN [A-Z ]*PRIVATE KEY-----\s+(?:[A-Za-z-]+: [^\n]*\s+)*[A-Za-z0-9+/=]{16}`)
+		case "a URL with a password", "a JSON web token":
+			continue
+		}
+		all = append(all, sh)
+	}
+	return append(all, shape{regexp.MustCompile(`"auth"\s*:\s*"[A-Za-z0-9+/=]{8,}"`), "a password of a registry"})
 }

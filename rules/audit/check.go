@@ -86,6 +86,8 @@ type Check struct {
 	image     func(*facts, *inventory.Image) verdict
 	// dockerfile judges a file: a verdict for each place that is bad, or one for the whole.
 	dockerfile func(*facts, *inventory.Dockerfile) []verdict
+	// content judges the files of an image that was read from an archive.
+	content func(*facts, *inventory.Content) verdict
 	// static: it is a note that says the same on every host.
 	static bool
 }
@@ -93,7 +95,7 @@ type Check struct {
 // Checks returns every check, in the order of the report.
 func Checks() []Check {
 	return slices.Concat(kernelChecks(), hostChecks(), fileChecks(), ruleChecks(), networkChecks(), imageChecks(),
-		buildChecks(), rightsChecks(), namespaceChecks(), mountChecks(), limitChecks(), portChecks(), originChecks(), processChecks(), daemonChecks(), swarmChecks(), waiverChecks(), notes())
+		buildChecks(), contentChecks(), rightsChecks(), namespaceChecks(), mountChecks(), limitChecks(), portChecks(), originChecks(), processChecks(), daemonChecks(), swarmChecks(), waiverChecks(), notes())
 }
 
 // Find returns the check with the ID.

@@ -10,6 +10,9 @@ import (
 type Sources struct {
 	Dockerfiles []inventory.Dockerfile
 	Composes    []inventory.Compose
+	Images      []inventory.Content
+	// Now is the time, in seconds since 1970.
+	Now int64
 }
 
 // Place is a line of a file.
@@ -39,6 +42,10 @@ func JudgeFiles(files Sources, s Settings) Report {
 	}
 	for i := range files.Composes {
 		r.add(serviceFacts(&files.Composes[i], s), func(c *Check, f *facts) []Finding { return c.judgeCompose(f, &files.Composes[i]) })
+	}
+	for i := range files.Images {
+		in := inventory.Inventory{Now: files.Now, Images: inventory.Known([]inventory.Image{files.Images[i].Image})}
+		r.add(newFacts(&in, s), func(c *Check, f *facts) []Finding { return c.judgeContent(f, &files.Images[i]) })
 	}
 	r.sort()
 	return r

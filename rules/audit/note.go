@@ -15,7 +15,7 @@ func notes() []Check {
 	}
 	setuid := n("image.setuid", Images, cis("4.8"), "Images hold no setuid programs that are not needed", "On a host it takes every layer of every image; no-new-privileges makes them harmless.",
 		"remove setuid bits when the image is built: chmod a-s. agentctl audit --image and --dockerfile list them")
-	setuid.dockerfile = buildSetuid
+	setuid.dockerfile, setuid.content = buildSetuid, contentSetuid()
 	return []Check{setuid,
 		{ID: "daemon.version", Group: Others, Severity: finding.Low, CIS: cis("1.2.2"), Title: "The engine is up to date",
 			Why: "Which version is the newest of a distribution, only its repository knows.", Decides: "ServerVersion of docker info, and a person",

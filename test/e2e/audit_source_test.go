@@ -98,3 +98,38 @@ func TestAuditDockerfile(t *testing.T) {
 		}
 	}
 }
+
+// TestAuditImage saves an image from a container that had a key, and lost it in a
+// later layer: the engine's own stream and its archive say the same.
+func TestAuditImage(t *testing.T) {
+	for _, engine := range lab.Engines(t) {
+		t.Run(engine, func(t *testing.T) {
+			h := auditHost{lab.New(t, lab.Options{Engine: engine}), t, false}
+			h.WriteConfig("# no policy\n")
+			key := filepath.Join(h.Dir(), "id_rsa")
+			if err := os.WriteFile(key, []byte("-----BEGIN OPENSSH PRIVATE KEY-----\nhunter2\n"), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			h.CreateContainer(lab.Spec{Name: "one"})
+			h.Docker("cp", key, "one:/id_rsa")
+			h.Docker("commit", "--change", "ENV DB_PASSWORD=hunter2", "--change", "USER 1001", "one", "shop:1")
+			archive := filepath.Join(h.Dir(), "shop.tar")
+			h.Docker("save", "--output", archive, "shop:1")
+			found := h.audit("--image", archive)
+			for id, want := range map[string]string{"image.secret": "fail", "image.key-file": "fail", "image.root": "pass", "image.healthcheck": "fail", "image.ssh-server": "pass", "image.accounts": "pass"} {
+				f := found[id+" "+archive+" (shop:1)"]
+				if f.State != want || strings.Contains(f.Detail, "hunter2") {
+					t.Errorf("%s is %q, want %s: %s", id, f.State, want, f.Detail)
+				}
+				for key, g := range h.audit("--image", "shop:1", "--only", id) {
+					if g.State != f.State || g.Detail != f.Detail {
+						t.Errorf("%s of the engine is %s (%s), of its archive %s (%s)", key, g.State, g.Detail, f.State, f.Detail)
+					}
+				}
+			}
+			if stdout, stderr, code := h.Agentctl("audit", "--image", "nowhere:1", "--docker", "unix://"+h.DockerSocket()); code != 2 || !strings.Contains(stderr, "no image nowhere:1") {
+				t.Errorf("an image that is not there = %d\n%s%s", code, stdout, stderr)
+			}
+		})
+	}
+}

@@ -47,6 +47,8 @@ type Host struct {
 	Cutter Cutter
 	// Audit reads what an audit is decided by; see audit.Gather.
 	Audit func(ctx context.Context, o audit.Options) inventory.Inventory
+	// Image is the archive of an image that the engine at host has; see docker.Save.
+	Image func(ctx context.Context, host, name string) (io.ReadCloser, error)
 	// Docker is docker.service.
 	Docker Docker
 	// State is the folder where agentd keeps what outlives a reboot; empty if

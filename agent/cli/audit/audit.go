@@ -53,10 +53,11 @@ is printed.
 Checks have IDs of their own. The numbers of the CIS Docker Benchmark, 1.6 and
 1.8, are with --explain and in the JSON; this is no CIS benchmark.
 
-With --dockerfile or --compose it judges files in place of the host, and names the
-lines that decided. That takes neither root nor Docker: nothing is built, fetched or
-started. A file that cannot be parsed is unknown. A service of a Compose file is
+With --dockerfile, --compose or --image it judges files in place of the host, and names the
+lines that decided. That takes neither root nor Docker, except for an image that only
+Docker has: nothing is built, fetched or started. A file that cannot be parsed is unknown. A service of a Compose file is
 judged as the container that it would be; what the host decides is not applicable.
+Of an image, each layer is read, also for files that a later layer removes.
 
 Exit code: 0 nothing failed at or above --fail-on, 1 something did, 2 something
 could not be decided, or trouble.`,

@@ -18,18 +18,27 @@ import (
 type sourceFlags struct {
 	dockerfiles []string
 	composes    []string
+	images      []string
 }
 
 func (f *sourceFlags) register(cmd *cobra.Command) {
 	cmd.Flags().StringArrayVar(&f.dockerfiles, "dockerfile", nil, "judge this Dockerfile in place of the host; may be given again (`file`)")
 	cmd.Flags().StringArrayVar(&f.composes, "compose", nil, "judge the services of this Compose file in place of the host; may be given again (`file`)")
+	cmd.Flags().StringArrayVar(&f.images, "image", nil, "judge this image, with its layers, in place of the host: an archive of docker save or OCI, or a `name` that Docker knows; may be given again")
 }
 
-func (f *sourceFlags) given() bool { return len(f.dockerfiles)+len(f.composes) > 0 }
+func (f *sourceFlags) given() bool { return len(f.dockerfiles)+len(f.composes)+len(f.images) > 0 }
 
 // auditSources judges files in place of the host. It asks neither the engine nor agentd.
 func (a *app) auditSources(ctx context.Context, f auditFlags) (view.Result, error) {
-	var files checks.Sources
+	files := checks.Sources{Now: a.Env.Now().Unix()}
+	for _, name := range f.sources.images {
+		images, err := a.images(ctx, name, f.docker)
+		if err != nil {
+			return nil, err
+		}
+		files.Images = append(files.Images, images...)
+	}
 	for _, path := range f.sources.dockerfiles {
 		d, err := dockerfile.Read(path)
 		if err != nil {

@@ -22,6 +22,7 @@ import (
 	"dockwall/agent/saved"
 	"dockwall/agent/tls/systemctl"
 	"dockwall/agent/trial"
+	"dockwall/netinfo/docker"
 	"dockwall/netinfo/hostnet"
 	"dockwall/netinfo/hostnet/unitfile"
 	"dockwall/rules"
@@ -44,13 +45,20 @@ func Env(version string) ask.Env {
 		Meaning:    ask.Mean,
 
 		RulesOnDisk: saved.New().Findings,
-		Host: ask.Host{Facts: facts.Once, Saved: facts.Saved, Kernel: runner.Backends(), Translations: runner.Translations, Peers: hostnet.Peers, Audit: audit.Gather,
+		Host: ask.Host{Facts: facts.Once, Saved: facts.Saved, Kernel: runner.Backends(), Translations: runner.Translations, Peers: hostnet.Peers, Audit: audit.Gather, Image: savedImage,
 			Bridges: func(socket string) ask.Bridges { return runner.Bridges(kernel.SwitchedPath(socket)) },
 			Frames:  frames, Lacks: func() []finding.Finding { return lacks(frames) }, Latch: &kernel.Latch{},
 			Cutter: cutting{cutter.New(log).With(&kernel.Barrier{})},
 			Docker: systemctl.Docker{},
 			State:  facts.StateDir, Clock: trial.SystemClock(), Await: await, Session: session, Refused: refused},
 	}
+}
+
+// engineBegins is how long the engine may take to begin with an image.
+const engineBegins = 30 * time.Second
+
+func savedImage(ctx context.Context, host, name string) (io.ReadCloser, error) {
+	return docker.Save(ctx, host, engineBegins, name)
 }
 
 // lacks finds what the kernel has no support for. Without root it is not known.
