@@ -59,6 +59,8 @@ var keepers = []keeper{
 		"logging is the agent's; netinfo/docker is handed a logger, for a connection that is lost and found again changes no fact"},
 	{[]string{"pgregory.net/rapid"}, []string{"rules/ruletest", "rules/policy/policytest", "test"}, true,
 		"random values belong in tests and in the generators made for them"},
+	{[]string{"github.com/santhosh-tekuri/jsonschema"}, nil, true,
+		"documents are compared with their schemas in tests only"},
 	{[]string{"testing"}, []string{"test"}, true,
 		"what ships has no testing in it"},
 	{[]string{"dockwall/rules/ruletest", "dockwall/rules/policy/policytest", "dockwall/netinfo/docker/dockertest", "dockwall/test"},

@@ -3,6 +3,8 @@ package audit
 import (
 	"encoding/json"
 	"io"
+	"net/url"
+	"path/filepath"
 	"slices"
 
 	rules "dockwall/rules/audit"
@@ -62,7 +64,18 @@ type (
 		Fingerprints map[string]string  `json:"partialFingerprints"`
 	}
 	sarifLocation struct {
+		Physical         *sarifPhysical `json:"physicalLocation,omitempty"`
 		LogicalLocations []sarifLogical `json:"logicalLocations"`
+	}
+	sarifPhysical struct {
+		Artifact sarifArtifact `json:"artifactLocation"`
+		Region   sarifRegion   `json:"region"`
+	}
+	sarifArtifact struct {
+		URI string `json:"uri"`
+	}
+	sarifRegion struct {
+		StartLine int `json:"startLine"`
 	}
 	sarifLogical struct {
 		FullyQualifiedName string `json:"fullyQualifiedName"`
@@ -116,10 +129,20 @@ func sarifKinds() map[rules.State]string {
 
 func sarifResultOf(f rules.Finding, index int) sarifResult {
 	r := sarifResult{RuleID: f.ID, RuleIndex: index, Kind: sarifKinds()[f.State], Level: "none", Message: sarifText{f.Subject.String() + ": " + f.Detail},
-		Locations:    []sarifLocation{{[]sarifLogical{{f.Subject.String(), "resource"}}}},
+		Locations:    []sarifLocation{{LogicalLocations: []sarifLogical{{f.Subject.String(), "resource"}}}},
 		Fingerprints: map[string]string{"checkAndSubject/v1": f.ID + " " + f.Subject.String()}}
 	if r.Kind == "fail" { // the standard allows a level for failures only
 		r.Level = sarifLevel(f.Severity)
+	}
+	if p := f.Place; p != nil {
+		// A relative path is from where agentctl runs: in CI that is the repository.
+		u := url.URL{Path: p.File}
+		if filepath.IsAbs(p.File) {
+			u.Scheme = "file"
+		}
+		r.Locations[0].Physical = &sarifPhysical{sarifArtifact{u.String()}, sarifRegion{p.Line}}
+		// Lines move when others are added; the text of the finding moves less.
+		r.Fingerprints["checkAndSubject/v1"] += ": " + f.Detail
 	}
 	if f.Waiver != nil {
 		r.Suppressions = []sarifSuppression{{"external", f.Waiver.Reason}}

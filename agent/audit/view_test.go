@@ -7,11 +7,11 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"dockwall/netinfo/inventory"
 	rules "dockwall/rules/audit"
@@ -75,87 +75,67 @@ func TestExplain(t *testing.T) {
 	}
 }
 
-// object is what the schema of SARIF 2.1.0 says of a kind of object: the properties
-// that it may have (additionalProperties is false), and those that it needs.
-type object struct {
-	properties, required string
-	children             map[string]string
-	enums                map[string]string
-}
-
-// sarifObjects are the objects of the schema that the report has.
-func sarifObjects() map[string]object {
-	const message = "text markdown id arguments properties"
-	return map[string]object{
-		"sarifLog": {"$schema version runs inlineExternalProperties properties", "version runs", map[string]string{"runs": "run"}, map[string]string{"version": "2.1.0"}},
-		"run": {"tool invocations conversion language versionControlProvenance originalUriBaseIds artifacts logicalLocations graphs results automationDetails " +
-			"runAggregates baselineGuid redactionTokens defaultEncoding defaultSourceLanguage newlineSequences columnKind externalPropertyFileReferences " +
-			"threadFlowLocations taxonomies addresses translations policies webRequests webResponses specialLocations properties", "tool",
-			map[string]string{"tool": "tool", "results": "result"}, nil},
-		"tool": {"driver extensions properties", "driver", map[string]string{"driver": "toolComponent"}, nil},
-		"toolComponent": {"guid name organization product productSuite shortDescription fullDescription fullName version semanticVersion dottedQuadFileVersion " +
-			"releaseDateUtc downloadUri informationUri globalMessageStrings notifications rules taxa locations language contents isComprehensive " +
-			"localizedDataSemanticVersion minimumRequiredLocalizedDataSemanticVersion associatedComponent translationMetadata supportedTaxonomies properties", "name",
-			map[string]string{"rules": "reportingDescriptor"}, nil},
-		"reportingDescriptor": {"id deprecatedIds guid deprecatedGuids name deprecatedNames shortDescription fullDescription messageStrings defaultConfiguration helpUri help " +
-			"relationships properties", "id", map[string]string{"shortDescription": "multiformatMessageString", "fullDescription": "multiformatMessageString",
-			"help": "multiformatMessageString", "defaultConfiguration": "reportingConfiguration"}, nil},
-		"multiformatMessageString": {"text markdown properties", "text", nil, nil},
-		"reportingConfiguration":   {"enabled level rank parameters properties", "", nil, map[string]string{"level": "none note warning error"}},
-		"result": {"ruleId ruleIndex rule kind level message analysisTarget locations guid correlationGuid occurrenceCount partialFingerprints fingerprints stacks " +
-			"codeFlows graphs graphTraversals relatedLocations suppressions baselineState rank attachments hostedViewerUri workItemUris provenance fixes taxa " +
-			"webRequest webResponse properties", "message", map[string]string{"message": "message", "locations": "location", "suppressions": "suppression"},
-			map[string]string{"kind": "notApplicable pass fail review open informational", "level": "none note warning error"}},
-		"message":         {message, "text", nil, nil},
-		"location":        {"id physicalLocation logicalLocations message annotations relationships properties", "", map[string]string{"logicalLocations": "logicalLocation"}, nil},
-		"logicalLocation": {"name index fullyQualifiedName decoratedName parentIndex kind properties", "", nil, nil},
-		"suppression":     {"guid kind status justification location properties", "kind", nil, map[string]string{"kind": "inSource external", "status": "accepted underReview rejected"}},
-	}
-}
-
-// validate holds a value to the schema.
-func validate(t *testing.T, kind, path string, v any) {
+// sarifSchemaOf compiles the schema of SARIF 2.1.0, as it is in testdata.
+func sarifSchemaOf(t *testing.T) *jsonschema.Schema {
 	t.Helper()
-	if list, ok := v.([]any); ok {
-		for _, e := range list {
-			validate(t, kind, path, e)
-		}
-		return
+	f, err := os.Open("testdata/sarif-2.1.0-rtm.5.json")
+	if err != nil {
+		t.Fatal(err)
 	}
-	m, ok := v.(map[string]any)
-	o, known := sarifObjects()[kind]
-	if !ok || !known {
-		t.Fatalf("%s is %T, want the object %s", path, v, kind)
+	defer f.Close()
+	doc, err := jsonschema.UnmarshalJSON(f)
+	if err != nil {
+		t.Fatal(err)
 	}
-	for _, name := range strings.Fields(o.required) {
-		if m[name] == nil {
-			t.Errorf("%s lacks %s", path, name)
+	c := jsonschema.NewCompiler()
+	c.AssertFormat()
+	if err := c.AddResource("sarif.json", doc); err != nil {
+		t.Fatal(err)
+	}
+	s, err := c.Compile("sarif.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// The schema refuses what is no SARIF, so that it is worth asking.
+func TestSARIFSchemaRefuses(t *testing.T) {
+	s := sarifSchemaOf(t)
+	for _, text := range []string{`{}`, `{"version":"2.0.0","runs":[]}`, `{"version":"2.1.0","runs":[{"tool":{"driver":{}}}]}`,
+		`{"version":"2.1.0","runs":[{"tool":{"driver":{"name":"x"}},"results":[{"message":{"text":"x"},"kind":"bad"}]}]}`,
+		`{"version":"2.1.0","runs":[{"tool":{"driver":{"name":"x"}},"results":[{"message":{"text":"x"},"locations":[{"physicalLocation":{"artifactLocation":{"uri":"x"},"region":{"startLine":0}}}]}]}]}`} {
+		v, err := jsonschema.UnmarshalJSON(strings.NewReader(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s.Validate(v) == nil {
+			t.Errorf("%s is taken for SARIF", text)
 		}
 	}
-	for name, child := range m {
-		if !slices.Contains(strings.Fields(o.properties), name) {
-			t.Errorf("%s.%s is not in the schema", path, name)
-		}
-		if allowed := o.enums[name]; allowed != "" && !slices.Contains(strings.Fields(allowed), child.(string)) {
-			t.Errorf("%s.%s is %q", path, name, child)
-		}
-		if o.children[name] != "" {
-			validate(t, o.children[name], path+"."+name, child)
-		}
-	}
+}
+
+// fileReport is that of files whose names and lines are in the report.
+func fileReport() rules.Report {
+	return rules.JudgeFiles(rules.Sources{
+		Dockerfiles: []inventory.Dockerfile{{Path: "a folder/Dockerfile%1", Stages: []inventory.BuildStage{{Line: 3, Parent: -1, Base: inventory.BuildImage{Name: "debian"}}}}, {Path: "/abs/Dockerfile", Unread: "no", Line: 7}},
+		Composes:    []inventory.Compose{{Path: "compose.yaml", Services: []inventory.Container{{ID: "service web", Name: "web", Image: "nginx", Written: &inventory.Written{File: "compose.yaml", Line: 2}}}}},
+	}, rules.Settings{})
 }
 
 func TestSARIF(t *testing.T) {
-	for name, r := range map[string]rules.Report{"report": report(), "empty": {}} {
+	for name, r := range map[string]rules.Report{"report": report(), "files": fileReport(), "empty": {}} {
 		var b bytes.Buffer
 		if err := SARIF(&b, r, "v1.2.3"); err != nil {
 			t.Fatal(err)
 		}
-		var whole any
-		if err := json.Unmarshal(b.Bytes(), &whole); err != nil {
+		whole, err := jsonschema.UnmarshalJSON(bytes.NewReader(b.Bytes()))
+		if err != nil {
 			t.Fatal(err)
 		}
-		validate(t, "sarifLog", name, whole)
+		if err := sarifSchemaOf(t).Validate(whole); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
 		var log sarifLog
 		if err := json.Unmarshal(b.Bytes(), &log); err != nil {
 			t.Fatal(err)
@@ -165,6 +145,9 @@ func TestSARIF(t *testing.T) {
 			t.Errorf("%d results for %d findings", len(run.Results), len(r.Findings))
 		}
 		for i, res := range run.Results {
+			if p := res.Locations[0].Physical; (p != nil) != (r.Findings[i].Place != nil) || p != nil && p.Region.StartLine != r.Findings[i].Place.Line {
+				t.Errorf("result %d is at %+v, the finding at %v", i, p, r.Findings[i].Place)
+			}
 			if run.Tool.Driver.Rules[res.RuleIndex].ID != res.RuleID || (res.Kind == "fail") != (res.Level != "none") {
 				t.Errorf("result %d is %+v", i, res)
 			}
