@@ -27,6 +27,10 @@ var elsewhere = map[string][2]string{
 		"test/boot/tls_test.go", "it is run on another host"},
 	"iptables-save | grep -vi dockwall > /etc/iptables/rules.v4":  {"test/boot/order_test.go", "it writes below /etc of the machine that tests"},
 	"ip6tables-save | grep -vi dockwall > /etc/iptables/rules.v6": {"test/boot/order_test.go", "it writes below /etc of the machine that tests"},
+	"agentctl audit --dockerfile Dockerfile":                      {"", "it takes a file; test/e2e TestAuditDockerfile and TestAuditCompose have some"},
+	"agentctl audit --dockerfile Dockerfile --format sarif":       {"", "it takes a file; test/e2e TestAuditDockerfile and TestAuditCompose have some"},
+	"agentctl audit --compose compose.yaml":                       {"", "it takes a file; test/e2e TestAuditDockerfile and TestAuditCompose have some"},
+	"agentctl audit --image image.tar":                            {"", "it takes a file; test/e2e TestAuditImage has one"},
 	"docker --context prod ps":                                    {"test/boot/tls_test.go", "it is run on another host"},
 }
 
