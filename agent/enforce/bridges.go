@@ -25,3 +25,13 @@ func (t *Target) settleBridges() {
 		t.o.Log.Warn("a bridge is shown to the rules although no policy isolates containers on it any more", "error", err)
 	}
 }
+
+// BridgeSwitches returns the bridges that a pass would show to the rules, and those that it
+// would not show any more. It changes nothing.
+func (t *Target) BridgeSwitches() (on, off []string, err error) {
+	s, ok := t.o.Bridges.(Switcher)
+	if !ok {
+		return nil, nil, nil
+	}
+	return s.Switches(compile.Isolated(t.policy, t.snapshot))
+}

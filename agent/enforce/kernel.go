@@ -48,6 +48,12 @@ type Bridges interface {
 	Settle() error
 }
 
+// Switcher is Bridges that also tell what they would switch.
+type Switcher interface {
+	// Switches returns the bridges, by name, that Show would switch on, and Settle off.
+	Switches(isolated func(bridge string) bool) (on, off []string, err error)
+}
+
 // Frames writes what the bridges let pass. With look it reads first what the
 // kernel holds, and reports whether it had to be repaired. The error is
 // rules.ErrNoFrames if the kernel cannot do it.

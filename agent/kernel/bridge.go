@@ -73,6 +73,34 @@ func (b *Bridges) Settle() error {
 	return err
 }
 
+// Switches returns, by name, the bridges that Show and Settle would switch on and off to
+// isolate these. It changes nothing.
+func (b *Bridges) Switches(isolated func(bridge string) bool) (on, off []string, err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	there, err := hostnet.Bridges()
+	if errors.Is(err, hostnet.ErrNoBridgeNetfilter) {
+		return nil, nil, nil
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	kept, err := b.kept()
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, br := range there {
+		shown := isolated != nil && isolated(br.Name)
+		switch {
+		case shown && !(br.Call4 && br.Call6):
+			on = append(on, br.Name)
+		case !shown && slices.ContainsFunc(kept, func(s switched) bool { return s.is(br) }):
+			off = append(off, br.Name)
+		}
+	}
+	return on, off, nil
+}
+
 // TakeBack switches off whatever was switched on by dockwall, and reports whether
 // there was any.
 func (b *Bridges) TakeBack() (changed bool, err error) {

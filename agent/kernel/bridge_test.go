@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -61,9 +62,18 @@ func TestBridges(t *testing.T) {
 	wantCalls(t, "looked at again", map[string]string{"a": "11", "later": "11"})
 
 	second := k.Bridges(path)
+	for bridge, want := range map[string]string{"b": "[] [a later]", "vm": "[vm] [a b later]", "a": "[] [b later]"} {
+		if on, off, err := second.Switches(of(bridge)); err != nil || fmt.Sprint(on, off) != want {
+			t.Errorf("to isolate %s: to be switched are %v and %v, want %s, %v", bridge, on, off, want, err)
+		}
+	}
+	wantCalls(t, "asked", map[string]string{"a": "11", "later": "11", "vm": "00"})
 	must(t, second.Show(of("b")))
 	wantCalls(t, "before the rules are in force", map[string]string{"a": "11", "b": "11", "later": "11"})
 	must(t, second.Settle())
+	if on, off, err := second.Switches(of("b")); err != nil || len(on)+len(off) > 0 {
+		t.Errorf("settled, and to be switched are %v and %v, %v", on, off, err)
+	}
 	wantCalls(t, "settled", map[string]string{"a": "00", "b": "11", "later": "00", "vm": "00"})
 
 	// Another bridge by the name of one that was switched.

@@ -104,3 +104,57 @@ func TestOthersPortsStayOpen(t *testing.T) {
 		check("dead")
 	})
 }
+
+// TestVMsKeepTheirNetwork: under between = "deny" and Docker's policy DROP in FORWARD, two
+// virtual machines on a bridge of their own reach each other, as before. diff names the
+// bridge that is switched, and remove switches it back.
+func TestVMsKeepTheirNetwork(t *testing.T) {
+	onEngines(t, outer, func(t *testing.T, engine string) {
+		l := lab.New(t, lab.Options{Engine: engine, NoForwarding: true})
+		shut := six(l, 1)
+		ann, bob := l.RunContainer(lab.Spec{Name: "ann", Network: shut}), l.RunContainer(lab.Spec{Name: "bob", Network: shut})
+		bridge := "br-" + l.Docker("network", "inspect", "-f", "{{slice .Id 0 12}}", shut)
+		bridge = strings.TrimSpace(bridge)
+		if policy := l.Host("iptables", "-S", "FORWARD"); !strings.Contains(policy, "-P FORWARD DROP") {
+			t.Fatalf("Docker's policy is not DROP: the test shows nothing\n%s", policy)
+		}
+		l.Host("sysctl", "-qw", "net.bridge.bridge-nf-call-iptables=0", "net.bridge.bridge-nf-call-ip6tables=0")
+		l.Bridge("br0")
+		vm1 := l.PlugVM("vm1", "br0", netip.MustParsePrefix("192.168.122.11/24"), netip.MustParsePrefix("2001:db8:77::11/64"))
+		vm2 := l.PlugVM("vm2", "br0", netip.MustParsePrefix("192.168.122.12/24"), netip.MustParsePrefix("2001:db8:77::12/64"))
+		vm2.Serve("vm2", "tcp:80,udp:53")
+		check := func(when, calls string, isolated bool) {
+			t.Helper()
+			for _, a := range []string{"192.168.122.12", "2001:db8:77::12"} {
+				must(t, l, lab.Ask{From: vm1, Proto: "tcp", Addr: netip.MustParseAddr(a), Port: 80}, "vm2")
+				must(t, l, lab.Ask{From: vm1, Proto: "udp", Addr: netip.MustParseAddr(a), Port: 53}, "vm2")
+			}
+			if r := ann.Client().Dial("tcp", bob.Addr(shut, 4), 80); r.OK == isolated {
+				t.Errorf("%s: containers of the network: %s", when, r)
+			}
+			if now := l.Host("ip", "-d", "link", "show", bridge); !strings.Contains(now, "nf_call_iptables "+calls+" nf_call_ip6tables "+calls) {
+				t.Errorf("%s: the bridge is %s", when, now)
+			}
+			if now := l.Host("ip", "-d", "link", "show", "br0"); !strings.Contains(now, "nf_call_iptables 0 nf_call_ip6tables 0") {
+				t.Errorf("%s: the virtual machines' bridge is %s", when, now)
+			}
+		}
+		check("before", "0", false)
+		l.WriteConfig("defaults {\n  between = \"deny\"\n}\n")
+		if out, _, code := l.Agentctl("diff"); code != 1 || !strings.Contains(out, "bridge "+bridge+": nf_call_iptables and nf_call_ip6tables would be switched on") || strings.Contains(out, "bridge br0:") {
+			t.Errorf("diff, code %d:\n%s", code, out)
+		}
+		check("after diff", "0", false)
+		agent := l.LaunchAgentd()
+		agent.WaitState("enforcing")
+		check("in force", "1", true)
+		if out, _, code := l.Agentctl("diff"); code != 0 {
+			t.Errorf("diff while in force, code %d:\n%s", code, out)
+		}
+		agent.Stop()
+		if out, errs, code := l.Agentctl("remove"); code != 0 {
+			t.Errorf("remove, code %d: %s%s", code, out, errs)
+		}
+		check("removed", "0", false)
+	})
+}

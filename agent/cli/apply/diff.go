@@ -25,7 +25,8 @@ that means as a table: what is reached, which senders gain and lose access to it
 in the file's own names, and the block that makes the difference. KEEPS names
 those that keep access where everyone else gains or loses it. The last line
 counts rules and members of sets; --rules shows them as a unified diff: - goes,
-+ comes.
++ comes. Bridges whose traffic would be shown to the rules (between = "deny") are
+named.
 
 Exit code: 0 nothing to change, 1 differs, 2 trouble.`,
 		Args: cobra.NoArgs,
@@ -60,8 +61,10 @@ type diffResult struct {
 	// Limits name the kinds of rules that this host does not take; the difference is
 	// one without them.
 	Limits []finding.Finding `json:"limits,omitempty"`
-	path   string
-	flags  diffFlags
+	// Bridges are those that would be switched.
+	Bridges []bridgeSwitch `json:"bridges"`
+	path    string
+	flags   diffFlags
 }
 
 func (a *app) diff(ctx context.Context, f diffFlags) (view.Result, error) {
@@ -83,8 +86,14 @@ func (a *app) diff(ctx context.Context, f diffFlags) (view.Result, error) {
 	}
 	p, problems := d.Plan, t.Problems()
 	r := &diffResult{Changed: !p.Empty(), Changes: changesOf(p), Summary: tallyOf(p), Meaning: []meaning.Change{}, MeaningLeftOut: []string{}, Table: []meaning.Entry{}, path: a.Config, flags: f,
-		NotCovered: notCovered(problems), Limits: limits(t)}
-	if r.Changed && a.Env.Meaning != nil {
+		NotCovered: notCovered(problems), Limits: limits(t), Bridges: []bridgeSwitch{}}
+	if f.snapshot == "" { // or the bridges would be another host's
+		if r.Bridges, err = bridgeSwitches(t); err != nil {
+			return nil, err
+		}
+		r.Changed = r.Changed || len(r.Bridges) > 0
+	}
+	if !p.Empty() && a.Env.Meaning != nil {
 		m, err := a.Env.Meaning(ask.Before{State: d.Have, Backend: d.Backend}, d.Want, snap, doc.Policy)
 		if err != nil {
 			return nil, fmt.Errorf("finding out what the difference means: %w", err)
@@ -113,6 +122,10 @@ func (r *diffResult) Text(p *view.Printer) {
 	}
 	if !r.Changed {
 		p.Printf("The kernel is as %s says: nothing to change.\n", view.Printable(r.path))
+		return
+	}
+	showBridges(p, r.Bridges)
+	if len(r.Changes) == 0 && len(r.Bridges) > 0 {
 		return
 	}
 	showMeaning(p, r.Table, r.MeaningLeftOut)
