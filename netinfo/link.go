@@ -2,6 +2,7 @@ package netinfo
 
 import (
 	"net/netip"
+	"regexp"
 	"slices"
 )
 
@@ -33,6 +34,13 @@ type Link struct {
 	// into another network namespace, or two ports of one bridge claim the address.
 	Peer string `json:"peer,omitempty"`
 }
+
+// dockerNamed matches the names that Docker picks for bridges itself.
+var dockerNamed = regexp.MustCompile(`^(docker0|docker_gwbridge|br-[0-9a-f]{12})$`)
+
+// DockerNamed reports whether a bridge is called as Docker, or another engine after its
+// example (nerdctl), calls one that the operator gave no name.
+func DockerNamed(name string) bool { return dockerNamed.MatchString(name) }
 
 // MasterOf returns the bridge, bond or team that the interface of this name is a port
 // of; false if it is a port of none. Packets that a port receives come in by its

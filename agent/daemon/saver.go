@@ -48,11 +48,16 @@ func newSaver(log hclog.Logger, factsPaths []string, policyPath string) *saver {
 	return &saver{log: log, factsPaths: factsPaths, policyPath: policyPath, wake: make(chan struct{}, 1), failing: map[string]bool{}}
 }
 
-// Passed is told of every pass. What the engine told last is what is kept: it
-// may be away by the time of the write.
+// Passed is told of every pass. What the engine told last is what is kept, because it may
+// be away by the time of the write, and the bridges of other programs that came since.
 func (s *saver) Passed(reconcile.Pass, reconcile.Status) {
-	if snap := s.snapshot(); snap.Engine.Connected {
+	snap, told := s.snapshot(), s.told.Load()
+	if snap.Engine.Connected {
 		s.told.Store(&snap)
+	} else if told != nil {
+		if more, news := facts.WithBridges(*told, snap.Links); news {
+			s.told.Store(&more)
+		}
 	}
 	s.poke()
 }
@@ -79,18 +84,19 @@ func (s *saver) run(ctx context.Context) {
 			return
 		case <-s.wake:
 		}
-		begun := time.Now()
-		s.save()
 		// Thousands of containers take a while to write: what is written for a
-		// restart is not to slow down what is running.
+		// restart is not to slow down what is running. The policy is short and does not
+		// count: the first facts after it must not wait for a slow disk.
+		took := s.save()
 		select {
 		case <-ctx.Done():
-		case <-time.After(max(saveInterval, saveShare*time.Since(begun))):
+		case <-time.After(max(saveInterval, saveShare*took)):
 		}
 	}
 }
 
-func (s *saver) save() {
+// save writes what is news, and returns how long the facts took.
+func (s *saver) save() time.Duration {
 	if doc := s.policy.Swap(nil); doc != nil {
 		err := lastgood.Save(s.policyPath, doc)
 		if err != nil {
@@ -98,7 +104,9 @@ func (s *saver) save() {
 		}
 		s.tell("the last good policy", err)
 	}
+	begun := time.Now()
 	s.tell("the facts", s.saveFacts())
+	return time.Since(begun)
 }
 
 // tell says that something could not be kept, once, and when it can be again.

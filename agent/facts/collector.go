@@ -273,7 +273,7 @@ func (c *Collector) Snapshot() (netinfo.Snapshot, time.Time, error) {
 	}
 	f := c.engine.Facts()
 	f.Engine.Elsewhere = cmp.Or(f.Engine.Elsewhere, c.elsewhere(f.Networks))
-	s, ask := c.memory.assemble(f, c.links, time.Now())
+	s, ask := c.memory.assemble(f, c.links, c.sockets.away, time.Now())
 	c.askLater(ask)
 	c.want(c.sockets.into(&s, c.minded))
 	c.proofs.into(&s, time.Now())

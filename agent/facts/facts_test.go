@@ -45,7 +45,7 @@ func assembled(m *memory, f docker.Facts, links []netinfo.Link) netinfo.Snapshot
 	if f.Engine.Connected {
 		f.Listed = time.Now().Add(time.Hour)
 	}
-	s, _ := m.assemble(f, links, time.Now())
+	s, _ := m.assemble(f, links, absence{}, time.Now())
 	return s
 }
 
@@ -120,12 +120,12 @@ func TestNewBridgeIsUnplacedUntilTheEngineWasAsked(t *testing.T) {
 	f := answer(true)
 	f.Networks, f.Containers = nil, nil // whose bridge would be looked for
 	f.Listed = start
-	if s, ask := m.assemble(f, []netinfo.Link{lan}, start); s.Links[0].Unplaced || ask != 0 {
+	if s, ask := m.assemble(f, []netinfo.Link{lan}, absence{}, start); s.Links[0].Unplaced || ask != 0 {
 		t.Error("a bridge that was there at the start is unplaced")
 	}
 	came := start.Add(time.Minute)
 	links := []netinfo.Link{lan, odd, nic}
-	s, ask := m.assemble(f, links, came)
+	s, ask := m.assemble(f, links, absence{}, came)
 	if s.Links[0].Unplaced || !s.Links[1].Unplaced || s.Links[2].Unplaced || links[1].Unplaced {
 		t.Errorf("want odd alone unplaced, and the links that were given as they were: %+v", s.Links)
 	}
@@ -133,17 +133,17 @@ func TestNewBridgeIsUnplacedUntilTheEngineWasAsked(t *testing.T) {
 		t.Errorf("the engine is to be asked in %v, want %v", ask, placing)
 	}
 	f.Listed = came.Add(placing / 2)
-	if s, ask := m.assemble(f, links, f.Listed); !s.Links[1].Unplaced || ask != placing/2 {
+	if s, ask := m.assemble(f, links, absence{}, f.Listed); !s.Links[1].Unplaced || ask != placing/2 {
 		t.Errorf("asked too early, and believed: ask again in %v", ask)
 	}
 	f.Listed = came.Add(placing)
-	if s, ask := m.assemble(f, links, f.Listed); s.Links[1].Unplaced || ask != 0 {
+	if s, ask := m.assemble(f, links, absence{}, f.Listed); s.Links[1].Unplaced || ask != 0 {
 		t.Error("unplaced though the engine was asked")
 	}
 	f.Listed = start
 	f.Networks = append(f.Networks, netinfo.Network{ID: "o", Name: "odd", Bridge: "odd"})
 	again := netinfo.Link{Index: 10, Name: "odd", Kind: "bridge"}
-	if s, ask := m.assemble(f, []netinfo.Link{again}, came); s.Links[0].Unplaced || ask != 0 {
+	if s, ask := m.assemble(f, []netinfo.Link{again}, absence{}, came); s.Links[0].Unplaced || ask != 0 {
 		t.Error("unplaced though a network's")
 	}
 }
@@ -335,5 +335,76 @@ func TestNeighborsAddressIsDisputed(t *testing.T) {
 	}
 	if got := s.Containers[1].Endpoints[0].Seen; len(got) != 1 || got[0] != addr("172.18.0.2") {
 		t.Errorf("the user's other addresses are %v", got)
+	}
+}
+
+// A bridge that is called as Docker calls its own is another program's once the engine was
+// asked. Until then it may be Docker's.
+func TestBridgeWithDockersKindOfName(t *testing.T) {
+	nerdctl := netinfo.Link{Index: 7, Name: "br-ba9876543210", Kind: "bridge"}
+	start := time.Now()
+	m := remember(netinfo.Snapshot{})
+	first := func(f docker.Facts, at time.Duration) bool {
+		s, _ := m.assemble(f, []netinfo.Link{nerdctl}, absence{}, start.Add(at))
+		return s.Links[0].Unplaced
+	}
+	if !first(docker.Facts{}, 0) {
+		t.Error("placed though no engine was asked")
+	}
+	f := answer(true)
+	f.Networks, f.Listed = nil, start.Add(placing/2)
+	if !first(f, placing/2) {
+		t.Error("placed by a list that may be older than the bridge")
+	}
+	if f.Listed = start.Add(placing); first(f, placing) {
+		t.Error("unplaced though the engine was asked, and does not list it")
+	}
+	if first(answer(false), time.Hour) {
+		t.Error("unplaced again when the engine is away")
+	}
+	m = remember(netinfo.Snapshot{Links: []netinfo.Link{nerdctl}})
+	if first(f, 0) {
+		t.Error("unplaced after a restart of the agent")
+	}
+	unasked := nerdctl
+	unasked.Unplaced = true
+	if m = remember(netinfo.Snapshot{Links: []netinfo.Link{unasked}}); !first(answer(false), 0) {
+		t.Error("placed by a restart of the agent alone")
+	}
+	if m = (memory{atOnce: true, suspect: map[string]bool{}}); first(f, 0) {
+		t.Error("unplaced for a command, which asks the engine once")
+	}
+}
+
+// While no dockerd runs, and for virtual machines, a new bridge is none of Docker's.
+func TestBridgeThatCameWhileNoDockerdRan(t *testing.T) {
+	start := time.Now()
+	virbr := netinfo.Link{Index: 8, Name: "virbr0", Kind: "bridge"}
+	tap := netinfo.Link{Index: 9, Name: "vnet0", Kind: "tun", Master: 8}
+	away := absence{start.Add(-time.Minute), start.Add(time.Second)}
+	for name, x := range map[string]struct {
+		links    []netinfo.Link
+		dockerd  absence
+		unplaced bool
+	}{
+		"dockerd may run":              {[]netinfo.Link{virbr}, absence{}, true},
+		"it was missed before":         {[]netinfo.Link{virbr}, away, false},
+		"it was missed since":          {[]netinfo.Link{virbr}, absence{start.Add(time.Second), start.Add(time.Minute)}, true},
+		"it was not looked for again":  {[]netinfo.Link{virbr}, absence{start.Add(-time.Minute), start}, true},
+		"a virtual machine is on it":   {[]netinfo.Link{virbr, tap}, absence{}, false},
+		"a tap is on no bridge at all": {[]netinfo.Link{virbr, {Index: 9, Name: "tap0", Kind: "tun"}}, absence{}, true},
+	} {
+		m := remember(netinfo.Snapshot{Engine: netinfo.Engine{Known: true}, Links: []netinfo.Link{{Index: 1, Name: "lo"}}})
+		m.assemble(answer(false), nil, x.dockerd, start.Add(-time.Hour))
+		s, _ := m.assemble(answer(false), x.links, x.dockerd, start)
+		if s.Links[0].Unplaced != x.unplaced {
+			t.Errorf("%s: unplaced is %v, want %v", name, s.Links[0].Unplaced, x.unplaced)
+		}
+		if again, _ := m.assemble(answer(false), []netinfo.Link{virbr}, absence{}, start.Add(time.Hour)); again.Links[0].Unplaced != x.unplaced {
+			t.Errorf("%s, and later dockerd starts: unplaced is %v, want %v", name, again.Links[0].Unplaced, x.unplaced)
+		}
+		if more, news := WithBridges(netinfo.Snapshot{}, s.Links); news == x.unplaced || news && len(more.Links) != 1 {
+			t.Errorf("%s: kept for the next start are %v, %v", name, more.Links, news)
+		}
 	}
 }

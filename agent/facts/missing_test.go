@@ -24,7 +24,7 @@ func TestBridgeThatIsNotHereIsMissing(t *testing.T) {
 	nic := netinfo.Link{Index: 2, Name: "eth0"}
 	bridge := netinfo.Link{Index: 3, Name: "br-2f259bab93aa", Kind: "bridge"}
 	missing := func(at time.Duration, links ...netinfo.Link) bool {
-		s, ask := m.assemble(elsewhereFacts(false), links, now.Add(at))
+		s, ask := m.assemble(elsewhereFacts(false), links, absence{}, now.Add(at))
 		if !s.Networks[0].Missing && !bridgeCalled(links, bridge.Name) && ask == 0 {
 			t.Error("nobody looks again")
 		}
@@ -50,19 +50,19 @@ func TestBridgeThatIsNotHereIsMissing(t *testing.T) {
 func TestPodmansBridgeIsFoundByItsGateway(t *testing.T) {
 	m := memory{atOnce: true}
 	podman0 := netinfo.Link{Index: 3, Name: "podman0", Kind: "bridge", Addrs: []netinfo.Prefix{netip.MustParsePrefix("10.88.0.1/16")}}
-	s, _ := m.assemble(elsewhereFacts(true), []netinfo.Link{podman0}, time.Now())
+	s, _ := m.assemble(elsewhereFacts(true), []netinfo.Link{podman0}, absence{}, time.Now())
 	if n := s.Networks[0]; n.Bridge != "podman0" || n.Missing {
 		t.Errorf("the network is %+v, want podman0 as its bridge", n)
 	}
-	if s, _ := m.assemble(elsewhereFacts(false), []netinfo.Link{podman0}, time.Now()); s.Networks[0].Bridge == "podman0" {
+	if s, _ := m.assemble(elsewhereFacts(false), []netinfo.Link{podman0}, absence{}, time.Now()); s.Networks[0].Bridge == "podman0" {
 		t.Error("a bridge of another program is taken for Docker's by its address")
 	}
 	idle := elsewhereFacts(true)
 	idle.Containers = nil
-	if s, _ := m.assemble(idle, nil, time.Now()); s.Networks[0].Missing {
+	if s, _ := m.assemble(idle, nil, absence{}, time.Now()); s.Networks[0].Missing {
 		t.Error("the bridge of an idle network of Podman's is missing")
 	}
-	if s, _ := m.assemble(elsewhereFacts(true), nil, time.Now()); !s.Networks[0].Missing {
+	if s, _ := m.assemble(elsewhereFacts(true), nil, absence{}, time.Now()); !s.Networks[0].Missing {
 		t.Error("the bridge of Podman's container is not missing, though it is not here")
 	}
 }

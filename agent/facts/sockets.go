@@ -32,6 +32,8 @@ type sockets struct {
 	looked bool
 	// engineSince is when dockerd was first found running; zero if it does not run.
 	engineSince time.Time
+	// away is since when no dockerd has been running, if one ran before.
+	away absence
 	// elsewhere is the PID of the engine's process if that is in another network
 	// namespace; 0 if not.
 	elsewhere int
@@ -113,6 +115,7 @@ func (c *Collector) listenersChanged() bool {
 func (c *Collector) lookAtSockets() (changed, settling bool, err error) {
 	c.looking.Lock()
 	defer c.looking.Unlock()
+	began := time.Now()
 	listening, err := hostnet.Listeners()
 	if err != nil {
 		return false, false, err
@@ -134,6 +137,8 @@ func (c *Collector) lookAtSockets() (changed, settling bool, err error) {
 	next := sockets{proxies: proxies, open: listening, looked: true, elsewhere: c.scanner.EngineElsewhere()}
 	if c.scanner.DockerdRuns() {
 		next.engineSince = cmp.Or(old.engineSince, now)
+	} else if from := cmp.Or(old.away.from, began); !old.engineSince.IsZero() || !old.away.from.IsZero() {
+		next.away = absence{from, began}
 	}
 	if next.engineSince.IsZero() || next.returning(now) {
 		engine = append(engine, old.engines(now)...)
@@ -143,7 +148,7 @@ func (c *Collector) lookAtSockets() (changed, settling bool, err error) {
 		a.PID, b.PID = 0, 0
 		return a == b
 	})
-	changed = changed || next.elsewhere != old.elsewhere
+	changed = changed || next.elsewhere != old.elsewhere || c.memory.waiting && next.away != (absence{})
 	c.sockets = next
 	if c.followProofs(now) {
 		changed = true

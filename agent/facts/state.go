@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"dockwall/agent/durable"
@@ -46,6 +47,24 @@ func Save(path string, s netinfo.Snapshot) error {
 // WriteState is Save of a snapshot that is JSON already.
 func WriteState(path string, snapshot []byte) error {
 	return durable.Replace(path, append([]byte(bootID()+"\n"), snapshot...), 0o600)
+}
+
+// WithBridges returns the snapshot that the engine told last with the bridges that came
+// while it was away and are known to be none of its own, and whether there are any.
+func WithBridges(told netinfo.Snapshot, links []netinfo.Link) (more netinfo.Snapshot, news bool) {
+	more = told
+	for _, l := range links {
+		same := func(o netinfo.Link) bool { return o.Index == l.Index && o.Name == l.Name }
+		if l.Kind == "bridge" && !l.Unplaced && !slices.ContainsFunc(told.Links, same) {
+			more.Links, news = append(slices.Clip(more.Links), l), true
+		}
+	}
+	if news {
+		sorted := netinfo.Snapshot{Links: slices.Clone(more.Links)}
+		sorted.Normalize()
+		more.Links = sorted.Links
+	}
+	return more, news
 }
 
 // Load reads what Save kept, from the first of the paths where there is

@@ -156,7 +156,8 @@ func changed(t *rapid.T, cs, others []netinfo.Container) []netinfo.Container {
 func TestFollowOverlooksVeths(t *testing.T) {
 	eth := netinfo.Link{Index: 2, Name: "eth0", Addrs: []netinfo.Prefix{netip.MustParsePrefix("192.0.2.1/24")}}
 	bridge := netinfo.Link{Index: 3, Name: "docker0", Kind: "bridge"}
-	s := netinfo.Snapshot{Links: []netinfo.Link{bridge, eth}}
+	s := netinfo.Snapshot{Engine: netinfo.Engine{Connected: true, Known: true}, Links: []netinfo.Link{bridge, eth},
+		Networks: []netinfo.Network{{ID: "1", Name: "bridge", Driver: "bridge", Bridge: "docker0"}}}
 	for name, c := range map[string]struct {
 		link netinfo.Link
 		want bool

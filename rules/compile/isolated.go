@@ -34,8 +34,13 @@ func Isolated(p policy.Policy, s netinfo.Snapshot) func(bridge string) bool {
 			}
 		}
 	}
+	for _, l := range s.Links {
+		if _, told := known[l.Name]; !told && l.Kind == "bridge" {
+			known[l.Name] = false // another program's
+		}
+	}
 	return func(bridge string) bool {
 		isolated, told := known[bridge]
-		return isolated || !told && strict && dockerShape.MatchString(bridge)
+		return isolated || !told && strict && netinfo.DockerNamed(bridge)
 	}
 }

@@ -2,7 +2,6 @@ package compile
 
 import (
 	"net/netip"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -26,7 +25,8 @@ type topology struct {
 	// inside are the bridges of the networks that the engine lists.
 	inside []link
 	// unplaced may be bridges of networks that the engine has not listed yet: those
-	// that came since it was asked, and all that have a name as Docker picks it.
+	// that came since it was asked, and the names that Docker picks for those that will
+	// come.
 	unplaced []link
 	// uplinks are unplaced bridges as well, but a NIC is a port of each: what comes
 	// from one is a stranger's.
@@ -47,9 +47,6 @@ var dockerNames = []link{{name: "docker0"}, {name: "docker_gwbridge"}, brNames}
 
 // brNames covers the names of all bridges that Docker numbers itself.
 var brNames = link{name: "br-", prefix: true}
-
-// dockerShape matches exactly what Docker itself would pick.
-var dockerShape = regexp.MustCompile(`^(docker0|docker_gwbridge|br-[0-9a-f]{12})$`)
 
 // conventional are names that NICs, tunnels and other programs' bridges go by. One
 // that appears while the agent is away is taken for what its name says, so that a
@@ -87,7 +84,7 @@ func newTopology(s netinfo.Snapshot) topology {
 		}
 	}
 	for _, l := range dockerNames {
-		if !slices.Contains(t.inside, l) && !slices.Contains(t.unplaced, l) {
+		if !slices.Contains(t.inside, l) && !slices.Contains(t.unplaced, l) && !slices.Contains(t.notDocker, l) {
 			t.unplaced = append(t.unplaced, l)
 		}
 	}
@@ -244,6 +241,4 @@ func linkOf(name string) (link, bool) {
 
 // looksDocker reports whether a link is taken for a Docker bridge without the
 // engine having said so.
-func looksDocker(l netinfo.Link) bool {
-	return l.Kind == "bridge" && (l.Unplaced || dockerShape.MatchString(l.Name))
-}
+func looksDocker(l netinfo.Link) bool { return l.Kind == "bridge" && l.Unplaced }
