@@ -64,18 +64,18 @@ const config = `{"created":"2026-01-02T03:04:05Z","architecture":"amd64","os":"l
 const key = "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXktdjEAAAAABG5vbmUAAAAEbm9uZQ\nhunter2\n"
 
 func layers(t *testing.T) (one, two []byte) {
-	return archive(t, entry{name: "bin/su", text: "x", mode: 0o4755}, entry{name: "root/.ssh/id_rsa", text: key}, entry{name: "srv/notes.txt", text: "see\n" + key},
+	return archive(t, entry{name: "bin/su", text: "x", mode: 0o4755}, entry{name: "srv/app/.ssh/id_rsa", text: key}, entry{name: "srv/notes.txt", text: "see\n" + key},
 			entry{name: "opt/app/.env", text: "A=hunter2"}, entry{name: "opt/app/.env.example", text: "A="}, entry{name: "etc/shadow", text: "root::1::::::\nbin:*:1::::::\n"},
 			entry{name: "tmp", dir: true, mode: 0o1777}, entry{name: "data", dir: true, mode: 0o777}, entry{name: "usr/sbin/sshd", text: "x", mode: 0o755},
 			entry{name: "usr/lib/python3/test/key.pem", text: key}, entry{name: "usr/lib/libssl.so", text: "\x7fELF\x00" + key}, entry{name: "cache/token", text: "ghp_" + strings.Repeat("a", 36)},
 			entry{name: "bin/ping", text: "x", mode: 0o4755}, entry{name: "bin/sh", target: "busybox", mode: 0o777}, entry{name: "work/.git", dir: true, mode: 0o755}),
-		archive(t, entry{name: "root/.ssh/.wh.id_rsa"}, entry{name: "opt/.wh..wh..opq"}, entry{name: "bin/su", text: "x", mode: 0o755}, entry{name: ".wh.cache"}, entry{name: "etc/.wh..wh.aufs"})
+		archive(t, entry{name: "srv/app/.ssh/.wh.id_rsa"}, entry{name: "opt/.wh..wh..opq"}, entry{name: "bin/su", text: "x", mode: 0o755}, entry{name: ".wh.cache"}, entry{name: "etc/.wh..wh.aufs"})
 }
 
 // want is what is noticed in the two layers.
 func want() []inventory.LayerFile {
 	return []inventory.LayerFile{
-		{Path: "/bin/su", Layer: 1, Setuid: true, Gone: 2}, {Path: "/root/.ssh/id_rsa", Layer: 1, Secret: "a private key of SSH", Gone: 2}, {Path: "/srv/notes.txt", Layer: 1, Secret: "a private key"},
+		{Path: "/bin/su", Layer: 1, Setuid: true, Gone: 2}, {Path: "/srv/app/.ssh/id_rsa", Layer: 1, Secret: "a private key of SSH", Gone: 2}, {Path: "/srv/notes.txt", Layer: 1, Secret: "a private key"},
 		{Path: "/opt/app/.env", Layer: 1, Secret: "variables of an environment", Gone: 2}, {Path: "/etc/shadow", Layer: 1, Account: "root has no password"}, {Path: "/data", Layer: 1, WorldWritable: true},
 		{Path: "/usr/sbin/sshd", Layer: 1, SSHServer: true}, {Path: "/cache/token", Layer: 1, Secret: "a token of GitHub", Gone: 2}, {Path: "/bin/ping", Layer: 1, Setuid: true},
 		{Path: "/work/.git", Layer: 1, Secret: "the history of a repository, with what was removed from it"},

@@ -13,8 +13,6 @@ import (
 // dials an address of the host, and the packet comes back to it by docker-proxy
 // (INPUT), or by DNAT and masquerading (FORWARD).
 
-const chainOwnPort = "DOCKWALL-OWN-PORT"
-
 var byOwnPort = rules.KindOwnPort.Origin()
 
 // ownProxied allows containers to dial their own ports, where docker-proxy serves
@@ -86,20 +84,15 @@ func (b *builder) boundAddrs() []netip.Addr {
 
 // ownForwarded allows containers to dial their own ports where DNAT and masquerading
 // lead back. No set can compare a packet's source with its destination, hence a rule
-// for each address; a chain of its own keeps other packets away from them.
+// for each address. They stand in the chain itself: the guard has no room for one more
+// chain on this path.
 func (b *builder) ownForwarded(c *chain) {
-	own := b.chain(chainOwnPort)
 	b.anyContainer(func(ct netinfo.Container) bool { return len(b.ownPairs(ct)) > 0 })
 	for _, ct := range b.s.Containers {
 		for _, pair := range b.ownPairs(ct) {
-			own.add(b.ret(byOwnPort, rules.Source{Prefix: pair[0]}, rules.Destination{Prefix: pair[1]}))
+			c.add(b.ret(byOwnPort, dnat(), rules.Source{Prefix: pair[0]}, rules.Destination{Prefix: pair[1]}))
 		}
 	}
-	if len(own.rules) == 0 {
-		return
-	}
-	b.denyByNetwork(own, b.matterBetween(), out)
-	c.add(b.goTo(chainOwnPort, byDispatch, dnat()))
 }
 
 // ownPairs are the container's addresses, and those of its addresses on isolated

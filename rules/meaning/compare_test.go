@@ -105,7 +105,7 @@ func TestCompare(t *testing.T) {
 			p.Between = []*policy.Between{{Name: "sql", From: named("web"), To: named("db"),
 				Ports: []policy.Ports{{Proto: netinfo.TCP, Lo: 5432, Hi: 5432}}, Origin: in("between.sql", 9)}}
 		}, []string{
-			"- db, lone and web may no longer reach web 8080/tcp: network.shop (agent.hcl:4) stops it; defaults.between allowed it before",
+			"- db and lone may no longer reach web 8080/tcp: network.shop (agent.hcl:4) stops it; defaults.between allowed it before",
 			"- db may no longer reach every port of web: network.shop (agent.hcl:4) stops it; defaults.between allowed it before",
 			"- web may no longer reach any other port of db: network.shop (agent.hcl:4) stops it; defaults.between allowed it before"}},
 		{"egress", func(*policy.Policy) {}, func(p *policy.Policy) {
