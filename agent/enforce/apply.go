@@ -62,7 +62,7 @@ func (t *Target) difference(rs rules.Ruleset) (plan.Plan, backend.State) {
 }
 
 // observe reads the kernel, and notes in what another program has changed it.
-func (t *Target) observe(ctx context.Context, rs rules.Ruleset, r *Result) error {
+func (t *writer) observe(ctx context.Context, rs rules.Ruleset, r *Result) error {
 	st, err := t.o.Kernel.Observe(ctx, t.backend.chosen)
 	if err != nil {
 		return fmt.Errorf("reading the kernel: %w", err)
@@ -76,7 +76,7 @@ func (t *Target) observe(ctx context.Context, rs rules.Ruleset, r *Result) error
 // blame says whether a plan failed because the kernel had changed after it was
 // read. Otherwise, and unless the error says so, the plan was rolled back, and the kernel
 // was read to confirm it.
-func (t *Target) blame(ctx context.Context, rs rules.Ruleset, p plan.Plan, err error) error {
+func (t *writer) blame(ctx context.Context, rs rules.Ruleset, p plan.Plan, err error) error {
 	if _, lacks := plan.Lacks(err); lacks {
 		return err
 	}
@@ -95,7 +95,7 @@ func (t *Target) blame(ctx context.Context, rs rules.Ruleset, p plan.Plan, err e
 
 // drifted returns in what the kernel is no longer as the last pass left it; nil if
 // it is. A set that is merely left over is of no kind.
-func (t *Target) drifted(st backend.State) []plan.ChangeKind {
+func (t *writer) drifted(st backend.State) []plan.ChangeKind {
 	if !t.belief.succeeded || t.belief.ruleset == nil {
 		return nil
 	}
@@ -115,7 +115,7 @@ func (t *Target) drifted(st backend.State) []plan.ChangeKind {
 // verify reads back what was written: a plan that does not lead where it says must
 // be seen at once. For a process that ends now it is enough that no other program
 // has written to the kernel.
-func (t *Target) verify(ctx context.Context, rs rules.Ruleset) error {
+func (t *writer) verify(ctx context.Context, rs rules.Ruleset) error {
 	if t.o.Once && t.o.Prober != nil {
 		if holds, err := t.o.Prober.Holds(ctx, t.belief.state); holds && err == nil {
 			return nil

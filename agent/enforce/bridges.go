@@ -4,7 +4,7 @@ import "dockwall/rules/compile"
 
 // ensureIsolation has bridged packets meet the rules if the policy isolates
 // containers on one network. If that is impossible, everything else is enforced.
-func (t *Target) ensureIsolation() {
+func (t *writer) ensureIsolation() {
 	if t.o.Bridges == nil {
 		return
 	}
@@ -17,7 +17,7 @@ func (t *Target) ensureIsolation() {
 
 // settleBridges is called once the rules in force isolate what the policy says and
 // no more.
-func (t *Target) settleBridges() {
+func (t *writer) settleBridges() {
 	if t.o.Bridges == nil {
 		return
 	}
@@ -28,7 +28,7 @@ func (t *Target) settleBridges() {
 
 // BridgeSwitches returns the bridges that a pass would show to the rules, and those that it
 // would not show any more. It changes nothing.
-func (t *Target) BridgeSwitches() (on, off []string, err error) {
+func (t *writer) BridgeSwitches() (on, off []string, err error) {
 	s, ok := t.o.Bridges.(Switcher)
 	if !ok {
 		return nil, nil, nil

@@ -23,7 +23,7 @@ type choice struct {
 // choose picks the backend: at first, after the file changed, and whenever the engine has
 // come back, because it may have come back with another one. With look it does so too where
 // the tools of a family are missing: they may have been installed.
-func (t *Target) choose(ctx context.Context, look bool) error {
+func (t *writer) choose(ctx context.Context, look bool) error {
 	c := &t.backend
 	back := t.snapshot.Engine.Connected && !c.connected
 	c.connected = t.snapshot.Engine.Connected
@@ -55,7 +55,7 @@ func (t *Target) choose(ctx context.Context, look bool) error {
 
 // leaveOther removes what an earlier run wrote with another backend, once after each
 // choice.
-func (t *Target) leaveOther(ctx context.Context) error {
+func (t *writer) leaveOther(ctx context.Context) error {
 	if !t.backend.untidy || t.o.Trial {
 		return nil
 	}

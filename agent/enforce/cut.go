@@ -11,7 +11,7 @@ import (
 )
 
 // cut asks the cutter to look at connections after the plan has run.
-func (t *Target) cut(p plan.Plan, ruleset func() rules.Ruleset) {
+func (t *writer) cut(p plan.Plan, ruleset func() rules.Ruleset) {
 	if t.o.Cutter == nil {
 		return
 	}

@@ -9,7 +9,7 @@ import (
 )
 
 // lacks reports whether this host does not take that kind of rules.
-func (t *Target) lacks(kind rules.VerdictKind) bool { return slices.Contains(t.belief.without, kind) }
+func (t *writer) lacks(kind rules.VerdictKind) bool { return slices.Contains(t.belief.without, kind) }
 
 // bring brings the kernel to the ruleset, or to as much of it as this host takes:
 // if only rules that report or stamp packets are refused, to the ruleset without
@@ -52,7 +52,7 @@ type lack struct {
 }
 
 // logLacks logs what was found. A command says it with its result.
-func (t *Target) logLacks(found []lack) {
+func (t *writer) logLacks(found []lack) {
 	if t.o.Once {
 		return
 	}

@@ -84,14 +84,14 @@ func (t *Target) leaveOut(ctx context.Context, failed error) bool {
 }
 
 // rechoose chooses how to write, and has the kernel read again.
-func (t *Target) rechoose(ctx context.Context) error {
+func (t *writer) rechoose(ctx context.Context) error {
 	t.backend.chosen = nil
 	return t.choose(ctx, false)
 }
 
 // LeftOut is the finding about a family that this host has and that is not enforced; false
 // if there is none.
-func (t *Target) LeftOut() (finding.Finding, bool) {
+func (t *writer) LeftOut() (finding.Finding, bool) {
 	if t.backend.last == nil {
 		return finding.Finding{}, false
 	}

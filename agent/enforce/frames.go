@@ -21,7 +21,7 @@ func NoFrames() finding.Finding { return finding.New(finding.NoFrames, framesMis
 // frame brings the bridges to the policy and the containers' ports, after the
 // rules of iptables: an address that was seen at a port must restrict its container
 // before frames from it pass.
-func (t *Target) frame(look bool, r *Result) error {
+func (t *writer) frame(look bool, r *Result) error {
 	if t.o.Frames == nil {
 		return nil
 	}
@@ -52,7 +52,7 @@ func (t *Target) frame(look bool, r *Result) error {
 // frames are those that the bridges let pass. With no agent to follow it, a container
 // that is restarted gets another port and would be cut off, so a process that ends
 // now binds no address to a port.
-func (t *Target) frames() rules.Frames {
+func (t *writer) frames() rules.Frames {
 	f := compile.Frames(t.policy, t.snapshot)
 	if t.o.Once {
 		f.Places, f.Seen, f.Hold = nil, nil, false

@@ -39,7 +39,7 @@ func exposed(p plan.Plan, guard bool) bool {
 }
 
 // tighten is called before rules are put back without which the host was exposed.
-func (t *Target) tighten() {
+func (t *writer) tighten() {
 	if t.belief.latch.shut == nil {
 		return
 	}
@@ -48,7 +48,7 @@ func (t *Target) tighten() {
 }
 
 // Loosen is to be called SettleTime after a pass that Tightened the latch.
-func (t *Target) Loosen() {
+func (t *writer) Loosen() {
 	t.belief.latch.settling = false
 	if t.belief.latch.shut != nil {
 		t.close(*t.belief.latch.shut)
@@ -57,7 +57,7 @@ func (t *Target) Loosen() {
 
 // shut is called once the rules that stamp packets are in force. The latch goes
 // with the process that shuts it, so one that ends now shuts none.
-func (t *Target) shut() {
+func (t *writer) shut() {
 	if t.o.Latch != nil && !t.o.Once && !t.lacks(rules.Stamp) {
 		l := compile.Latch(t.policy, t.snapshot)
 		l.LeftOut = t.backend.chosen.Limits().LeftOut
@@ -67,13 +67,13 @@ func (t *Target) shut() {
 
 // tryLatch shuts a latch that could not be shut before: an agent that is being
 // replaced may have had it still.
-func (t *Target) tryLatch() {
+func (t *writer) tryLatch() {
 	if t.belief.latch.why != nil && time.Since(t.belief.latch.at) > looseInterval {
 		t.shut()
 	}
 }
 
-func (t *Target) close(l rules.Latch) {
+func (t *writer) close(l rules.Latch) {
 	b := &t.belief.latch
 	l.Tight = b.settling
 	err := t.o.Latch.Shut(l)
@@ -88,7 +88,7 @@ func (t *Target) close(l rules.Latch) {
 
 // lift is called before rules come into force that stamp no packets: the latch, and
 // one that a killed agent left, would drop everything.
-func (t *Target) lift() {
+func (t *writer) lift() {
 	if t.o.Latch == nil {
 		return
 	}

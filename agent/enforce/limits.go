@@ -25,7 +25,7 @@ func LimitsPath(socket string) string { return filepath.Join(filepath.Dir(socket
 
 // keepLimits writes what this host lacks. The rules are in force whether or not that
 // succeeds.
-func (t *Target) keepLimits() {
+func (t *writer) keepLimits() {
 	if t.o.Limits == "" {
 		return
 	}
@@ -38,7 +38,7 @@ func (t *Target) keepLimits() {
 }
 
 // Recall takes over what the last pass on this host found out, for Compare.
-func (t *Target) Recall() error {
+func (t *writer) Recall() error {
 	if t.o.Limits == "" {
 		return nil
 	}

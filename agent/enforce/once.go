@@ -53,7 +53,7 @@ func again(ctx context.Context, do func() error) error {
 }
 
 // before calls the hook for a plan that is about to run.
-func (t *Target) before(p plan.Plan) error {
+func (t *writer) before(p plan.Plan) error {
 	if t.o.Before == nil {
 		return nil
 	}
@@ -71,7 +71,7 @@ func (e *beforeError) Unwrap() error { return e.error }
 // Back runs the steps that lead back from what earlier passes did (plan.Plan.Rollback,
 // the last one first), some times if one of them fails. It runs every step whatever
 // becomes of the others: one family that is brought back is better than none.
-func (t *Target) Back(ctx context.Context, steps []plan.Step) error {
+func (t *writer) Back(ctx context.Context, steps []plan.Step) error {
 	t.belief.forget()
 	return again(ctx, func() error {
 		var errs []error

@@ -22,7 +22,7 @@ type Rest struct {
 }
 
 // Rest is what is left to do after a pass on trial.
-func (t *Target) Rest() Rest {
+func (t *writer) Rest() Rest {
 	r := Rest{Frames: t.frames()}
 	if t.backend.chosen != nil {
 		r.Variant = t.backend.chosen.Name()
@@ -37,7 +37,7 @@ func (t *Target) Rest() Rest {
 }
 
 // Finish does what a confirmed trial left.
-func (t *Target) Finish(ctx context.Context, r Rest) error {
+func (t *writer) Finish(ctx context.Context, r Rest) error {
 	errs := []error{t.o.Chooser.RemoveOther(ctx, r.Variant)}
 	if t.o.Frames != nil {
 		if _, err := t.o.Frames.Put(r.Frames, false); err != nil && !errors.Is(err, rules.ErrNoFrames) {

@@ -19,19 +19,25 @@ import (
 
 // Target is the kernel of one network namespace, which is brought to a policy.
 type Target struct {
-	o        Options
-	policy   policy.Policy
-	firewall config.FirewallSettings
+	writer
 	// fresh: the policy was loaded since the last pass.
 	fresh    bool
-	snapshot netinfo.Snapshot
 	compiler compile.Compiler
 	compiled compiled
-	backend  choice
-	belief   Belief
 	glanced  glanced
 	// prepared is what Compare found, for Apply; nil if nothing is.
 	prepared *prepared
+}
+
+// writer is what writes to this host for a Target, and what is believed of the kernel. It
+// does not compile, and decides no order.
+type writer struct {
+	o        Options
+	policy   policy.Policy
+	firewall config.FirewallSettings
+	snapshot netinfo.Snapshot
+	backend  choice
+	belief   Belief
 }
 
 // compiled is what the compiler said of the policy and the facts.
@@ -75,7 +81,7 @@ type Enforced struct {
 }
 
 // New returns a Target. Load comes before the first pass.
-func New(o Options) *Target { return &Target{o: o} }
+func New(o Options) *Target { return &Target{writer: writer{o: o}} }
 
 // Load makes this the policy of the next passes, which try every kind of rule
 // again: an operator may have loaded the kernel's module.
@@ -104,7 +110,7 @@ func (t *Target) run(ctx context.Context, s netinfo.Snapshot, look bool) (Result
 }
 
 // Failed notes that a pass could not begin: the kernel is read again.
-func (t *Target) Failed(err error) { t.belief.ended(err, time.Now()) }
+func (t *writer) Failed(err error) { t.belief.ended(err, time.Now()) }
 
 func (t *Target) pass(ctx context.Context, s netinfo.Snapshot, look bool, r *Result) error {
 	t.snapshot = s
@@ -159,15 +165,15 @@ func (t *Target) Enforced() (Enforced, bool) {
 
 // Writing returns the backend that rules are written with here; nil if no pass has chosen
 // one yet.
-func (t *Target) Writing() backend.Backend { return t.backend.chosen }
+func (t *writer) Writing() backend.Backend { return t.backend.chosen }
 
 // Isolation is why isolation between containers of one network is not in force;
 // nil: it is, or no policy wants it.
-func (t *Target) Isolation() error { return t.belief.isolation }
+func (t *writer) Isolation() error { return t.belief.isolation }
 
 // ContestedFor is for how long another program has kept the rules from getting, or
 // staying, in force.
-func (t *Target) ContestedFor() time.Duration {
+func (t *writer) ContestedFor() time.Duration {
 	if t.belief.contestedSince.IsZero() {
 		return 0
 	}
@@ -175,4 +181,4 @@ func (t *Target) ContestedFor() time.Duration {
 }
 
 // Known reports whether the kernel is believed to hold the ruleset in force.
-func (t *Target) Known() bool { return t.belief.known() }
+func (t *writer) Known() bool { return t.belief.known() }

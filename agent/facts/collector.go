@@ -24,13 +24,37 @@ type Collector struct {
 	// remote is where the engine is reached over TCP; invalid if it is not.
 	remote netip.Addr
 
-	mu sync.Mutex
-	// stale says that the links have changed since they were read.
-	stale   bool
-	links   []netinfo.Link
-	veths   []hostnet.Veth
+	mu sync.Mutex // for what follows, up to byHand
+	linksRead
 	ports   bridgePorts
 	sockets sockets
+	portsSought
+	memory memory
+	addrsUsed
+	routes routes
+	apiProofs
+	// byHand is what other programs have put into containers, by the container's ID;
+	// connected asks for a look.
+	byHand    map[string]handmade
+	connected chan struct{}
+
+	socketLooks
+	// asking: the engine will be asked for its networks in a moment.
+	asking bool
+}
+
+// linksRead are the interfaces as they were read last.
+type linksRead struct {
+	// stale says that the links have changed since they were read.
+	stale bool
+	links []netinfo.Link
+	veths []hostnet.Veth
+	// masters are the bridges of the ports.
+	masters map[int]int
+}
+
+// portsSought are the ports whose listeners matter.
+type portsSought struct {
 	// wanted are the ports that containers which do not run would publish.
 	wanted *portSet
 	// minded are the ports that the policy names for containers, or nil.
@@ -39,33 +63,38 @@ type Collector struct {
 	// show.
 	onHost bool
 	// walk: the next look must walk all processes, whatever the listeners are.
-	walk   bool
-	memory memory
+	walk bool
+}
+
+// addrsUsed are the addresses that are in use, whoever told of them.
+type addrsUsed struct {
 	// neighbors are the addresses in use on every link.
 	neighbors neighbors
 	// sightings are the addresses in use on the ports of bridges, which count
 	// instead of neighbors while portsInForce reports true.
 	sightings    *sightings
 	portsInForce func() bool
-	routes       routes
+	// told is called when an address comes into use; nil before Run.
+	told func()
+}
+
+// apiProofs are what is known of the TLS of Docker's API.
+type apiProofs struct {
 	// proofs are what probes showed of the API's sockets; clock is when their
 	// certificates were last compared with the time.
 	proofs proofs
 	clock  time.Time
 	// requireTLS says that the policy opens the API's ports only if they are proven.
 	requireTLS bool
-	// masters are the bridges of the ports.
-	masters map[int]int
-	// told is called when an address comes into use; nil before Run.
-	told func()
+	// unproven wakes the prober: a socket of the API is to be probed.
+	unproven chan struct{}
+	// dial connects to a socket of the API; a net.Dialer's if nil.
+	dial func(ctx context.Context, network, addr string) (net.Conn, error)
+}
 
-	// byHand is what other programs have put into containers, by the container's ID;
-	// connected asks for a look.
-	byHand    map[string]handmade
-	connected chan struct{}
-
-	// looking is held by the goroutine that looks at the sockets: scanner, homes and
-	// warned are its own.
+// socketLooks are the looks at the host's sockets.
+type socketLooks struct {
+	// looking is held by the goroutine that looks: scanner, homes and warned are its own.
 	looking sync.Mutex
 	scanner *hostnet.Scanner
 	// homes are where the processes behind listeners on minded ports run, by the
@@ -77,12 +106,6 @@ type Collector struct {
 	first sync.Once
 	// look asks for another.
 	look chan struct{}
-	// unproven wakes the prober: a socket of the API is to be probed.
-	unproven chan struct{}
-	// dial connects to a socket of the API; a net.Dialer's if nil.
-	dial func(ctx context.Context, network, addr string) (net.Conn, error)
-	// asking: the engine will be asked for its networks in a moment.
-	asking bool
 }
 
 // New returns a collector for the engine at host ("unix:///var/run/docker.sock").
@@ -92,10 +115,10 @@ func New(host string, last netinfo.Snapshot, log hclog.Logger) (*Collector, erro
 	if err != nil {
 		return nil, err
 	}
-	return &Collector{log: log, engine: engine, remote: remoteHost(host), stale: true, memory: remember(last), ports: rememberPorts(last), sockets: recall(last),
-		neighbors: neighbors{}, sightings: recallSightings(last), routes: newRoutes(),
-		scanner: hostnet.NewScanner("/proc").WithEngine(host), look: make(chan struct{}, 1),
-		unproven: make(chan struct{}, 1), connected: make(chan struct{}, 1), clock: time.Now()}, nil
+	return &Collector{log: log, engine: engine, remote: remoteHost(host), linksRead: linksRead{stale: true}, memory: remember(last), ports: rememberPorts(last),
+		sockets: recall(last), addrsUsed: addrsUsed{neighbors: neighbors{}, sightings: recallSightings(last)}, routes: newRoutes(),
+		socketLooks: socketLooks{scanner: hostnet.NewScanner("/proc").WithEngine(host), look: make(chan struct{}, 1)},
+		apiProofs:   apiProofs{unproven: make(chan struct{}, 1), clock: time.Now()}, connected: make(chan struct{}, 1)}, nil
 }
 
 // UsePorts has addresses that the engine did not give told by bridge port while

@@ -15,9 +15,9 @@ import (
 
 // bridged is a host with one container on docker0, 172.17.0.2.
 func bridged() *Collector {
-	return &Collector{neighbors: neighbors{}, links: []netinfo.Link{{Index: 3, Name: "docker0", Kind: "bridge",
+	return &Collector{addrsUsed: addrsUsed{neighbors: neighbors{}}, linksRead: linksRead{links: []netinfo.Link{{Index: 3, Name: "docker0", Kind: "bridge",
 		Addrs: []netinfo.Prefix{netip.MustParsePrefix("172.17.0.1/16")}},
-		{Index: 4, Name: "eth0", Addrs: []netinfo.Prefix{netip.MustParsePrefix("203.0.113.1/24")}}}}
+		{Index: 4, Name: "eth0", Addrs: []netinfo.Prefix{netip.MustParsePrefix("203.0.113.1/24")}}}}}
 }
 
 func (c *Collector) assembled(now time.Time) netinfo.Snapshot {

@@ -50,7 +50,7 @@ func TestPortsOnTheHostsNetwork(t *testing.T) {
 
 // A name server opens a UDP socket on a port of the kernel's choice for each question.
 func TestMindedSockets(t *testing.T) {
-	c := &Collector{minded: new(portSet)}
+	c := &Collector{portsSought: portsSought{minded: new(portSet)}}
 	c.minded.add(netinfo.PublishedPort{Proto: netinfo.UDP, HostPort: 51820})
 	socket := func(proto netinfo.Protocol, port uint16) hostnet.Socket {
 		return hostnet.Socket{Proto: proto, Port: port}

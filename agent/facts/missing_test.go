@@ -68,7 +68,7 @@ func TestPodmansBridgeIsFoundByItsGateway(t *testing.T) {
 }
 
 func TestEngineOfAnotherHost(t *testing.T) {
-	c := &Collector{links: []netinfo.Link{{Name: "eth0", Addrs: []netinfo.Prefix{netip.MustParsePrefix("192.0.2.1/24")}}}}
+	c := &Collector{linksRead: linksRead{links: []netinfo.Link{{Name: "eth0", Addrs: []netinfo.Prefix{netip.MustParsePrefix("192.0.2.1/24")}}}}}
 	networks := elsewhereFacts(false).Networks
 	for host, elsewhere := range map[string]bool{
 		"unix:///var/run/docker.sock": false, "tcp://127.0.0.1:2375": false, "tcp://[::1]:2375": false, "tcp://192.0.2.1:2375": false,

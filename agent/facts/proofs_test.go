@@ -124,7 +124,7 @@ func TestProofEndsWithTheCertificate(t *testing.T) {
 			t.Errorf("at %s: %s %q, want %s", at, s, why, want)
 		}
 	}
-	c := &Collector{proofs: *ps, clock: end.Add(-time.Minute)}
+	c := &Collector{apiProofs: apiProofs{proofs: *ps, clock: end.Add(-time.Minute)}}
 	if c.certificateEnded(end.Add(-time.Second)) || !c.certificateEnded(end) || c.certificateEnded(end.Add(time.Second)) {
 		t.Error("the end is to be told once")
 	}

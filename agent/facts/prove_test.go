@@ -24,9 +24,9 @@ func verifying(t *testing.T) netip.AddrPort {
 
 // prober is a collector whose API is behind addresses of the documentation.
 func prober(servers map[string]netip.AddrPort) *Collector {
-	return &Collector{unproven: make(chan struct{}, 1), clock: time.Now(), dial: func(ctx context.Context, network, addr string) (net.Conn, error) {
+	return &Collector{apiProofs: apiProofs{unproven: make(chan struct{}, 1), clock: time.Now(), dial: func(ctx context.Context, network, addr string) (net.Conn, error) {
 		return (&net.Dialer{}).DialContext(ctx, network, servers[addr].String())
-	}}
+	}}}
 }
 
 func TestProve(t *testing.T) {

@@ -82,7 +82,7 @@ const slow = 500 * time.Millisecond
 
 // Busy says for which program the kernel has been waiting for some time; empty if for
 // none. It may be called by any goroutine.
-func (k *Kernel) Busy() string {
+func (k *programs) Busy() string {
 	ch, runs := k.children.oldest()
 	took := time.Since(ch.began)
 	if !runs || took < slow {
@@ -111,13 +111,13 @@ type running struct {
 
 // command runs argv with stdin. The error of a command that failed holds the
 // first lines it printed.
-func (k *Kernel) command(ctx context.Context, argv []string, stdin string) (output, error) {
+func (k *programs) command(ctx context.Context, argv []string, stdin string) (output, error) {
 	return k.begin(ctx, argv, stdin).end()
 }
 
 // begin starts argv with stdin. Several may run at once; they all run in the
 // network namespace of the goroutine's thread.
-func (k *Kernel) begin(ctx context.Context, argv []string, stdin string) *running {
+func (k *programs) begin(ctx context.Context, argv []string, stdin string) *running {
 	r := &running{limit: k.timeout}
 	r.ctx, r.cancel = context.WithTimeout(ctx, k.timeout)
 	r.cmd = exec.CommandContext(r.ctx, k.tool(argv[0]), argv[1:]...)

@@ -14,7 +14,7 @@ import (
 
 // Counters reads what dockwall's own rules of the filter table have matched.
 // It starts a process, and may be called while other methods run.
-func (k *Kernel) Counters(ctx context.Context, v backend.Variant, f backend.Family) ([]contract.Counter, error) {
+func (k *programs) Counters(ctx context.Context, v backend.Variant, f backend.Family) ([]contract.Counter, error) {
 	out, err := k.command(ctx, []string{saveCommand(v, f), "-c", "-t", "filter"}, "")
 	if err != nil {
 		return nil, err
@@ -32,7 +32,7 @@ func (k *Kernel) Counters(ctx context.Context, v backend.Variant, f backend.Fami
 
 // nativeCounters prints dockwall's chains of the filter table with their counters if
 // iptables-save did not print them, because the table has native rules of nftables.
-func (k *Kernel) nativeCounters(ctx context.Context, f backend.Family, saved string) (text string, native bool, err error) {
+func (k *programs) nativeCounters(ctx context.Context, f backend.Family, saved string) (text string, native bool, err error) {
 	if strings.Contains(saved, "\n*filter\n") || strings.HasPrefix(saved, "*filter\n") {
 		return "", false, nil
 	}
@@ -50,7 +50,7 @@ func (k *Kernel) nativeCounters(ctx context.Context, f backend.Family, saved str
 
 // SetSizes counts dockwall's own sets and what is in them. It starts a process,
 // and may be called while other methods run.
-func (k *Kernel) SetSizes(ctx context.Context) (sets, entries int, err error) {
+func (k *programs) SetSizes(ctx context.Context) (sets, entries int, err error) {
 	out, err := k.command(ctx, []string{"ipset", "list", "-t"}, "")
 	if err != nil {
 		return 0, 0, err

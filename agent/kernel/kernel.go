@@ -22,15 +22,10 @@ import (
 
 // Kernel is the netfilter of the network namespace that the process runs in.
 type Kernel struct {
-	log      hclog.Logger
-	timeout  time.Duration
-	children children
+	programs
+	log hclog.Logger
 	// leading are the chains that stand before dockwall's rules.
 	leading leading
-	// sockets are the netlink sockets that transactions are sent by.
-	sockets children
-	// proc is where /proc is mounted; tests put a tree of their own there.
-	proc string
 	// digest is legacyDigest as of just before the last Observe.
 	digest uint64
 	// generation is nftables' then, and after Run: that many transactions on.
@@ -43,6 +38,17 @@ type Kernel struct {
 	filled map[string][]rules.Member
 	// probes counts the probes, unread the thorough ones since members were read.
 	probes, unread int
+}
+
+// programs runs the programs of netfilter, and reads what they print. It remembers what it
+// has started, and nothing of what the kernel holds.
+type programs struct {
+	timeout  time.Duration
+	children children
+	// sockets are the netlink sockets that transactions are sent by.
+	sockets children
+	// proc is where /proc is mounted; tests put a tree of their own there.
+	proc string
 	// versions are those of the programs that were asked.
 	versions map[asked][3]int
 	tools    tools
@@ -50,14 +56,15 @@ type Kernel struct {
 
 // New returns the kernel of this namespace.
 func New(log hclog.Logger) *Kernel {
-	return &Kernel{log: log, timeout: commandTimeout, proc: "/proc", digests: map[string]uint64{}, filled: map[string][]rules.Member{}, versions: map[asked][3]int{}}
+	return &Kernel{log: log, digests: map[string]uint64{}, filled: map[string][]rules.Member{},
+		programs: programs{timeout: commandTimeout, proc: "/proc", versions: map[asked][3]int{}}}
 }
 
 // Own reports whether the transaction is one of a command that was started here,
 // and runs or ended a moment ago, of a socket that was used here just now, or of a
 // thread of this process. A thread may have ended by the time of the question; a
 // socket's number is known for longer.
-func (k *Kernel) Own(g hostnet.Generation) bool {
+func (k *programs) Own(g hostnet.Generation) bool {
 	if k.children.has(g.PID) || k.sockets.has(g.Socket) {
 		return true
 	}
@@ -72,7 +79,7 @@ var minVersion = [3]int{1, 8, 0}
 // Detect says which variant is to be written to: the one that setting names,
 // or with "auto" the one that holds Docker's own rules, or where Docker has
 // none yet the one that Docker would use, which is what `iptables` is.
-func (k *Kernel) Detect(ctx context.Context, setting string) (backend.Variant, error) {
+func (k *programs) Detect(ctx context.Context, setting string) (backend.Variant, error) {
 	switch setting {
 	case string(backend.NFT), string(backend.Legacy):
 		v := backend.Variant(setting)
@@ -85,7 +92,7 @@ func (k *Kernel) Detect(ctx context.Context, setting string) (backend.Variant, e
 	return "", fmt.Errorf("firewall.backend: unknown backend %q", setting)
 }
 
-func (k *Kernel) detectAuto(ctx context.Context) (backend.Variant, error) {
+func (k *programs) detectAuto(ctx context.Context) (backend.Variant, error) {
 	var holders, usable []backend.Variant
 	var errs []error
 	for _, v := range []backend.Variant{backend.NFT, backend.Legacy} {
@@ -116,7 +123,7 @@ func (k *Kernel) detectAuto(ctx context.Context) (backend.Variant, error) {
 
 // preferred is the variant behind the plain name iptables. Where that is a link to
 // only one of the two, no question is needed.
-func (k *Kernel) preferred(ctx context.Context) backend.Variant {
+func (k *programs) preferred(ctx context.Context) backend.Variant {
 	plain := program("iptables")
 	for _, v := range []backend.Variant{backend.NFT, backend.Legacy} {
 		if plain != "" && plain == program(string(v)) {
@@ -145,7 +152,7 @@ func program(name string) string {
 
 // usable reports whether the variant's commands of one family at least are there and
 // recent enough.
-func (k *Kernel) usable(v backend.Variant) error {
+func (k *programs) usable(v backend.Variant) error {
 	err := k.usableIn(v, backend.V4)
 	if err == nil {
 		return nil
@@ -158,7 +165,7 @@ func (k *Kernel) usable(v backend.Variant) error {
 
 // usableIn reports whether the variant's commands of the family are there and recent
 // enough, and the kernel knows the family.
-func (k *Kernel) usableIn(v backend.Variant, f backend.Family) error {
+func (k *programs) usableIn(v backend.Variant, f backend.Family) error {
 	bin := familyCommand(v, f)
 	for _, name := range []string{bin, bin + "-save", bin + "-restore"} {
 		if _, err := exec.LookPath(k.tool(name)); err != nil {
@@ -184,7 +191,7 @@ func (k *Kernel) usableIn(v backend.Variant, f backend.Family) error {
 
 // version asks the program for its version. One that goes by several names, as
 // those of a variant do, is asked once, until it is replaced.
-func (k *Kernel) version(path string) ([3]int, error) {
+func (k *programs) version(path string) ([3]int, error) {
 	real, err := filepath.EvalSymlinks(path)
 	if err != nil {
 		return [3]int{}, err
@@ -226,7 +233,7 @@ func less(a, b [3]int) bool {
 // them: dockwall makes it too.
 var dockerChains = []string{"DOCKER", "DOCKER-FORWARD", "DOCKER-ISOLATION-STAGE-1"}
 
-func (k *Kernel) holdsDocker(ctx context.Context, v backend.Variant) (bool, error) {
+func (k *programs) holdsDocker(ctx context.Context, v backend.Variant) (bool, error) {
 	var errs []error
 	for _, f := range []backend.Family{backend.V4, backend.V6} {
 		names, err := k.filterChains(ctx, v, f)
@@ -248,7 +255,7 @@ func (k *Kernel) holdsDocker(ctx context.Context, v backend.Variant) (bool, erro
 
 // filterChains names the chains of the filter table. Only legacy tables that
 // are there take a process to look at.
-func (k *Kernel) filterChains(ctx context.Context, v backend.Variant, f backend.Family) ([]string, error) {
+func (k *programs) filterChains(ctx context.Context, v backend.Variant, f backend.Family) ([]string, error) {
 	if v == backend.NFT {
 		return hostnet.NFTChains(int(f), "filter")
 	}

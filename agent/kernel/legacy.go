@@ -41,7 +41,7 @@ var (
 
 // legacyDigest sums up the own legacy tables of both families, counters aside.
 // It is for telling whether something changed, nothing else.
-func (k *Kernel) legacyDigest() (uint64, error) {
+func (k *programs) legacyDigest() (uint64, error) {
 	h := fnv.New64a()
 	for _, f := range []backend.Family{backend.V4, backend.V6} {
 		there, err := k.legacyNames(f)

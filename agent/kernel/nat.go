@@ -20,7 +20,7 @@ import (
 // Translations reads the nat rules of other programs that change where incoming
 // packets go: iptables' in the table nat, and native nftables rules. It changes
 // nothing. A tool that is not installed has no rules.
-func (k *Kernel) Translations(ctx context.Context) ([]netinfo.Translation, error) {
+func (k *programs) Translations(ctx context.Context) ([]netinfo.Translation, error) {
 	before, after, err := nativeTranslations()
 	all, errs := before, []error{err}
 	for _, v := range []backend.Variant{backend.NFT, backend.Legacy} {
@@ -32,7 +32,7 @@ func (k *Kernel) Translations(ctx context.Context) ([]netinfo.Translation, error
 	return append(all, after...), errors.Join(errs...)
 }
 
-func (k *Kernel) translations(ctx context.Context, v backend.Variant, f backend.Family) ([]netinfo.Translation, error) {
+func (k *programs) translations(ctx context.Context, v backend.Variant, f backend.Family) ([]netinfo.Translation, error) {
 	if k.usableIn(v, f) != nil {
 		return nil, nil
 	}

@@ -18,7 +18,7 @@ import (
 // exits with 0. A base chain with another priority than its own it prints as empty, and
 // says that the table contains incompatible base chains. What it says differs by version,
 // so its answer is compared with the chains in the kernel too.
-func (k *Kernel) withNative(ctx context.Context, f backend.Family, said string, printed []backend.Table) ([]backend.Table, error) {
+func (k *programs) withNative(ctx context.Context, f backend.Family, said string, printed []backend.Table) ([]backend.Table, error) {
 	for _, name := range ownTables {
 		chains, err := hostnet.NFTChains(int(f), name)
 		if err != nil {
@@ -66,7 +66,7 @@ func containsChains(t backend.Table, names []string) bool {
 
 // nativeTable reads a table through netlink. dockwall's own chains are printed by iptables'
 // tool, which still prints single chains.
-func (k *Kernel) nativeTable(ctx context.Context, f backend.Family, name string) (t backend.Table, there bool, err error) {
+func (k *programs) nativeTable(ctx context.Context, f backend.Family, name string) (t backend.Table, there bool, err error) {
 	raw, there, err := hostnet.ReadNFTTable(int(f), name)
 	if err != nil || !there {
 		return backend.Table{}, false, err
@@ -94,7 +94,7 @@ func (k *Kernel) nativeTable(ctx context.Context, f backend.Family, name string)
 // printOwn replaces the rules of dockwall's chains by what iptables prints for them. A
 // chain that it does not print holds a native rule: it stays as it was read, and differs
 // from every chain that dockwall writes.
-func (k *Kernel) printOwn(ctx context.Context, f backend.Family, t *backend.Table) error {
+func (k *programs) printOwn(ctx context.Context, f backend.Family, t *backend.Table) error {
 	var own []string
 	for _, c := range t.Chains {
 		if backend.Owned(c.Name) {
@@ -130,7 +130,7 @@ func (k *Kernel) printOwn(ctx context.Context, f backend.Family, t *backend.Tabl
 }
 
 // printChains prints chains as iptables -S does, all by one process that changes nothing.
-func (k *Kernel) printChains(ctx context.Context, f backend.Family, table string, chains []string, counters bool) (string, error) {
+func (k *programs) printChains(ctx context.Context, f backend.Family, table string, chains []string, counters bool) (string, error) {
 	verb := "-S "
 	if counters {
 		verb = "-v -S "

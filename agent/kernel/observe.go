@@ -117,7 +117,7 @@ func (e *failedFamily) FailedFamily() (int, bool) { return int(e.family), true }
 
 // beginTables begins to read the own tables of a family, and returns what ends
 // it. A table that is not there is not in the answer, and is not made by asking.
-func (k *Kernel) beginTables(ctx context.Context, v backend.Variant, f backend.Family) func() ([]backend.Table, error) {
+func (k *programs) beginTables(ctx context.Context, v backend.Variant, f backend.Family) func() ([]backend.Table, error) {
 	if v == backend.Legacy {
 		return func() ([]backend.Table, error) { return k.legacyTables(ctx, f) }
 	}
@@ -137,7 +137,7 @@ func (k *Kernel) beginTables(ctx context.Context, v backend.Variant, f backend.F
 	}
 }
 
-func (k *Kernel) legacyTables(ctx context.Context, f backend.Family) ([]backend.Table, error) {
+func (k *programs) legacyTables(ctx context.Context, f backend.Family) ([]backend.Table, error) {
 	there, err := k.legacyNames(f)
 	if err != nil {
 		return nil, err
@@ -161,7 +161,7 @@ func (k *Kernel) legacyTables(ctx context.Context, f backend.Family) ([]backend.
 }
 
 // legacyNames lists the legacy tables that exist in this namespace.
-func (k *Kernel) legacyNames(f backend.Family) ([]string, error) {
+func (k *programs) legacyNames(f backend.Family) ([]string, error) {
 	name := "ip_tables_names"
 	if f == backend.V6 {
 		name = "ip6_tables_names"
@@ -176,7 +176,7 @@ func (k *Kernel) legacyNames(f backend.Family) ([]string, error) {
 	return strings.Fields(string(b)), nil
 }
 
-func (k *Kernel) parseOwn(text string, v backend.Variant, f backend.Family) ([]backend.Table, error) {
+func (k *programs) parseOwn(text string, v backend.Variant, f backend.Family) ([]backend.Table, error) {
 	ts, err := backend.ParseSave(text)
 	if err != nil {
 		return nil, fmt.Errorf("reading what %s printed: %w", saveCommand(v, f), err)
@@ -230,7 +230,7 @@ func familyCommand(v backend.Variant, f backend.Family) string {
 
 // hasIPSet reports whether rules can look addresses up in sets here: the command
 // is there and the kernel answers it.
-func (k *Kernel) hasIPSet() bool {
+func (k *programs) hasIPSet() bool {
 	if _, err := exec.LookPath("ipset"); err != nil {
 		return false
 	}

@@ -12,7 +12,7 @@ import (
 
 // Options says how the ruleset is to be written here: with sets or without,
 // and with the guard or without.
-func (k *Kernel) Options(_ context.Context, sets string, v backend.Variant, engineVersion string) (backend.Options, error) {
+func (k *programs) Options(_ context.Context, sets string, v backend.Variant, engineVersion string) (backend.Options, error) {
 	o := backend.Options{Variant: v}
 	switch sets {
 	case "inline":
@@ -34,7 +34,7 @@ func (k *Kernel) Options(_ context.Context, sets string, v backend.Variant, engi
 // is written only where it is needed (Docker 28 and later lifts its chain above
 // DOCKER-USER while it restarts) or was in use already. Elsewhere FORWARD itself
 // has a second jump, which is enough against what earlier engines do.
-func (k *Kernel) guard(v backend.Variant, engineVersion string) (bool, error) {
+func (k *programs) guard(v backend.Variant, engineVersion string) (bool, error) {
 	if v == backend.NFT {
 		return true, nil
 	}

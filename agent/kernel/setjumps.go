@@ -65,7 +65,7 @@ func (k *Kernel) trySetJumps(ctx context.Context, a plan.SetJumps) error {
 }
 
 // makeWithJumps has iptables' tool make its base chain, with the jumps in it.
-func (k *Kernel) makeWithJumps(ctx context.Context, a plan.SetJumps) error {
+func (k *programs) makeWithJumps(ctx context.Context, a plan.SetJumps) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "*%s\n", a.Table)
 	for i, rule := range backend.Place(nil, a.Jumps) {

@@ -23,7 +23,7 @@ type tools struct {
 
 // tool is the program to start for a command such as ip6tables-nft-save. Hosts that have
 // only one variant may have only the plain names: ip6tables-save, if that is of nft.
-func (k *Kernel) tool(name string) string {
+func (k *programs) tool(name string) string {
 	for _, v := range []backend.Variant{backend.NFT, backend.Legacy} {
 		infix := strings.TrimPrefix(string(v), "iptables")
 		plain := strings.Replace(name, infix, "", 1)

@@ -63,9 +63,11 @@ func health(h *types.HealthCheckConfig) inventory.Health {
 func hostConfig(s types.ServiceConfig) inventory.HostConfig {
 	h := inventory.HostConfig{
 		Privileged: s.Privileged, CapAdd: s.CapAdd, CapDrop: s.CapDrop, SecurityOpt: s.SecurityOpt,
-		PIDMode: shared(s.Pid), IPCMode: shared(s.Ipc), UTSMode: s.Uts, NetworkMode: shared(s.NetworkMode), UsernsMode: s.UserNSMode, CgroupnsMode: s.Cgroup,
-		CgroupParent: s.CgroupParent, DeviceCgroupRules: s.DeviceCgroupRules, Cpuset: s.CPUSet, CPUQuota: s.CPUQuota, CPUShares: s.CPUShares,
-		Memory: int64(s.MemLimit), NanoCPUs: nano(float64(s.CPUS)), PidsLimit: s.PidsLimit, ReadonlyRootfs: s.ReadOnly, Runtime: s.Runtime,
+		CgroupParent: s.CgroupParent, DeviceCgroupRules: s.DeviceCgroupRules,
+		ReadonlyRootfs: s.ReadOnly, Runtime: s.Runtime,
+		Namespaces: inventory.Namespaces{PIDMode: shared(s.Pid), IPCMode: shared(s.Ipc), UTSMode: s.Uts, NetworkMode: shared(s.NetworkMode), UsernsMode: s.UserNSMode, CgroupnsMode: s.Cgroup},
+		Resources: inventory.Resources{Cpuset: s.CPUSet, CPUQuota: s.CPUQuota, CPUShares: s.CPUShares,
+			Memory: int64(s.MemLimit), NanoCPUs: nano(float64(s.CPUS)), PidsLimit: s.PidsLimit},
 	}
 	for _, d := range s.Devices {
 		h.Devices = append(h.Devices, d.Source)

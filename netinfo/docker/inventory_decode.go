@@ -33,9 +33,9 @@ func engineOf(info *system.Info) inventory.Engine {
 	e := inventory.Engine{
 		Version: info.ServerVersion, Root: info.DockerRootDir, StorageDriver: info.Driver, SecurityOptions: info.SecurityOptions,
 		CgroupVersion: info.CgroupVersion, CgroupDriver: info.CgroupDriver,
-		MemoryLimit: info.MemoryLimit, SwapLimit: info.SwapLimit, PidsLimit: info.PidsLimit, CPUQuota: info.CPUCfsQuota,
 		LoggingDriver: info.LoggingDriver, LiveRestore: info.LiveRestoreEnabled, Debug: info.Debug, Experimental: info.ExperimentalBuild,
 		AuthPlugins: info.Plugins.Authorization, Warnings: info.Warnings,
+		Limits: inventory.Limits{MemoryLimit: info.MemoryLimit, SwapLimit: info.SwapLimit, PidsLimit: info.PidsLimit, CPUQuota: info.CPUCfsQuota},
 	}
 	for _, s := range info.DriverStatus {
 		if s[0] == "driver-type" && strings.HasPrefix(s[1], "io.containerd.") {
@@ -72,9 +72,9 @@ func unixTime(s string) int64 {
 func inspected(a *container.InspectResponse, secrets *inventory.Secrets) inventory.Container {
 	c := inventory.Container{
 		ID: a.ID, Name: strings.TrimPrefix(a.Name, "/"), Image: a.Config.Image, ImageID: a.Image, Labels: a.Config.Labels, State: a.State.Status,
-		Finished: unixTime(a.State.FinishedAt), Created: unixTime(a.Created),
 		AppArmorProfile: a.AppArmorProfile, ProcessLabel: a.ProcessLabel,
 		Config: inventory.Config{User: a.Config.User, Variables: variables(a.Config.Env, secrets)}, HostConfig: hostConfigOf(a.HostConfig),
+		Times: inventory.Times{Finished: unixTime(a.State.FinishedAt), Created: unixTime(a.Created)},
 	}
 	if a.State.Running {
 		c.PID = a.State.Pid
@@ -141,11 +141,12 @@ func health(test []string) inventory.Health {
 func hostConfigOf(h *container.HostConfig) inventory.HostConfig {
 	c := inventory.HostConfig{
 		Privileged: h.Privileged, CapAdd: h.CapAdd, CapDrop: h.CapDrop, SecurityOpt: h.SecurityOpt,
-		PIDMode: string(h.PidMode), IPCMode: string(h.IpcMode), UTSMode: string(h.UTSMode), NetworkMode: string(h.NetworkMode),
-		UsernsMode: string(h.UsernsMode), CgroupnsMode: string(h.CgroupnsMode), CgroupParent: h.CgroupParent, DeviceCgroupRules: h.DeviceCgroupRules,
-		Memory: h.Memory, NanoCPUs: h.NanoCPUs, CPUQuota: h.CPUQuota, CPUShares: h.CPUShares, Cpuset: h.CpusetCpus,
+		CgroupParent: h.CgroupParent, DeviceCgroupRules: h.DeviceCgroupRules,
 		ReadonlyRootfs: h.ReadonlyRootfs, Restart: string(h.RestartPolicy.Name), RestartMax: h.RestartPolicy.MaximumRetryCount,
 		Log: inventory.Log{Driver: h.LogConfig.Type, Options: h.LogConfig.Config}, PublishAll: h.PublishAllPorts, Runtime: h.Runtime,
+		Namespaces: inventory.Namespaces{PIDMode: string(h.PidMode), IPCMode: string(h.IpcMode), UTSMode: string(h.UTSMode), NetworkMode: string(h.NetworkMode),
+			UsernsMode: string(h.UsernsMode), CgroupnsMode: string(h.CgroupnsMode)},
+		Resources: inventory.Resources{Memory: h.Memory, NanoCPUs: h.NanoCPUs, CPUQuota: h.CPUQuota, CPUShares: h.CPUShares, Cpuset: h.CpusetCpus},
 	}
 	if h.PidsLimit != nil {
 		c.PidsLimit = *h.PidsLimit

@@ -74,14 +74,15 @@ func TestInventory(t *testing.T) {
 		t.Errorf("engine: %+v", in.Engine)
 	}
 	want := []inventory.Container{{
-		ID: "c1", Name: "web", Image: "nginx", ImageID: "sha256:i1", State: "running", PID: 7, Created: 1767225600,
+		ID: "c1", Name: "web", Image: "nginx", ImageID: "sha256:i1", State: "running", PID: 7,
 		Config: inventory.Config{User: "0:0", Variables: []inventory.Variable{{Name: "DB_PASSWORD", Secret: "it is named like one"}, {Name: "PATH"}},
 			Healthcheck: inventory.HealthDisabled, Exposed: []string{"80/tcp"}},
-		HostConfig: inventory.HostConfig{Privileged: true, PidsLimit: 100, NetworkMode: "host", SecurityOpt: []string{"no-new-privileges=false"}, Restart: "always",
+		HostConfig: inventory.HostConfig{Privileged: true, SecurityOpt: []string{"no-new-privileges=false"}, Restart: "always",
 			DeviceRequests: []string{"nvidia gpu"}, Devices: []string{"/dev/kvm"}, Log: inventory.Log{Driver: "json-file", Options: map[string]string{}},
-			Ports: []inventory.PortBinding{{Container: "80/tcp", HostIP: "::", HostPort: "8080"}}},
+			Ports: []inventory.PortBinding{{Container: "80/tcp", HostIP: "::", HostPort: "8080"}}, Resources: inventory.Resources{PidsLimit: 100}, Namespaces: inventory.Namespaces{NetworkMode: "host"},
+		},
 		Mounts:   []inventory.Mount{{Type: "bind", Source: "/", Destination: "/host", Propagation: "rprivate"}},
-		Networks: []string{"host"},
+		Networks: []string{"host"}, Times: inventory.Times{Created: 1767225600},
 	}}
 	if d := cmp.Diff(want, in.Containers.Value); d != "" || !in.Containers.Read {
 		t.Errorf("containers: %s, -want +got:\n%s", in.Containers.Reason, d)

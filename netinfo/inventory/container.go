@@ -10,10 +10,7 @@ type Container struct {
 	ImageID string            `json:"image_id"`
 	Labels  map[string]string `json:"labels,omitempty"`
 	State   string            `json:"state"` // created, running, paused, restarting, exited, dead
-	// Finished is when it last ended, in seconds since 1970; 0 if it never ran.
-	Finished int64 `json:"finished,omitempty"`
-	// Created is in seconds since 1970.
-	Created int64 `json:"created,omitempty"`
+	Times
 	// PID is that of its first process; 0 if it does not run.
 	PID int `json:"pid,omitempty"`
 	// Unread is why it could not be inspected; empty if it was.
@@ -37,6 +34,14 @@ type Container struct {
 	Written *Written `json:"written,omitempty"`
 }
 
+// Times are moments of a container's life.
+type Times struct {
+	// Finished is when it last ended, in seconds since 1970; 0 if it never ran.
+	Finished int64 `json:"finished,omitempty"`
+	// Created is in seconds since 1970.
+	Created int64 `json:"created,omitempty"`
+}
+
 // Running reports whether it has processes, so that the kernel can be asked.
 func (c *Container) Running() bool { return c.PID > 0 }
 
@@ -51,34 +56,44 @@ type Config struct {
 
 // HostConfig is what a container may do to the host.
 type HostConfig struct {
-	Privileged        bool          `json:"privileged,omitempty"`
-	CapAdd            []string      `json:"cap_add,omitempty"`
-	CapDrop           []string      `json:"cap_drop,omitempty"`
-	SecurityOpt       []string      `json:"security_opt,omitempty"`
-	PIDMode           string        `json:"pid_mode,omitempty"`
-	IPCMode           string        `json:"ipc_mode,omitempty"`
-	UTSMode           string        `json:"uts_mode,omitempty"`
-	NetworkMode       string        `json:"network_mode,omitempty"`
-	UsernsMode        string        `json:"userns_mode,omitempty"`
-	CgroupnsMode      string        `json:"cgroupns_mode,omitempty"`
-	CgroupParent      string        `json:"cgroup_parent,omitempty"`
-	Devices           []string      `json:"devices,omitempty"`
-	DeviceRequests    []string      `json:"device_requests,omitempty"`
-	DeviceCgroupRules []string      `json:"device_cgroup_rules,omitempty"`
-	Ulimits           []Ulimit      `json:"ulimits,omitempty"`
-	Memory            int64         `json:"memory,omitempty"`
-	NanoCPUs          int64         `json:"nano_cpus,omitempty"`
-	CPUQuota          int64         `json:"cpu_quota,omitempty"`
-	CPUShares         int64         `json:"cpu_shares,omitempty"`
-	Cpuset            string        `json:"cpuset,omitempty"`
-	PidsLimit         int64         `json:"pids_limit,omitempty"`
-	ReadonlyRootfs    bool          `json:"readonly_rootfs,omitempty"`
-	Restart           string        `json:"restart,omitempty"`
-	RestartMax        int           `json:"restart_max,omitempty"`
-	Log               Log           `json:"log"`
-	Ports             []PortBinding `json:"ports,omitempty"`
-	PublishAll        bool          `json:"publish_all,omitempty"`
-	Runtime           string        `json:"runtime,omitempty"`
+	Privileged  bool     `json:"privileged,omitempty"`
+	CapAdd      []string `json:"cap_add,omitempty"`
+	CapDrop     []string `json:"cap_drop,omitempty"`
+	SecurityOpt []string `json:"security_opt,omitempty"`
+	Namespaces
+	CgroupParent      string   `json:"cgroup_parent,omitempty"`
+	Devices           []string `json:"devices,omitempty"`
+	DeviceRequests    []string `json:"device_requests,omitempty"`
+	DeviceCgroupRules []string `json:"device_cgroup_rules,omitempty"`
+	Resources
+	ReadonlyRootfs bool          `json:"readonly_rootfs,omitempty"`
+	Restart        string        `json:"restart,omitempty"`
+	RestartMax     int           `json:"restart_max,omitempty"`
+	Log            Log           `json:"log"`
+	Ports          []PortBinding `json:"ports,omitempty"`
+	PublishAll     bool          `json:"publish_all,omitempty"`
+	Runtime        string        `json:"runtime,omitempty"`
+}
+
+// Namespaces are the namespaces that a container was asked to have, or to share.
+type Namespaces struct {
+	PIDMode      string `json:"pid_mode,omitempty"`
+	IPCMode      string `json:"ipc_mode,omitempty"`
+	UTSMode      string `json:"uts_mode,omitempty"`
+	NetworkMode  string `json:"network_mode,omitempty"`
+	UsernsMode   string `json:"userns_mode,omitempty"`
+	CgroupnsMode string `json:"cgroupns_mode,omitempty"`
+}
+
+// Resources are the limits that were asked for; 0 or empty is none.
+type Resources struct {
+	Ulimits   []Ulimit `json:"ulimits,omitempty"`
+	Memory    int64    `json:"memory,omitempty"`
+	NanoCPUs  int64    `json:"nano_cpus,omitempty"`
+	CPUQuota  int64    `json:"cpu_quota,omitempty"`
+	CPUShares int64    `json:"cpu_shares,omitempty"`
+	Cpuset    string   `json:"cpuset,omitempty"`
+	PidsLimit int64    `json:"pids_limit,omitempty"`
 }
 
 // Log is a container's log driver and its options.

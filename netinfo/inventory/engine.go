@@ -12,11 +12,7 @@ type Engine struct {
 	SecurityOptions []string `json:"security_options"`
 	CgroupVersion   string   `json:"cgroup_version"`
 	CgroupDriver    string   `json:"cgroup_driver"`
-	// What of the kernel's limits the engine can use.
-	MemoryLimit bool `json:"memory_limit"`
-	SwapLimit   bool `json:"swap_limit"`
-	PidsLimit   bool `json:"pids_limit"`
-	CPUQuota    bool `json:"cpu_quota"`
+	Limits
 
 	LoggingDriver string   `json:"logging_driver"`
 	LiveRestore   bool     `json:"live_restore"`
@@ -29,6 +25,14 @@ type Engine struct {
 	InsecureRegistries []string `json:"insecure_registries,omitempty"`
 	Swarm              Swarm    `json:"swarm"`
 	Warnings           []string `json:"warnings,omitempty"`
+}
+
+// Limits are the kernel's limits that the engine can use.
+type Limits struct {
+	MemoryLimit bool `json:"memory_limit"`
+	SwapLimit   bool `json:"swap_limit"`
+	PidsLimit   bool `json:"pids_limit"`
+	CPUQuota    bool `json:"cpu_quota"`
 }
 
 // Swarm is the engine's part in a Swarm.

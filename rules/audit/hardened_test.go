@@ -14,9 +14,10 @@ func hardened() inventory.Inventory {
 		Now: now, Host: hardenedHost(), Daemon: hardenedDaemon(),
 		Engine: inventory.Known(inventory.Engine{Version: "28.5.2", Root: "/var/lib/docker", StorageDriver: "overlay2",
 			SecurityOptions: []string{"name=apparmor", "name=seccomp,profile=builtin", "name=userns", "name=rootless", "name=cgroupns"},
-			CgroupVersion:   "2", CgroupDriver: "systemd", MemoryLimit: true, SwapLimit: true, PidsLimit: true, CPUQuota: true,
+			CgroupVersion:   "2", CgroupDriver: "systemd",
 			LoggingDriver: "local", LiveRestore: true, AuthPlugins: []string{"opa"}, InsecureCIDRs: []string{"127.0.0.0/8", "::1/128"},
-			Swarm: inventory.Swarm{Autolock: inventory.Known(true)}}),
+			Swarm: inventory.Swarm{Autolock: inventory.Known(true)}, Limits: inventory.Limits{MemoryLimit: true, SwapLimit: true, PidsLimit: true, CPUQuota: true},
+		}),
 		Containers:    inventory.Known([]inventory.Container{web()}),
 		Images:        inventory.Known([]inventory.Image{shop()}),
 		Networks:      inventory.Known([]inventory.Network{{Name: "shop", Driver: "bridge", Options: map[string]string{"com.docker.network.bridge.enable_icc": "false"}}}),
@@ -76,11 +77,12 @@ func hardenedDaemon() inventory.Daemon {
 func web() inventory.Container {
 	status := inventory.Status{CapBnd: defaultCaps &^ netRawCap, Seccomp: 2, NoNewPrivs: true, UID: 101001}
 	return inventory.Container{
-		ID: "c1", Name: "web", Image: "registry.example.com/shop:1.2@sha256:aa", ImageID: "sha256:i1", State: "running", Created: now - 100, PID: 42,
+		ID: "c1", Name: "web", Image: "registry.example.com/shop:1.2@sha256:aa", ImageID: "sha256:i1", State: "running", PID: 42,
 		Config: inventory.Config{User: "1001", Healthcheck: inventory.HealthSet},
-		HostConfig: inventory.HostConfig{CapDrop: []string{"NET_RAW"}, SecurityOpt: []string{"no-new-privileges"}, NetworkMode: "shop", IPCMode: "private", CgroupnsMode: "private",
-			Memory: 1 << 28, NanoCPUs: 1e9, PidsLimit: 100, ReadonlyRootfs: true, Restart: "on-failure", RestartMax: 5, Log: inventory.Log{Driver: "local"},
-			Ulimits: []inventory.Ulimit{{Name: "nofile", Soft: 1024, Hard: 65536}}, Ports: []inventory.PortBinding{{Container: "80/tcp", HostIP: "10.0.0.5", HostPort: "8080"}}},
+		HostConfig: inventory.HostConfig{CapDrop: []string{"NET_RAW"}, SecurityOpt: []string{"no-new-privileges"},
+			ReadonlyRootfs: true, Restart: "on-failure", RestartMax: 5, Log: inventory.Log{Driver: "local"},
+			Ports: []inventory.PortBinding{{Container: "80/tcp", HostIP: "10.0.0.5", HostPort: "8080"}}, Namespaces: inventory.Namespaces{NetworkMode: "shop", IPCMode: "private", CgroupnsMode: "private"}, Resources: inventory.Resources{Memory: 1 << 28, NanoCPUs: 1e9, PidsLimit: 100,
+				Ulimits: []inventory.Ulimit{{Name: "nofile", Soft: 1024, Hard: 65536}}}},
 		AppArmorProfile: "docker-default", Networks: []string{"shop"},
 		Process: inventory.Process{
 			Status: inventory.Known(status), Label: inventory.Known("docker-default (enforce)"), HostRoot: inventory.Known(false),
@@ -89,7 +91,7 @@ func web() inventory.Container {
 			ReadonlyRoot: inventory.Known(true), SharedMounts: inventory.Known[[]string](nil),
 			Members:   inventory.Known([]inventory.Member{{PID: 42, Exe: "/usr/bin/shop", CapBnd: status.CapBnd, Leader: true}}),
 			Listening: inventory.Known([]uint16{80}), PacketSockets: inventory.Known(0),
-		},
+		}, Times: inventory.Times{Created: now - 100},
 	}
 }
 

@@ -17,7 +17,7 @@ import (
 // sendingFor returns the addresses behind the container that it sends for on the
 // networks that the selectors cover. Addresses in a network's subnet are not among them,
 // since each may be another container's.
-func (b *builder) sendingFor(sels []*policy.Selector, c netinfo.Container) (ms []rules.Member) {
+func (b *scope) sendingFor(sels []*policy.Selector, c netinfo.Container) (ms []rules.Member) {
 	for _, e := range c.Endpoints {
 		n, ok := b.network(e.NetworkID)
 		if !ok || n.Bridge == "" || !selects(sels, c, n.Name) {
@@ -36,7 +36,7 @@ func (b *builder) sendingFor(sels []*policy.Selector, c netinfo.Container) (ms [
 // behindEndpoint returns the prefixes to which the host's routes lead by the endpoint.
 // Longer routes by the same bridge are taken out, and so are the subnets of networks and
 // addresses to which another bridge leads as well: no set tells by which one they came.
-func (b *builder) behindEndpoint(n netinfo.Network, e netinfo.Endpoint) []rules.Member {
+func (b *scope) behindEndpoint(n netinfo.Network, e netinfo.Endpoint) []rules.Member {
 	byIt := func(r netinfo.Route) bool { return r.Link == n.Bridge && slices.Contains(e.Addrs, r.Gateway) }
 	if !slices.ContainsFunc(b.s.Routes, byIt) {
 		return nil

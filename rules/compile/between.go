@@ -12,7 +12,7 @@ import (
 // between builds what containers may reach of each other through FORWARD: on
 // one bridge where the kernel shows it (see Isolated), and from one bridge to
 // another. The target's network decides.
-func (b *builder) between() {
+func (b *paths) between() {
 	b.acrossBridges()
 	c := b.chain(chainBetween)
 	m := b.matterBetween()
@@ -34,7 +34,7 @@ func (b *builder) between() {
 // and later packets of both sides, wherever they are routed. So a packet from or to an
 // address outside the Docker networks, which crosses a bridge without being routed,
 // has to be allowed by egress as well: both containers and strangers can send it.
-func (b *builder) acrossBridges() {
+func (b *paths) acrossBridges() {
 	c := b.chain(chainAcross)
 	toMany, stray := b.sourcesSet("groups and links", rules.Dst, append(slices.Clone(b.own.groups), linkLocal)), b.notContainers()
 	c.add(b.goTo(chainBetween, byDispatch, stray, toMany), b.jump(chainEgress, byDispatch, stray))
@@ -59,7 +59,7 @@ func (b *builder) acrossBridges() {
 
 // onBridges are the addresses that are directly on the bridge of each network. Those of
 // an unplaced bridge are not among them: on another bridge they are strays.
-func (b *builder) onBridges() []at {
+func (b *members) onBridges() []at {
 	all := slices.Concat(b.own.places, b.own.shared)
 	known := b.knownBridges()
 	for _, l := range b.s.Links {
@@ -79,7 +79,7 @@ func (b *builder) onBridges() []at {
 
 // notContainers holds for sources that are neither a container's nor behind one, and
 // that can be routed.
-func (b *builder) notContainers() rules.InSet {
+func (b *members) notContainers() rules.InSet {
 	ps := policy.SortPrefixes(append(slices.Concat(addrsOf(b.onBridges()), addrsOf(b.own.behind)), linkLocal))
 	m := b.sourcesSet("on bridges", rules.Src, slices.Compact(ps))
 	m.Not = true
@@ -88,7 +88,7 @@ func (b *builder) notContainers() rules.InSet {
 
 // subnets are all that Docker's bridge networks may give to containers: the address
 // of one that started a moment ago is in them already.
-func (b *builder) subnets() []netip.Prefix {
+func (b *scope) subnets() []netip.Prefix {
 	var ps []netip.Prefix
 	for _, n := range b.s.Networks {
 		for _, p := range n.Subnets {
@@ -108,7 +108,7 @@ func (b *builder) subnets() []netip.Prefix {
 }
 
 // isolated lets the between blocks through and nothing else.
-func (b *builder) isolated() {
+func (b *paths) isolated() {
 	c := b.chain(chainIsolated)
 	b.neighbours(c)
 	for _, p := range b.p.Between {
@@ -123,7 +123,7 @@ func (b *builder) isolated() {
 
 // denyByNetwork ends a chain that only denied traffic reaches, naming the
 // network block where there is one.
-func (b *builder) denyByNetwork(c *chain, m matter, side func(link) rules.Match) {
+func (b *paths) denyByNetwork(c *chain, m matter, side func(link) rules.Match) {
 	last := m.origin()
 	for _, d := range b.networkDefaults(m) {
 		if d.action != policy.Deny {
@@ -142,7 +142,7 @@ func (b *builder) denyByNetwork(c *chain, m matter, side func(link) rules.Match)
 // hairpin builds what containers may reach of each other through a published
 // port and docker-proxy, in INPUT. It is container to container: the target's
 // network decides, and the ports are the container's own.
-func (b *builder) hairpin() {
+func (b *paths) hairpin() {
 	c := b.chain(chainHairpin)
 	m := b.matterBetween()
 	if !b.denies(m) {
@@ -157,7 +157,7 @@ func (b *builder) hairpin() {
 	b.isolatedProxy(m)
 }
 
-func (b *builder) isolatedProxy(m matter) {
+func (b *paths) isolatedProxy(m matter) {
 	c := b.chain(chainIsoProxy)
 	for _, p := range b.p.Between {
 		ms := b.proxied(func(ct netinfo.Container, port netinfo.PublishedPort) bool {

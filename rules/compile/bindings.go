@@ -30,7 +30,7 @@ func hostAddrs(a netip.Addr) []netip.Prefix {
 
 // hostMembers returns the set members of one published port of the container:
 // every host address and port that it may be.
-func (b *builder) hostMembers(c netinfo.Container, p netinfo.PublishedPort) []rules.Member {
+func (b *members) hostMembers(c netinfo.Container, p netinfo.PublishedPort) []rules.Member {
 	if p.HostPort == 0 {
 		return nil
 	}
@@ -49,7 +49,7 @@ func (b *builder) hostMembers(c netinfo.Container, p netinfo.PublishedPort) []ru
 
 // bindAddr is where the container's ports without an address are bound, where
 // the networks that may carry them agree; invalid: everywhere.
-func (b *builder) bindAddr(c netinfo.Container) netip.Addr {
+func (b *scope) bindAddr(c netinfo.Container) netip.Addr {
 	var a netip.Addr
 	for i, n := range b.gateways(c) {
 		if i > 0 && n.BindAddr != a {
@@ -79,11 +79,11 @@ var publishedPortsSet = rules.PurposeName(publishedPortsKind)
 // publishedPorts is the set of every port that a container publishes, or will
 // when it starts: closed before docker-proxy listens. Ports that a stopped
 // container would publish are left out if a service of the host has them.
-func (b *builder) publishedPorts() rules.InSet { return b.publishedPortsNamed() }
+func (b *members) publishedPorts() rules.InSet { return b.publishedPortsNamed() }
 
 // publishedPortsNamed is publishedPorts as the set that words distinguish from
 // others of the same members.
-func (b *builder) publishedPortsNamed(words ...string) rules.InSet {
+func (b *members) publishedPortsNamed(words ...string) rules.InSet {
 	var served []rules.Member
 	for _, p := range b.s.Proxies {
 		served = append(served, b.hostMembers(netinfo.Container{}, p)...)
@@ -116,7 +116,7 @@ func covers(p netinfo.PublishedPort, ports map[hostPort]bool) bool {
 }
 
 // closing is the container's portion of publishedPorts.
-func (b *builder) closing(c netinfo.Container) []rules.Member {
+func (b *members) closing(c netinfo.Container) []rules.Member {
 	var ms []rules.Member
 	if !publishes(c) {
 		return nil
@@ -133,7 +133,7 @@ func (b *builder) closing(c netinfo.Container) []rules.Member {
 
 // proxied returns the host addresses and ports behind which a container that
 // want accepts answers, where docker-proxy takes the connection.
-func (b *builder) proxied(want func(c netinfo.Container, p netinfo.PublishedPort) bool) portion {
+func (b *members) proxied(want func(c netinfo.Container, p netinfo.PublishedPort) bool) portion {
 	return func(c netinfo.Container) []rules.Member {
 		if !active(c) || !publishes(c) {
 			return nil
@@ -150,7 +150,7 @@ func (b *builder) proxied(want func(c netinfo.Container, p netinfo.PublishedPort
 
 // routed returns the container addresses and ports that are reached without
 // DNAT because their network is in routed mode.
-func (b *builder) routed(want func(c netinfo.Container, n netinfo.Network, p netinfo.PublishedPort) bool) portion {
+func (b *members) routed(want func(c netinfo.Container, n netinfo.Network, p netinfo.PublishedPort) bool) portion {
 	return func(c netinfo.Container) []rules.Member {
 		var ms []rules.Member
 		for _, e := range c.Endpoints {
@@ -173,7 +173,7 @@ func (b *builder) routed(want func(c netinfo.Container, n netinfo.Network, p net
 	}
 }
 
-func (b *builder) anyRouted() bool {
+func (b *scope) anyRouted() bool {
 	return slices.ContainsFunc(b.s.Networks, func(n netinfo.Network) bool {
 		return n.Mode4 == netinfo.GatewayRouted || n.Mode6 == netinfo.GatewayRouted
 	})
@@ -182,7 +182,7 @@ func (b *builder) anyRouted() bool {
 // gateways are the networks that Docker may lead the container's published
 // ports through, in order of name: which one it is may change, and only
 // docker-proxy's arguments tell.
-func (b *builder) gateways(c netinfo.Container) []netinfo.Network {
+func (b *scope) gateways(c netinfo.Container) []netinfo.Network {
 	var ns []netinfo.Network
 	for _, e := range c.Endpoints {
 		if n, ok := b.network(e.NetworkID); ok && n.Bridge != "" && !n.Internal {
@@ -195,7 +195,7 @@ func (b *builder) gateways(c netinfo.Container) []netinfo.Network {
 
 // behind reports whether the selectors choose the container wherever its published
 // ports may lead.
-func (b *builder) behind(sels []*policy.Selector, c netinfo.Container) bool {
+func (b *scope) behind(sels []*policy.Selector, c netinfo.Container) bool {
 	ns := b.gateways(c)
 	if len(ns) == 0 {
 		return selects(sels, c, "")

@@ -55,7 +55,7 @@ func (b *builder) blocksInside(c *chain) {
 }
 
 // insides are the addresses that a container may have.
-func (b *builder) insides() (all []netip.Prefix) {
+func (b *scope) insides() (all []netip.Prefix) {
 	for _, n := range b.s.Networks {
 		if n.Bridge != "" {
 			all = append(all, n.Subnets...)

@@ -9,18 +9,36 @@ import (
 	"dockwall/rules/policy"
 )
 
-// builder collects chains and sets while the parts of the policy are written.
-type builder struct {
+// scope answers what the policy says of the host: which default a network has, where a
+// container is, which ports it binds. It writes nothing.
+type scope struct {
 	p        policy.Policy
 	s        netinfo.Snapshot
 	top      topology
 	own      own
 	networks map[string]netinfo.Network // by ID
-	chains   []*chain
-	sets     []rules.Set
-	problems []finding.Finding
 	// hosts are the services of the host itself.
 	hosts services
+}
+
+func newScope(p policy.Policy, s netinfo.Snapshot) *scope {
+	b := &scope{p: p, s: s, top: newTopology(s), own: newOwn(s), networks: make(map[string]netinfo.Network, len(s.Networks)), hosts: servicesOf(s.Listeners)}
+	for _, n := range s.Networks {
+		b.networks[n.ID] = n
+	}
+	return b
+}
+
+func (b *scope) network(id string) (netinfo.Network, bool) {
+	n, ok := b.networks[id]
+	return n, ok
+}
+
+// members makes the sets, and remembers what in them, and in the rules, depends on each
+// container.
+type members struct {
+	*scope
+	sets []rules.Set
 	// named are the names of sets; gathered are those that containers are in.
 	named    map[string]bool
 	gathered []gathered
@@ -28,33 +46,36 @@ type builder struct {
 	// members of sets.
 	shaping []func(netinfo.Container) bool
 	lists   lists
+}
+
+// paths writes the chains that judge by one kind of block or default.
+type paths struct {
+	*members
+	chains []*chain
+}
+
+// builder writes the frame: the chains of the hooks, which lead each packet to the
+// paths that judge it, and what comes before them.
+type builder struct {
+	*paths
+	problems []finding.Finding
 	// refusals are what the blocks refuse by source.
 	refusals []refusal
 }
 
 func newBuilder(p policy.Policy, s netinfo.Snapshot) *builder {
-	b := &builder{p: p, s: s, top: newTopology(s), own: newOwn(s), networks: make(map[string]netinfo.Network, len(s.Networks)),
-		hosts: servicesOf(s.Listeners), named: map[string]bool{}, lists: lists{}}
-	for _, n := range s.Networks {
-		b.networks[n.ID] = n
-	}
-	return b
-}
-
-func (b *builder) network(id string) (netinfo.Network, bool) {
-	n, ok := b.networks[id]
-	return n, ok
+	return &builder{paths: &paths{members: &members{scope: newScope(p, s), named: map[string]bool{}, lists: lists{}}}}
 }
 
 // chain is a chain being written.
 type chain struct {
-	b     *builder
+	b     *paths
 	name  string
 	rules []rules.Rule
 }
 
 // chain returns the chain of that name, made at the first call.
-func (b *builder) chain(name string) *chain {
+func (b *paths) chain(name string) *chain {
 	for _, c := range b.chains {
 		if c.name == name {
 			return c
@@ -85,20 +106,20 @@ func (c *chain) report(o rules.Origin, ms ...rules.Match) {
 	}
 }
 
-func (b *builder) ret(o rules.Origin, ms ...rules.Match) rules.Rule {
+func (b *paths) ret(o rules.Origin, ms ...rules.Match) rules.Rule {
 	return rules.Rule{Match: ms, Verdict: rules.Verdict{Kind: rules.Return}, Origin: o}
 }
 
-func (b *builder) goTo(to string, o rules.Origin, ms ...rules.Match) rules.Rule {
+func (b *paths) goTo(to string, o rules.Origin, ms ...rules.Match) rules.Rule {
 	return rules.Rule{Match: ms, Verdict: rules.Verdict{Kind: rules.Goto, Chain: to}, Origin: o}
 }
 
-func (b *builder) jump(to string, o rules.Origin, ms ...rules.Match) rules.Rule {
+func (b *paths) jump(to string, o rules.Origin, ms ...rules.Match) rules.Rule {
 	return rules.Rule{Match: ms, Verdict: rules.Verdict{Kind: rules.Jump, Chain: to}, Origin: o}
 }
 
 // stamp says that from here on the packet is judged.
-func (b *builder) stamp() rules.Rule {
+func (b *paths) stamp() rules.Rule {
 	return rules.Rule{Verdict: rules.Verdict{Kind: rules.Stamp}, Origin: byJudge}
 }
 

@@ -210,7 +210,7 @@ func (b *builder) sameSurroundings(s netinfo.Snapshot) bool {
 // sameRoads reports whether the rules do not care how the links differ: with each
 // container a veth comes and goes.
 func (b *builder) sameRoads(s netinfo.Snapshot) bool {
-	o := builder{p: b.p, s: s}
+	o := scope{p: b.p, s: s}
 	for _, v := range b.p.Interfaces {
 		if !slices.Equal(b.nics([]*policy.Interfaces{v}), o.nics([]*policy.Interfaces{v})) {
 			return false

@@ -16,23 +16,23 @@ type matter struct {
 	general policy.Action
 }
 
-func (b *builder) matterPublished() matter {
+func (b *scope) matterPublished() matter {
 	return matter{"published", func(n policy.Network) policy.Action { return n.Published }, b.p.Defaults.Published}
 }
 
-func (b *builder) matterDirect() matter {
+func (b *scope) matterDirect() matter {
 	return matter{"direct", func(n policy.Network) policy.Action { return n.Direct }, b.p.Defaults.Action(rules.KindDirect)}
 }
 
-func (b *builder) matterBetween() matter {
+func (b *scope) matterBetween() matter {
 	return matter{"between", func(n policy.Network) policy.Action { return n.Between }, b.p.Defaults.Between}
 }
 
-func (b *builder) matterEgress() matter {
+func (b *scope) matterEgress() matter {
 	return matter{"egress", func(n policy.Network) policy.Action { return n.Egress }, b.p.Defaults.Egress}
 }
 
-func (b *builder) matterHost() matter {
+func (b *scope) matterHost() matter {
 	return matter{"host", func(n policy.Network) policy.Action { return n.Host }, b.p.Defaults.Host}
 }
 
@@ -51,7 +51,7 @@ type networkDefault struct {
 	links []link
 }
 
-func (b *builder) networkDefaults(m matter) []networkDefault {
+func (b *scope) networkDefaults(m matter) []networkDefault {
 	var ds []networkDefault
 	for _, n := range b.p.Networks {
 		if m.of(n) != "" {
@@ -63,7 +63,7 @@ func (b *builder) networkDefaults(m matter) []networkDefault {
 
 // bridges returns the bridges of the networks of that name (Docker allows
 // several networks of one name).
-func (b *builder) bridges(network string) []link {
+func (b *scope) bridges(network string) []link {
 	var ls []link
 	for _, n := range b.s.Networks {
 		if l, ok := linkOf(n.Bridge); ok && n.Name == network {
@@ -75,17 +75,17 @@ func (b *builder) bridges(network string) []link {
 }
 
 // denies reports whether the matter is denied somewhere.
-func (b *builder) denies(m matter) bool {
+func (b *scope) denies(m matter) bool {
 	return m.general == policy.Deny || slices.ContainsFunc(b.p.Networks, func(n policy.Network) bool { return m.of(n) == policy.Deny })
 }
 
 // allows reports whether the matter is allowed somewhere.
-func (b *builder) allows(m matter) bool {
+func (b *scope) allows(m matter) bool {
 	return m.general == policy.Allow || slices.ContainsFunc(b.p.Networks, func(n policy.Network) bool { return m.of(n) == policy.Allow })
 }
 
 // effective is what holds on the network: its own default or the general one.
-func (b *builder) effective(network string, m matter) policy.Action {
+func (b *scope) effective(network string, m matter) policy.Action {
 	for _, n := range b.p.Networks {
 		if n.Name == network && m.of(n) != "" {
 			return m.of(n)
@@ -95,7 +95,7 @@ func (b *builder) effective(network string, m matter) policy.Action {
 }
 
 // originOf is the origin of what effective returns.
-func (b *builder) originOf(network string, m matter) rules.Origin {
+func (b *scope) originOf(network string, m matter) rules.Origin {
 	for _, n := range b.p.Networks {
 		if n.Name == network && m.of(n) != "" {
 			return n.Origin
@@ -106,7 +106,7 @@ func (b *builder) originOf(network string, m matter) rules.Origin {
 
 // byNetwork ends a chain with a matter's defaults, each network's own before
 // the general one. side says how a rule names the bridge.
-func (b *builder) byNetwork(m matter, side func(link) rules.Match, allow, deny func(o rules.Origin, ms ...rules.Match)) {
+func (b *members) byNetwork(m matter, side func(link) rules.Match, allow, deny func(o rules.Origin, ms ...rules.Match)) {
 	for _, d := range b.networkDefaults(m) {
 		for _, l := range d.links {
 			if d.action == policy.Allow {
@@ -135,7 +135,7 @@ func (b *builder) byNetwork(m matter, side func(link) rules.Match, allow, deny f
 // in whose name: a bridge or a container that is not known yet may turn
 // out to be of a network that is closed, so the strictest default holds. The
 // network called host has no bridge, and nothing unknown is on it.
-func (b *builder) forUnknown(m matter) (deny bool, o rules.Origin) {
+func (b *scope) forUnknown(m matter) (deny bool, o rules.Origin) {
 	if m.general == policy.Deny {
 		return true, m.origin()
 	}
@@ -148,7 +148,7 @@ func (b *builder) forUnknown(m matter) (deny bool, o rules.Origin) {
 }
 
 // knownBridges are the bridges of the networks there are.
-func (b *builder) knownBridges() []link {
+func (b *scope) knownBridges() []link {
 	var ls []link
 	for _, n := range b.s.Networks {
 		if l, ok := linkOf(n.Bridge); ok {
@@ -162,7 +162,7 @@ func (b *builder) knownBridges() []link {
 // behindNetwork is the set of published ports that the network's default
 // decides. Of a container on several networks a denying one counts first, since
 // any of them may be the one that the port leads through.
-func (b *builder) behindNetwork(m matter, d networkDefault) rules.InSet {
+func (b *members) behindNetwork(m matter, d networkDefault) rules.InSet {
 	ms := b.proxied(func(c netinfo.Container, _ netinfo.PublishedPort) bool {
 		n, ok := b.decider(m, c)
 		return ok && n == d.name
@@ -172,7 +172,7 @@ func (b *builder) behindNetwork(m matter, d networkDefault) rules.InSet {
 
 // decider is the network whose default decides on the container's published
 // ports; false if the general one does.
-func (b *builder) decider(m matter, c netinfo.Container) (string, bool) {
+func (b *scope) decider(m matter, c netinfo.Container) (string, bool) {
 	ns := b.gateways(c)
 	for _, want := range []policy.Action{policy.Deny, policy.Allow} {
 		for _, n := range ns {
@@ -185,13 +185,13 @@ func (b *builder) decider(m matter, c netinfo.Container) (string, bool) {
 }
 
 // speaks reports whether a network block says something about the matter.
-func (b *builder) speaks(network string, m matter) bool {
+func (b *scope) speaks(network string, m matter) bool {
 	return slices.ContainsFunc(b.p.Networks, func(n policy.Network) bool { return n.Name == network && m.of(n) != "" })
 }
 
 // presentBridges are those, and the bridges that look like Docker's of which
 // the engine has told nothing (yet).
-func (b *builder) presentBridges() []link {
+func (b *scope) presentBridges() []link {
 	ls := b.knownBridges()
 	for _, l := range b.s.Links {
 		if named, ok := linkOf(l.Name); ok && looksDocker(l) {

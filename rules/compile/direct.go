@@ -11,7 +11,7 @@ import (
 // stands after the defaults for DNAT, so that no such packet gets here, and before
 // those for routed mode, because a published port there is an address of the
 // container's own as well.
-func (b *builder) direct(c *chain) {
+func (b *paths) direct(c *chain) {
 	for _, d := range b.p.Direct {
 		for _, src := range b.sources(d.From, d.Except, d.Via, d.Origin) {
 			for _, to := range b.straightTo(d) {
@@ -26,7 +26,7 @@ func (b *builder) direct(c *chain) {
 }
 
 // straightTo returns the alternatives of to. None: nothing can match.
-func (b *builder) straightTo(d *policy.Direct) [][]rules.Match {
+func (b *paths) straightTo(d *policy.Direct) [][]rules.Match {
 	if len(d.To) == 0 && d.Behind.Empty() {
 		return [][]rules.Match{nil}
 	}
@@ -43,7 +43,7 @@ func (b *builder) straightTo(d *policy.Direct) [][]rules.Match {
 // unknownRouted refuses packets to addresses of which it is not known whose they are,
 // on networks in routed mode where direct is allowed and published is not: the dialled
 // port may be one that a container there has just published.
-func (b *builder) unknownRouted(c *chain, published, straight matter) {
+func (b *paths) unknownRouted(c *chain, published, straight matter) {
 	for _, n := range b.s.Networks {
 		l, ok := linkOf(n.Bridge)
 		if !ok || b.effective(n.Name, published) != policy.Deny || b.effective(n.Name, straight) != policy.Allow {
@@ -59,7 +59,7 @@ func (b *builder) unknownRouted(c *chain, published, straight matter) {
 
 // unknownTo holds for destinations that no container on a Docker bridge is known to
 // have.
-func (b *builder) unknownTo() rules.InSet {
+func (b *paths) unknownTo() rules.InSet {
 	set := b.containerSet(nil, rules.Dst, b.matterPublished().origin())
 	set.Not = true
 	return set

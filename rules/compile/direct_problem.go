@@ -39,7 +39,7 @@ func directProblems(p policy.Policy, s netinfo.Snapshot) []finding.Finding {
 }
 
 // leadsTo reports whether the block allows something to containers of the network.
-func (b *builder) leadsTo(d *policy.Direct, n netinfo.Network) bool {
+func (b *scope) leadsTo(d *policy.Direct, n netinfo.Network) bool {
 	if len(d.To) == 0 {
 		return d.Behind.Empty()
 	}

@@ -23,6 +23,18 @@
 // its own for spans of ports, and what none of them allows to
 // DOCKWALL-PUBLISHED-REST (fork.go).
 //
+// The code is four layers. Each embeds the one before, and none calls one behind it
+// (builder.go):
+//
+//	scope ─► members ─► paths ─► builder
+//	scope    what the policy says of this host: defaults, networks, bindings
+//	members  the sets, and what in them depends on each container
+//	paths    the chains that judge by one kind of block
+//	builder  the frame: the chains of the hooks, and what comes before the paths
+//
+// A new kind of block is a file with methods of paths, and a line in the builder's chain
+// of the hook that its packets come by.
+//
 // Invariants:
 //
 //  1. What no block allows is refused by rules that name no container: a

@@ -30,7 +30,7 @@ func (b *builder) apiPorts(c *chain) {
 	}
 }
 
-func (b *builder) publishedAPI() portion {
+func (b *members) publishedAPI() portion {
 	ranges := b.apiRanges()
 	return b.proxied(func(_ netinfo.Container, p netinfo.PublishedPort) bool {
 		return within(ranges, p.Proto, p.HostPort) && !slices.ContainsFunc(b.s.Listeners, func(l netinfo.Listener) bool {
@@ -39,7 +39,7 @@ func (b *builder) publishedAPI() portion {
 	})
 }
 
-func (b *builder) apiRanges() []policy.Ports {
+func (b *scope) apiRanges() []policy.Ports {
 	rs := []policy.Ports{{Proto: netinfo.TCP, Lo: 2375, Hi: 2376}}
 	for _, l := range b.s.Listeners {
 		// A loopback socket is not reachable from elsewhere.
@@ -70,7 +70,7 @@ func (b *builder) api() {
 
 // apiOpen returns the ports that the block opens, each as the matches of a rule; none
 // of these match every port.
-func (b *builder) apiOpen(a *policy.DockerAPI) [][]rules.Match {
+func (b *members) apiOpen(a *policy.DockerAPI) [][]rules.Match {
 	ports := a.Ports
 	if a.RequireTLS {
 		ports = nil
@@ -102,7 +102,7 @@ func provenPorts(s netinfo.Snapshot, in []policy.Ports) []uint16 {
 	return slices.Compact(ports)
 }
 
-func (b *builder) apiOrigin() rules.Origin {
+func (b *scope) apiOrigin() rules.Origin {
 	if a := b.p.DockerAPI; a != nil {
 		return a.Origin
 	}

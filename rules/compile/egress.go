@@ -9,7 +9,7 @@ import (
 )
 
 // egress builds what containers may reach outside.
-func (b *builder) egress() {
+func (b *paths) egress() {
 	c := b.chain(chainEgress)
 	var few []choice
 	for _, e := range b.p.Egress {
@@ -30,13 +30,13 @@ func (b *builder) egress() {
 }
 
 // bySender ends a chain with the matter's defaults of the sender's network.
-func (b *builder) bySender(c *chain, m matter) {
+func (b *paths) bySender(c *chain, m matter) {
 	b.byNetwork(m, in,
 		func(o rules.Origin, ms ...rules.Match) { c.add(b.ret(o, ms...)) },
 		func(o rules.Origin, ms ...rules.Match) { c.deny(o, ms...) })
 }
 
-func (b *builder) egressRules(e *policy.Egress) []rules.Rule {
+func (b *paths) egressRules(e *policy.Egress) []rules.Rule {
 	dst, never := b.addresses(e.To, rules.Dst, e.Origin)
 	not, neverNot := b.except(e.Except, rules.Dst, e.Origin)
 	if never || neverNot {
@@ -68,7 +68,7 @@ type choice struct {
 
 // from holds for the chosen containers' addresses; no container chosen by name:
 // everybody.
-func (b *builder) from(sels []*policy.Selector, o rules.Origin) []rules.Match {
+func (b *members) from(sels []*policy.Selector, o rules.Origin) []rules.Match {
 	if len(sels) == 0 {
 		return nil
 	}
@@ -81,7 +81,7 @@ func (b *builder) from(sels []*policy.Selector, o rules.Origin) []rules.Match {
 // sending returns the addresses that the container sends from, as far as the
 // selectors cover its networks: those the engine gave it, others it was seen to use, and
 // those to which the host's routes lead by it.
-func (b *builder) sending(sels []*policy.Selector, c netinfo.Container) []rules.Member {
+func (b *scope) sending(sels []*policy.Selector, c netinfo.Container) []rules.Member {
 	var ms []rules.Member
 	for _, e := range c.Endpoints {
 		n, ok := b.network(e.NetworkID)
@@ -96,7 +96,7 @@ func (b *builder) sending(sels []*policy.Selector, c netinfo.Container) []rules.
 
 // listed sends the containers that a block names to the chain where only the
 // blocks decide.
-func (b *builder) listed(c *chain, to string, cs []choice) {
+func (b *paths) listed(c *chain, to string, cs []choice) {
 	for _, ch := range cs {
 		c.add(b.goTo(to, ch.origin, b.from(ch.from, ch.origin)...))
 	}
@@ -104,7 +104,7 @@ func (b *builder) listed(c *chain, to string, cs []choice) {
 
 // denyChosen refuses what no block listed, in the name of the first block that
 // chooses the container.
-func (b *builder) denyChosen(c *chain, cs []choice) {
+func (b *paths) denyChosen(c *chain, cs []choice) {
 	for _, ch := range cs {
 		c.deny(ch.origin, b.from(ch.from, ch.origin)...)
 	}
@@ -113,9 +113,9 @@ func (b *builder) denyChosen(c *chain, cs []choice) {
 // hold drops packets from a source that is not known yet, where a block may turn out to
 // restrict it. It is dropped, not refused: the sender tries again, and by then
 // it is known: the packet itself is reported for that, whatever log_denied says.
-func (b *builder) hold(c *chain) { b.holdRules(c, b.unknown()) }
+func (b *paths) hold(c *chain) { b.holdRules(c, b.unknown()) }
 
-func (b *builder) holdRules(c *chain, unknown rules.InSet) {
+func (b *paths) holdRules(c *chain, unknown rules.InSet) {
 	c.add(
 		rules.Rule{Match: []rules.Match{unknown, rules.Limit{Rate: holdRate, Burst: holdBurst}}, Origin: byHold,
 			Verdict: rules.Verdict{Kind: rules.Log, Group: HoldGroup, Prefix: LogPrefix(byHold.Subject)}},
@@ -124,7 +124,7 @@ func (b *builder) holdRules(c *chain, unknown rules.InSet) {
 
 // unknown holds for sources on a Docker bridge of which it is not known yet
 // whether they are a container's.
-func (b *builder) unknown() rules.InSet {
+func (b *members) unknown() rules.InSet {
 	name := rules.PurposeName("k", "known")
 	b.gather(rules.Set{Name: name, Type: rules.HashNet, InPlace: true, Origin: byHold},
 		func(c netinfo.Container) []rules.Member { return b.sending(nil, c) }, b.strangers()...)
@@ -132,11 +132,11 @@ func (b *builder) unknown() rules.InSet {
 }
 
 // notStrangers holds for sources of which it is not known that no container has them.
-func (b *builder) notStrangers() rules.InSet {
+func (b *members) notStrangers() rules.InSet {
 	name := rules.PurposeName("k", "strangers")
 	b.addSet(rules.Set{Name: name, Type: rules.HashNet, InPlace: true, Members: rules.SortMembers(b.strangers()), Origin: byHold})
 	return rules.InSet{Set: name, Dims: []rules.Dim{rules.Src}, Not: true}
 }
 
 // strangers are the sources that no container has.
-func (b *builder) strangers() []rules.Member { return single(b.s.Strangers) }
+func (b *scope) strangers() []rules.Member { return single(b.s.Strangers) }

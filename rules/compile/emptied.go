@@ -31,13 +31,13 @@ import (
 // toPublished sends what comes to a published port to the chain. A port that is
 // found in neither set is the host's own: it must not be closed because of an empty
 // set. So there are two.
-func (b *builder) toPublished(c *chain, to string) {
+func (b *paths) toPublished(c *chain, to string) {
 	c.add(b.goTo(to, byDispatch, b.publishedPorts()), b.goTo(to, byDispatch, b.publishedPortsNamed("again")))
 }
 
 // holdUnlisted stops a source that is neither in one of the sets that restrict it
 // nor in the one of all others.
-func (b *builder) holdUnlisted(c *chain, name string, cs []choice) {
+func (b *paths) holdUnlisted(c *chain, name string, cs []choice) {
 	words := []string{"free", name}
 	for _, ch := range cs {
 		if len(ch.from) == 0 {

@@ -11,7 +11,7 @@ import (
 // Frames returns what the bridges of this host let pass under the policy, as far
 // as that is a matter of ports and Ethernet frames, which iptables does not see.
 func Frames(p policy.Policy, s netinfo.Snapshot) rules.Frames {
-	b := builder{p: p, s: s}
+	b := scope{p: p, s: s}
 	ports := s.Ports()
 	f := rules.Frames{NoTags: b.denies(b.matterBetween()), Places: places(s, ports), Foreign: foreignPorts(s)}
 	if len(p.Egress)+len(p.Host) > 0 {
@@ -69,7 +69,7 @@ func foreignPorts(s netinfo.Snapshot) []int {
 
 // taggedPorts are the ports of networks whose containers may reach each other
 // whatever they send.
-func (b *builder) taggedPorts(ports netinfo.Ports) []int {
+func (b *scope) taggedPorts(ports netinfo.Ports) []int {
 	free := map[string]bool{}
 	for _, n := range b.s.Networks {
 		free[n.ID] = b.effective(n.Name, b.matterBetween()) == policy.Allow

@@ -14,7 +14,7 @@ func (b *builder) host() {
 }
 
 // services builds what containers may reach of the host's own services.
-func (b *builder) services() {
+func (b *paths) services() {
 	c := b.chain(chainServices)
 	var few []choice
 	for _, h := range b.p.Host {

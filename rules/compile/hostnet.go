@@ -11,7 +11,7 @@ import (
 
 // hostNetworkPorts returns the rules that send the ports on which containers of the
 // host's own network listen to the chain that judges them: they are published ports.
-func (b *builder) hostNetworkPorts() []rules.Rule {
+func (b *paths) hostNetworkPorts() []rules.Rule {
 	if !b.anyContainer(func(ct netinfo.Container) bool { return len(listening(ct)) > 0 }) {
 		return nil
 	}
@@ -52,7 +52,7 @@ func listening(c netinfo.Container) (ms []rules.Member) {
 // hostNetwork returns the rules that send the ports on which a block names a
 // container of the host's own network to the chain that judges them, before its
 // processes listen.
-func (b *builder) hostNetwork() (named []rules.Rule) {
+func (b *paths) hostNetwork() (named []rules.Rule) {
 	hn := b.chain(chainHostNet)
 	for _, p := range b.p.Published {
 		if !b.anyContainer(func(ct netinfo.Container) bool { return names(p.To, ct) }) {
@@ -71,7 +71,7 @@ func (b *builder) hostNetwork() (named []rules.Rule) {
 }
 
 // hostNetworkDefault ends a chain with what holds for such containers by default.
-func (b *builder) hostNetworkDefault(c *chain) {
+func (b *paths) hostNetworkDefault(c *chain) {
 	m := b.matterPublished()
 	o := m.origin()
 	for _, d := range b.networkDefaults(m) {
@@ -90,7 +90,7 @@ func (b *builder) hostNetworkDefault(c *chain) {
 // known yet: one on the host's network may start while the agent is away. These
 // rules come last, for ports that no container has or wants. What is for one of the
 // host's own services gets the verdict that spare gives.
-func (b *builder) hostNetworkNext(c *chain, name string, spare rules.Verdict) {
+func (b *paths) hostNetworkNext(c *chain, name string, spare rules.Verdict) {
 	next := b.chain(name)
 	var to []rules.Rule
 	var ports []policy.Ports
@@ -120,7 +120,7 @@ func (b *builder) hostNetworkNext(c *chain, name string, spare rules.Verdict) {
 var byServices = rules.KindServices.Origin()
 
 // servicesSet is the set of the host's own services on these ports.
-func (b *builder) servicesSet(ports []policy.Ports) rules.InSet {
+func (b *members) servicesSet(ports []policy.Ports) rules.InSet {
 	all := func(hostPort) bool { return true }
 	members := func(at func(hostPort) bool) (ms []rules.Member) {
 		for _, l := range b.s.Listeners {

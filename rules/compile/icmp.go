@@ -62,7 +62,7 @@ func (c *chain) routers() {
 // icmpToHost sends ICMP from containers to a chain that refuses what routers send,
 // and lets pass the rest. ICMP is not a service: without neighbour discovery a
 // container has no IPv6 at all.
-func (b *builder) icmpToHost(c *chain) {
+func (b *paths) icmpToHost(c *chain) {
 	b.chain(chainRouters).routers()
 	for _, p := range icmps {
 		c.add(b.goTo(chainRouters, byICMP, p))
@@ -74,7 +74,7 @@ func (b *builder) icmpToHost(c *chain) {
 // ICMPv6 that connection tracking leaves alone (router solicitations, multicast
 // listeners' reports) is for routers and for the bridge, which has seen it already.
 // Every container's kernel sends it when it starts: it is refused without a report.
-func (b *builder) neighbours(c *chain) {
+func (b *paths) neighbours(c *chain) {
 	c.routers()
 	for _, m := range discovery {
 		c.add(b.ret(byNeighbours, m.matches()...))

@@ -10,7 +10,7 @@ import (
 
 // nics returns the interfaces that the blocks stand for now: the names as
 // written, whether there or not, and the links that have an address inside.
-func (b *builder) nics(via []*policy.Interfaces) []link {
+func (b *scope) nics(via []*policy.Interfaces) []link {
 	var ls []link
 	for _, v := range via {
 		for _, n := range v.Names {

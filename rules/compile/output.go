@@ -81,7 +81,7 @@ func (b *builder) outputMaking() {
 // Only the engine's word counts. What was seen on a bridge may be all that is left
 // of a container that is gone, and the next one gets its address. What the host has
 // dialled is another matter: no docker-proxy dials it.
-func (b *builder) announcedSet() rules.InSet {
+func (b *members) announcedSet() rules.InSet {
 	name := rules.PurposeName("o", "announced")
 	b.gather(rules.Set{Name: name, Type: rules.HashNet, InPlace: true, After: publishedPortsSet, Origin: byUnannounced}, func(c netinfo.Container) []rules.Member {
 		if !b.announced(c) {
@@ -98,7 +98,7 @@ func (b *builder) announcedSet() rules.InSet {
 
 // announced reports whether every host port is known that Docker binds for the
 // container. One that Docker picks itself is not until it was picked.
-func (b *builder) announced(c netinfo.Container) bool {
+func (b *scope) announced(c netinfo.Container) bool {
 	if c.Unread {
 		return false
 	}
@@ -115,14 +115,14 @@ func (b *builder) announced(c netinfo.Container) bool {
 
 // binds reports whether Docker may bind ports of the host for the container: not
 // where all its networks are in routed mode.
-func (b *builder) binds(c netinfo.Container) bool {
+func (b *scope) binds(c netinfo.Container) bool {
 	return slices.ContainsFunc(b.gateways(c), func(n netinfo.Network) bool {
 		return n.Mode4 != netinfo.GatewayRouted || n.Mode6 != netinfo.GatewayRouted
 	})
 }
 
 // nobodys are the addresses on Docker bridges that no container ever has.
-func (b *builder) nobodys() []rules.Member {
+func (b *scope) nobodys() []rules.Member {
 	var as []netip.Addr
 	for _, n := range b.s.Networks {
 		if n.Bridge == "" {

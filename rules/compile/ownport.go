@@ -18,7 +18,7 @@ var byOwnPort = rules.KindOwnPort.Origin()
 // ownProxied allows containers to dial their own ports, where docker-proxy serves
 // them: a set holds each container's addresses with its host ports. Two containers may
 // have one port on two host addresses, so each such address has a set of its own.
-func (b *builder) ownProxied(c *chain) {
+func (b *paths) ownProxied(c *chain) {
 	c.add(b.ret(byOwnPort, b.ownPorts(netip.Addr{})))
 	for _, a := range b.boundAddrs() {
 		c.add(b.ret(byOwnPort, rules.Destination{Prefix: netip.PrefixFrom(a, a.BitLen())}, b.ownPorts(a)))
@@ -27,7 +27,7 @@ func (b *builder) ownProxied(c *chain) {
 
 // ownPorts is the set of containers' addresses with the host ports that they have at
 // the host's address; if that is invalid, with those that they have at every address.
-func (b *builder) ownPorts(at netip.Addr) rules.InSet {
+func (b *members) ownPorts(at netip.Addr) rules.InSet {
 	portion := func(c netinfo.Container) (ms []rules.Member) {
 		if !active(c) || !publishes(c) {
 			return nil
@@ -52,7 +52,7 @@ func (b *builder) ownPorts(at netip.Addr) rules.InSet {
 
 // boundTo returns the host's address at which the container has the port; invalid or
 // unspecified if at every address.
-func (b *builder) boundTo(c netinfo.Container, p netinfo.PublishedPort) netip.Addr {
+func (b *scope) boundTo(c netinfo.Container, p netinfo.PublishedPort) netip.Addr {
 	if p.HostAddr.IsValid() {
 		return p.HostAddr
 	}
@@ -64,7 +64,7 @@ func specific(a netip.Addr) bool { return a.IsValid() && !a.IsUnspecified() && !
 
 // boundAddrs are the host's addresses at which containers have ports that they do not
 // have at every address.
-func (b *builder) boundAddrs() []netip.Addr {
+func (b *members) boundAddrs() []netip.Addr {
 	of := func(c netinfo.Container) (as []netip.Addr) {
 		for _, p := range c.Ports {
 			if a := b.boundTo(c, p); active(c) && publishes(c) && exact(p) && specific(a) {
@@ -86,7 +86,7 @@ func (b *builder) boundAddrs() []netip.Addr {
 // lead back. No set can compare a packet's source with its destination, hence a rule
 // for each address. They stand in the chain itself: the guard has no room for one more
 // chain on this path.
-func (b *builder) ownForwarded(c *chain) {
+func (b *paths) ownForwarded(c *chain) {
 	b.anyContainer(func(ct netinfo.Container) bool { return len(b.ownPairs(ct)) > 0 })
 	for _, ct := range b.s.Containers {
 		for _, pair := range b.ownPairs(ct) {
@@ -97,7 +97,7 @@ func (b *builder) ownForwarded(c *chain) {
 
 // ownPairs are the container's addresses, and those of its addresses on isolated
 // networks to which DNAT may send what is for its published ports.
-func (b *builder) ownPairs(c netinfo.Container) (pairs [][2]netip.Prefix) {
+func (b *scope) ownPairs(c netinfo.Container) (pairs [][2]netip.Prefix) {
 	if !active(c) || !publishes(c) || !slices.ContainsFunc(c.Ports, exact) {
 		return nil
 	}
@@ -119,6 +119,6 @@ func (b *builder) ownPairs(c netinfo.Container) (pairs [][2]netip.Prefix) {
 
 // undisputed are the container's addresses on bridges that no other container was seen
 // to use.
-func (b *builder) undisputed(c netinfo.Container) []netip.Addr {
+func (b *scope) undisputed(c netinfo.Container) []netip.Addr {
 	return slices.DeleteFunc(b.selected(nil, c), func(a netip.Addr) bool { return disputed(c, a) })
 }

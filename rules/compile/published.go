@@ -15,7 +15,7 @@ func fmtRange(lo, hi uint16) string { return fmt.Sprintf("%d-%d", lo, hi) }
 // published builds what outside may reach of containers through FORWARD: the
 // published ports by the host port that was dialled, networks in routed mode by
 // the container's, and nothing else.
-func (b *builder) published() {
+func (b *paths) published() {
 	c := b.chain(chainPublished)
 	c.add(b.stamp())
 	routed := b.anyRouted()
@@ -36,7 +36,7 @@ func (b *builder) published() {
 }
 
 // dnatRules allows the block's ports, one rule for each range.
-func (b *builder) dnatRules(way *fork, src, to []rules.Match, p *policy.Published) {
+func (b *paths) dnatRules(way *fork, src, to []rules.Match, p *policy.Published) {
 	if len(p.Ports) == 0 {
 		way.add(b.ret(p.Origin, concat(src, to, []rules.Match{dnat()})...))
 	}
@@ -52,7 +52,7 @@ func dialled(r policy.Ports) rules.Conn {
 	return c
 }
 
-func (b *builder) routedSet(p *policy.Published) rules.InSet {
+func (b *members) routedSet(p *policy.Published) rules.InSet {
 	ms := b.routed(func(c netinfo.Container, n netinfo.Network, port netinfo.PublishedPort) bool {
 		return selects(p.To, c, n.Name) && within(p.Ports, port.Proto, port.ContainerPort)
 	})
@@ -60,7 +60,7 @@ func (b *builder) routedSet(p *policy.Published) rules.InSet {
 }
 
 // publishedDefaults ends the chain with what holds where no block spoke.
-func (b *builder) publishedDefaults(c *chain, routed bool) {
+func (b *paths) publishedDefaults(c *chain, routed bool) {
 	m := b.matterPublished()
 	byDefault := func(way rules.Match) {
 		b.byNetwork(m, out,
@@ -86,7 +86,7 @@ func (b *builder) publishedDefaults(c *chain, routed bool) {
 
 // proxy builds what outside may reach of docker-proxy, in INPUT: the same
 // answers as published gives, by the host address and port.
-func (b *builder) proxy() {
+func (b *paths) proxy() {
 	c := b.chain(chainProxy)
 	for _, p := range b.p.Published {
 		ms := b.proxied(func(ct netinfo.Container, port netinfo.PublishedPort) bool {
@@ -101,7 +101,7 @@ func (b *builder) proxy() {
 }
 
 // proxyDefaults ends a chain that judges docker-proxy's ports.
-func (b *builder) proxyDefaults(c *chain, m matter, deny func(o rules.Origin, ms ...rules.Match)) {
+func (b *paths) proxyDefaults(c *chain, m matter, deny func(o rules.Origin, ms ...rules.Match)) {
 	for _, d := range b.networkDefaults(m) {
 		if d.action == policy.Allow {
 			c.add(b.ret(d.origin, b.behindNetwork(m, d)))
@@ -122,7 +122,7 @@ func (b *builder) proxyDefaults(c *chain, m matter, deny func(o rules.Origin, ms
 // serving is the set of published ports that the matter's general default decides:
 // those that lead to containers whose network is known, or to any where the unknown
 // is not treated otherwise, and of which no network block speaks.
-func (b *builder) serving(m matter) rules.InSet {
+func (b *paths) serving(m matter) rules.InSet {
 	ds := b.networkDefaults(m)
 	if len(ds) == 0 {
 		return b.servingAll(m)
@@ -140,7 +140,7 @@ func (b *builder) serving(m matter) rules.InSet {
 }
 
 // servingAll is serving, whether or not a network block speaks of the port.
-func (b *builder) servingAll(m matter) rules.InSet {
+func (b *paths) servingAll(m matter) rules.InSet {
 	strict, _ := b.forUnknown(m)
 	ms := b.proxied(func(c netinfo.Container, _ netinfo.PublishedPort) bool { return !strict || len(b.gateways(c)) > 0 })
 	return b.portSet("p", []string{"serving", strconv.FormatBool(strict)}, ms, rules.KindPublished.Origin())
@@ -148,7 +148,7 @@ func (b *builder) servingAll(m matter) rules.InSet {
 
 // sources returns the alternatives of from, except and via: one list of
 // matches for each NIC that via comes to. None: nothing can match.
-func (b *builder) sources(from, except policy.AddressList, via []*policy.Interfaces, o rules.Origin) [][]rules.Match {
+func (b *members) sources(from, except policy.AddressList, via []*policy.Interfaces, o rules.Origin) [][]rules.Match {
 	src, never := b.addresses(from, rules.Src, o)
 	not, neverNot := b.except(except, rules.Src, o)
 	if never || neverNot {

@@ -11,7 +11,7 @@ import (
 
 // addSet puts the set into the ruleset unless one of that name is there: names
 // stand for content or purpose, so it is the same one.
-func (b *builder) addSet(s rules.Set) {
+func (b *members) addSet(s rules.Set) {
 	if !b.named[s.Name] {
 		b.named[s.Name] = true
 		b.sets = append(b.sets, s)
@@ -36,14 +36,14 @@ type gathered struct {
 }
 
 // anyContainer reports whether it holds for one. The rules may go by that.
-func (b *builder) anyContainer(f func(netinfo.Container) bool) bool {
+func (b *members) anyContainer(f func(netinfo.Container) bool) bool {
 	b.shaping = append(b.shaping, f)
 	return slices.ContainsFunc(b.s.Containers, f)
 }
 
 // gather makes the set of what all containers add, and of the rest, which no
 // container has to do with.
-func (b *builder) gather(s rules.Set, p portion, rest ...rules.Member) {
+func (b *members) gather(s rules.Set, p portion, rest ...rules.Member) {
 	if b.named[s.Name] {
 		return
 	}
@@ -64,7 +64,7 @@ func (b *builder) gather(s rules.Set, p portion, rest ...rules.Member) {
 }
 
 // listening says that the set, which is made, depends on the host's own services.
-func (b *builder) listening(set string, f func(ports map[hostPort]bool) []rules.Member) {
+func (b *members) listening(set string, f func(ports map[hostPort]bool) []rules.Member) {
 	for i := range b.gathered {
 		if b.gathered[i].set == set {
 			b.gathered[i].listening = f
@@ -74,7 +74,7 @@ func (b *builder) listening(set string, f func(ports map[hostPort]bool) []rules.
 
 // addresses returns the matches that hold for addresses of the list on that
 // side of the packet; never is true where the list is empty and nothing can.
-func (b *builder) addresses(l policy.AddressList, side rules.Dim, o rules.Origin) (ms []rules.Match, never bool) {
+func (b *members) addresses(l policy.AddressList, side rules.Dim, o rules.Origin) (ms []rules.Match, never bool) {
 	if l.Any() {
 		return nil, false
 	}
@@ -92,7 +92,7 @@ func (b *builder) addresses(l policy.AddressList, side rules.Dim, o rules.Origin
 }
 
 // except returns the matches that hold for addresses outside the list.
-func (b *builder) except(l policy.AddressList, side rules.Dim, o rules.Origin) (ms []rules.Match, never bool) {
+func (b *members) except(l policy.AddressList, side rules.Dim, o rules.Origin) (ms []rules.Match, never bool) {
 	if l.Empty() {
 		return nil, false
 	}
@@ -112,7 +112,7 @@ func (b *builder) except(l policy.AddressList, side rules.Dim, o rules.Origin) (
 
 // prefixSet is a set named by its content. Members are sorted already: the
 // list they come from is.
-func (b *builder) prefixSet(ps []netip.Prefix, side rules.Dim, o rules.Origin) rules.InSet {
+func (b *members) prefixSet(ps []netip.Prefix, side rules.Dim, o rules.Origin) rules.InSet {
 	l := b.lists.of(ps)
 	b.addSet(rules.Set{Name: l.name, Type: rules.HashNet, Members: l.members, Origin: o})
 	return rules.InSet{Set: l.name, Dims: []rules.Dim{side}}
@@ -121,7 +121,7 @@ func (b *builder) prefixSet(ps []netip.Prefix, side rules.Dim, o rules.Origin) r
 // containerSet is the set of the addresses that the selectors choose. On the
 // source side it is what a block allows, so that an address which another
 // container was seen to use is left out: it is unknown which of them sends.
-func (b *builder) containerSet(sels []*policy.Selector, side rules.Dim, o rules.Origin) rules.InSet {
+func (b *members) containerSet(sels []*policy.Selector, side rules.Dim, o rules.Origin) rules.InSet {
 	kind := "c"
 	if side == rules.Src {
 		kind = "w"
@@ -148,7 +148,7 @@ func disputed(c netinfo.Container, a netip.Addr) bool {
 
 // portSet is a set of host addresses and ports, named for its purpose. Looked
 // up by destination.
-func (b *builder) portSet(kind string, words []string, p portion, o rules.Origin, rest ...rules.Member) rules.InSet {
+func (b *members) portSet(kind string, words []string, p portion, o rules.Origin, rest ...rules.Member) rules.InSet {
 	name := rules.PurposeName(kind, words...)
 	b.gather(rules.Set{Name: name, Type: rules.HashNetPort, InPlace: true, Origin: o}, p, rest...)
 	return rules.InSet{Set: name, Dims: []rules.Dim{rules.Dst, rules.Dst}}
@@ -157,7 +157,7 @@ func (b *builder) portSet(kind string, words []string, p portion, o rules.Origin
 // selected returns the container's addresses that one of the selectors covers;
 // no selectors cover all. Addresses that never meet the host's rules (macvlan)
 // are left out.
-func (b *builder) selected(sels []*policy.Selector, c netinfo.Container) []netip.Addr {
+func (b *scope) selected(sels []*policy.Selector, c netinfo.Container) []netip.Addr {
 	var as []netip.Addr
 	for _, e := range c.Endpoints {
 		n, ok := b.network(e.NetworkID)

@@ -137,13 +137,13 @@ const claimedWord = "claimed"
 
 // claimedSet is the set of all sources that belong to one place on this host, except
 // loopback addresses.
-func (b *builder) claimedSet() rules.InSet {
+func (b *members) claimedSet() rules.InSet {
 	all := slices.Concat(b.own.addrs, addrsOf(b.own.places), addrsOf(b.own.shared), addrsOf(b.own.behind))
 	return b.addSources(rules.Set{Gate: true, Members: prefixMembers(all)}, claimedWord, rules.Src)
 }
 
 // containersSet is the set of the sources that only containers have.
-func (b *builder) containersSet() rules.InSet {
+func (b *members) containersSet() rules.InSet {
 	return b.sourcesSet("containers", rules.Src, addrsOf(b.own.places))
 }
 
@@ -158,12 +158,12 @@ func addrsOf(places []at) []netip.Prefix {
 
 // sourcesSet is the set of these addresses, which no container changes. The word
 // tells it from the others of its kind.
-func (b *builder) sourcesSet(word string, side rules.Dim, ps []netip.Prefix) rules.InSet {
+func (b *members) sourcesSet(word string, side rules.Dim, ps []netip.Prefix) rules.InSet {
 	return b.addSources(rules.Set{Members: prefixMembers(ps)}, word, side)
 }
 
 // addSources adds the set under the name that the word gives it.
-func (b *builder) addSources(s rules.Set, word string, side rules.Dim) rules.InSet {
+func (b *members) addSources(s rules.Set, word string, side rules.Dim) rules.InSet {
 	s.Name, s.Type, s.InPlace, s.Origin = rules.PurposeName(rules.FramingKind, word), rules.HashNet, true, bySpoofed
 	b.addSet(s)
 	return rules.InSet{Set: s.Name, Dims: []rules.Dim{side}}

@@ -63,7 +63,7 @@ func (b *builder) unplacedTo(maybe, to string, restricts bool) string {
 // fromStrangers is what such a chain does in place of looking the source up in the
 // sets of the choices: the source is held unless it is known to be no container's,
 // and then only the blocks for every container hold for it.
-func (b *builder) fromStrangers(maybe, few string, cs []choice) *chain {
+func (b *paths) fromStrangers(maybe, few string, cs []choice) *chain {
 	c := b.chain(maybe)
 	b.holdRules(c, b.notStrangers())
 	for _, ch := range cs {

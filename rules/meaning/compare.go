@@ -62,15 +62,25 @@ type comparison struct {
 	fields []field
 	labels labels
 	names  *names
+	lookups
+	outcome
+}
+
+// lookups find what labels stand for.
+type lookups struct {
 	// prefixOf are the prefixes of senders outside by their labels; looked are all
 	// prefixes at which sources are told apart.
 	prefixOf map[string]netip.Prefix
+	looked   map[netip.Prefix]bool
 	// owner are the containers by the labels of the ports that they publish.
 	owner map[string]string
 	// bridges are the names of networks by their bridges.
 	bridges map[string]string
-	looked  map[netip.Prefix]bool
-	rows    []*row
+}
+
+// outcome is what the probes came to.
+type outcome struct {
+	rows []*row
 	// kept are packets from outside that pass before and after.
 	kept      []*row
 	skipped   int
@@ -80,7 +90,7 @@ type comparison struct {
 func newComparison(before, after rules.Ruleset, s netinfo.Snapshot) *comparison {
 	c := &comparison{s: s, rulesets: [2]rules.Ruleset{before, after}, before: trace.New(before), after: trace.New(after),
 		networks: map[string]netinfo.Network{}, host: anyHostAddrs(s), taken: map[portKey][]netip.Addr{},
-		prefixOf: map[string]netip.Prefix{}, looked: map[netip.Prefix]bool{}, owner: map[string]string{}, bridges: map[string]string{}}
+		lookups: lookups{prefixOf: map[string]netip.Prefix{}, looked: map[netip.Prefix]bool{}, owner: map[string]string{}, bridges: map[string]string{}}}
 	for _, n := range s.Networks {
 		c.networks[n.ID] = n
 		c.bridges[n.Bridge] = n.Name

@@ -41,6 +41,12 @@ type names struct {
 	words     []string
 	numbers   map[string]int
 	targetsOf map[int][]int
+	ofTargets
+	cache map[string][]string
+}
+
+// ofTargets is what is known of each target, by the number of its label.
+type ofTargets struct {
 	// near are the networks of the targets that are containers' own ports, and owner
 	// is the container that publishes a port.
 	near  map[int][]string
@@ -49,7 +55,6 @@ type names struct {
 	keptBy map[int][]rules.Subject
 	// family is, by target, the families in which it is reached: 1, 2 or 3.
 	family map[int]int
-	cache  map[string][]string
 }
 
 // block is an addresses block, as a whole or in one family.
@@ -77,9 +82,9 @@ type group struct {
 
 // newNames reads the policy's names.
 func newNames(l *labels, p policy.Policy, s netinfo.Snapshot) *names {
-	n := &names{places: places(p.Addresses), labels: l, rest: map[int]bool{}, family: map[int]int{}, cache: map[string][]string{},
+	n := &names{places: places(p.Addresses), labels: l, rest: map[int]bool{}, cache: map[string][]string{},
 		on: map[string]map[string]bool{}, numbers: map[string]int{}, targetsOf: map[int][]int{},
-		near: map[int][]string{}, owner: map[int]string{}, keptBy: map[int][]rules.Subject{}}
+		ofTargets: ofTargets{near: map[int][]string{}, owner: map[int]string{}, keptBy: map[int][]rules.Subject{}, family: map[int]int{}}}
 	all := crew{"every container", map[string]bool{}}
 	byNetwork := map[string]map[string]bool{}
 	for i := range s.Containers {

@@ -23,7 +23,7 @@ func (x *prober) api() []Port {
 
 // apiPorts are Docker's usual ones, those on which dockerd is seen to serve its API,
 // loopback aside, and the single ports that docker_api lists.
-func (x *prober) apiPorts() []uint16 {
+func (x *catalog) apiPorts() []uint16 {
 	ports := []uint16{2375, 2376}
 	for _, l := range x.s.Listeners {
 		if l.Dockerd && l.Proto == netinfo.TCP && !l.Addr.IsLoopback() {

@@ -60,7 +60,7 @@ func (x *prober) between(seats []seat) (State, []Pair) {
 }
 
 // endsOf groups the members' addresses by key.
-func (x *prober) endsOf(seats []seat, key func(s *seat, a netip.Addr) string) []ends {
+func (x *catalog) endsOf(seats []seat, key func(s *seat, a netip.Addr) string) []ends {
 	at := map[string]int{}
 	var out []ends
 	for i := range seats {
@@ -79,12 +79,12 @@ func (x *prober) endsOf(seats []seat, key func(s *seat, a netip.Addr) string) []
 	return out
 }
 
-func (x *prober) senderKey(s *seat, a netip.Addr) string {
+func (x *catalog) senderKey(s *seat, a netip.Addr) string {
 	p := trace.Packet{In: s.network.Bridge, Src: a, Dst: somewhere(a.Is6()), SrcMAC: s.endpoint.MAC, Unknown: trace.FieldInPort}
 	return family(a) + s.network.Bridge + " " + x.key(p)
 }
 
-func (x *prober) receiverKey(s *seat, a netip.Addr) string {
+func (x *catalog) receiverKey(s *seat, a netip.Addr) string {
 	key := family(a)
 	for _, proto := range []netinfo.Protocol{netinfo.TCP, netinfo.UDP} {
 		for _, n := range x.cuts[proto] {
@@ -170,7 +170,7 @@ func apartFrom(side, other *ends) []int {
 
 // pairList has a policy once for both families, unless that would seem to say
 // that some meet who do not.
-func (x *prober) pairList(m *meeting, seats []seat) []Pair {
+func (x *catalog) pairList(m *meeting, seats []seat) []Pair {
 	out := []Pair{}
 	for key, p := range m.pairs {
 		if other := m.pairs[[2]string{p.Policy, "IPv4"}]; key[1] == "IPv6" && other != nil && m.joins(other, p) {

@@ -114,7 +114,7 @@ func (x *prober) askHost(t *tally, s *seat, from netip.Addr) {
 	}
 }
 
-func (x *prober) eachPort(f func(n uint16, proto netinfo.Protocol)) {
+func (x *catalog) eachPort(f func(n uint16, proto netinfo.Protocol)) {
 	for _, proto := range []netinfo.Protocol{netinfo.TCP, netinfo.UDP} {
 		for _, n := range x.cuts[proto] {
 			f(n, proto)
@@ -123,7 +123,7 @@ func (x *prober) eachPort(f func(n uint16, proto netinfo.Protocol)) {
 }
 
 // free is a port of the run that begins at n which is the host's own.
-func (x *prober) free(n uint16, proto netinfo.Protocol) (uint16, bool) {
+func (x *catalog) free(n uint16, proto netinfo.Protocol) (uint16, bool) {
 	cuts := x.cuts[proto]
 	i := slices.Index(cuts, n)
 	last := uint16(65535)

@@ -31,7 +31,7 @@ type gate struct {
 }
 
 // newGates groups the NICs by what rules ask of the side that set fills in.
-func (x *prober) newGates(set func(p *trace.Packet, nic string)) []gate {
+func (x *catalog) newGates(set func(p *trace.Packet, nic string)) []gate {
 	var gates []gate
 	at := map[string]int{}
 	for _, name := range append(meaning.NICs(x.s), meaning.OtherNIC) {
@@ -53,7 +53,7 @@ func (x *prober) newGates(set func(p *trace.Packet, nic string)) []gate {
 }
 
 // gateList are the gates with the facts of their NICs.
-func (x *prober) gateList() []Gate {
+func (x *catalog) gateList() []Gate {
 	out := []Gate{}
 	for _, g := range x.gates {
 		one := Gate{NICs: []NIC{}, Others: slices.Contains(g.names, meaning.OtherNIC)}

@@ -61,7 +61,7 @@ func (x *prober) networkList() []Network {
 
 // homes says for each container which network its ports are drawn on: the
 // first that Docker may lead them through, otherwise the first of all.
-func (x *prober) homes() map[string]string {
+func (x *catalog) homes() map[string]string {
 	homes := map[string]string{}
 	for _, leads := range []bool{true, false} {
 		for _, n := range x.s.Networks {
@@ -144,7 +144,7 @@ func (x *prober) straight(n *netinfo.Network, seats []seat) State {
 }
 
 // unpublished is a port that none of the containers publishes of its own.
-func (x *prober) unpublished(seats []seat) uint16 {
+func (x *catalog) unpublished(seats []seat) uint16 {
 	for n := uint16(1); n < 65535; n++ {
 		if !slices.ContainsFunc(seats, func(s seat) bool {
 			return slices.ContainsFunc(s.container.Ports, func(p netinfo.PublishedPort) bool { return p.ContainerPort == n })
@@ -167,7 +167,7 @@ func stateOf(open, shut bool) State {
 }
 
 // onNone are the containers without an address on any network.
-func (x *prober) onNone() []Network {
+func (x *catalog) onNone() []Network {
 	host := Network{Name: "host", Driver: "host", Subnets: []netip.Prefix{}, Pairs: []Pair{}, Members: []Member{}}
 	none := Network{Subnets: []netip.Prefix{}, Pairs: []Pair{}, Members: []Member{}}
 	for _, i := range x.order {

@@ -88,7 +88,7 @@ func sideWords(s policy.Side) (out []string) {
 
 // defaults are the deciders that are no blocks, as far as they let something
 // through to a port or between containers.
-func (x *prober) defaults(pic *Picture) []string {
+func (x *catalog) defaults(pic *Picture) []string {
 	var names []string
 	note := func(name string) {
 		if !isBlock(x.places[name].Subject) {

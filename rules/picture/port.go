@@ -85,7 +85,7 @@ func (x *prober) container(c *netinfo.Container) Container {
 	return out
 }
 
-func (x *prober) nameOf(id string) string {
+func (x *catalog) nameOf(id string) string {
 	for _, c := range x.s.Containers {
 		if c.ID == id {
 			return c.Name
@@ -95,7 +95,7 @@ func (x *prober) nameOf(id string) string {
 }
 
 // onlyRouted reports whether Docker maps no port of the host to the container.
-func (x *prober) onlyRouted(c *netinfo.Container) bool {
+func (x *catalog) onlyRouted(c *netinfo.Container) bool {
 	return !slices.ContainsFunc(c.Endpoints, func(e netinfo.Endpoint) bool {
 		n := x.networks[e.NetworkID]
 		return n.Bridge != "" && (n.Mode4 != netinfo.GatewayRouted || n.Mode6 != netinfo.GatewayRouted)
@@ -245,7 +245,7 @@ func namesHostNetwork(b *policy.Published, c *netinfo.Container) bool {
 }
 
 // ownTargets dial a port of the host's own.
-func (x *prober) ownTargets(p netinfo.PublishedPort) []target {
+func (x *catalog) ownTargets(p netinfo.PublishedPort) []target {
 	var ts []target
 	for _, n := range x.numbers(p) {
 		for _, a := range x.hostAddrs(hostPort{p.Proto, n}) {

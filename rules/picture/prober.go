@@ -13,11 +13,11 @@ import (
 	"dockwall/rules/trace"
 )
 
-// prober asks the ruleset what becomes of packets.
-type prober struct {
+// catalog lists what there is to ask about: senders, targets, ports and interfaces, and
+// which of them no rule tells apart.
+type catalog struct {
 	p policy.Policy
 	s netinfo.Snapshot
-	m *trace.Machine
 	// every tells packets apart by all that any rule asks of them.
 	every    *trace.Outline
 	networks map[string]netinfo.Network // by ID
@@ -38,9 +38,15 @@ type prober struct {
 	atoms   []atom
 	dests   []atom
 
+	places map[string]rules.Origin // of the subjects that decided something, by name
+}
+
+// prober asks the ruleset what becomes of packets.
+type prober struct {
+	catalog
+	m         *trace.Machine
 	judged    map[string]verdicts
 	asked     map[string]answer
-	places    map[string]rules.Origin // of the subjects that decided something, by name
 	undecided int
 }
 
@@ -50,8 +56,8 @@ type hostPort struct {
 }
 
 func newProber(p policy.Policy, s netinfo.Snapshot, rs rules.Ruleset) *prober {
-	x := &prober{p: p, s: s, m: trace.New(rs), networks: map[string]netinfo.Network{}, judged: map[string]verdicts{}, asked: map[string]answer{},
-		places: map[string]rules.Origin{}, cuts: map[rules.Protocol][]uint16{}, taken: map[hostPort]bool{}, claims: map[hostPort][]netip.Addr{}}
+	x := &prober{m: trace.New(rs), judged: map[string]verdicts{}, asked: map[string]answer{}, catalog: catalog{p: p, s: s, networks: map[string]netinfo.Network{},
+		places: map[string]rules.Origin{}, cuts: map[rules.Protocol][]uint16{}, taken: map[hostPort]bool{}, claims: map[hostPort][]netip.Addr{}}}
 	x.every = trace.NewOutline(func(rules.Match) bool { return true }, x.m)
 	for _, n := range s.Networks {
 		x.networks[n.ID] = n
@@ -74,7 +80,7 @@ func newProber(p policy.Policy, s netinfo.Snapshot, rs rules.Ruleset) *prober {
 }
 
 // take notes which of the host's ports are no service's of its own.
-func (x *prober) take() {
+func (x *catalog) take() {
 	for i := range x.s.Containers {
 		c := &x.s.Containers[i]
 		for _, p := range c.Ports {
@@ -124,7 +130,7 @@ func (x *prober) ask(q policy.Question) answer {
 
 // decider names what decided. Where the rules got by with a default for what a
 // block allows, the block is named, as explain does.
-func (x *prober) decider(r trace.Result, q policy.Question) rules.Subject {
+func (x *catalog) decider(r trace.Result, q policy.Question) rules.Subject {
 	o := rules.Kind("none").Origin()
 	if r.Decided != nil {
 		o = r.Decided.Origin
@@ -143,7 +149,7 @@ func (x *prober) decider(r trace.Result, q policy.Question) rules.Subject {
 func isBlock(s rules.Subject) bool { return !s.Framing() && !s.Default() }
 
 // position is where the policy stands; empty for defaults that no file gives.
-func (x *prober) position(policy string) string { return position(x.places[policy]) }
+func (x *catalog) position(policy string) string { return position(x.places[policy]) }
 
 func position(o rules.Origin) string {
 	if o.File == "" {
@@ -153,7 +159,7 @@ func position(o rules.Origin) string {
 }
 
 // key is what the rules can tell of a packet: two of one key fare alike.
-func (x *prober) key(p trace.Packet) string {
+func (x *catalog) key(p trace.Packet) string {
 	p.Syn = p.Proto == netinfo.TCP
 	p.Conn.State, p.Conn.Original = rules.StateNew, true
 	return x.every.Of(p)

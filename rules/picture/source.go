@@ -39,7 +39,7 @@ type source struct {
 
 // newSources collects the addresses of every from, once each: by name first, then
 // what is written in place.
-func (x *prober) newSources() {
+func (x *catalog) newSources() {
 	var lists []policy.AddressList
 	for e := range x.p.Entries() {
 		if from := e.From.Addresses; from != nil {
@@ -96,7 +96,7 @@ func prefixText(p netip.Prefix) string {
 	return p.String()
 }
 
-func (x *prober) sourceList() []Source {
+func (x *catalog) sourceList() []Source {
 	out := []Source{}
 	for i, s := range x.sources {
 		one := Source{Name: s.name, Position: s.position, Count: len(s.prefixes), Rest: i == len(x.sources)-1,
@@ -118,7 +118,7 @@ type atom struct {
 func (a *atom) v6() bool { return a.addr.Is6() }
 
 // newAtoms cuts the addresses that are neither containers' nor the host's own.
-func (x *prober) newAtoms(rs rules.Ruleset, side rules.Dim) []atom {
+func (x *catalog) newAtoms(rs rules.Ruleset, side rules.Dim) []atom {
 	more := x.inside()
 	for _, s := range x.sources {
 		more = append(more, s.prefixes...)
@@ -158,7 +158,7 @@ func (a *atom) label(text string) {
 	a.labels = append(a.labels, text)
 }
 
-func (x *prober) atomKey(a netip.Addr, side rules.Dim, of []int) string {
+func (x *catalog) atomKey(a netip.Addr, side rules.Dim, of []int) string {
 	p := trace.Packet{Src: a, Dst: somewhere(a.Is6()), Unknown: trace.FieldSrcMAC | trace.FieldInPort}
 	if side == rules.Dst {
 		p.Src, p.Dst = p.Dst, p.Src
@@ -175,7 +175,7 @@ func (x *prober) atomKey(a netip.Addr, side rules.Dim, of []int) string {
 
 // owners finds the sources that an address belongs to: those that name it most
 // closely, so that one host in a named network is not the network's.
-func (x *prober) owners() *bart.Table[[]int] {
+func (x *catalog) owners() *bart.Table[[]int] {
 	t := new(bart.Table[[]int])
 	for i, s := range x.sources {
 		for _, p := range s.prefixes {
@@ -187,7 +187,7 @@ func (x *prober) owners() *bart.Table[[]int] {
 }
 
 // inside are the subnets of Docker bridges, and the host's own addresses.
-func (x *prober) inside() []netip.Prefix {
+func (x *catalog) inside() []netip.Prefix {
 	var ps []netip.Prefix
 	for _, n := range x.s.Networks {
 		for _, p := range n.Subnets {
@@ -206,7 +206,7 @@ func (x *prober) inside() []netip.Prefix {
 
 // hostAddrs are addresses to dial the host by, one of each family: not one
 // that some container has the port of for itself.
-func (x *prober) hostAddrs(port hostPort) []netip.Addr {
+func (x *catalog) hostAddrs(port hostPort) []netip.Addr {
 	var out []netip.Addr
 	for _, v6 := range []bool{false, true} {
 		if a := x.hostAddr(port, v6); a.IsValid() {
@@ -216,7 +216,7 @@ func (x *prober) hostAddrs(port hostPort) []netip.Addr {
 	return out
 }
 
-func (x *prober) hostAddr(port hostPort, v6 bool) netip.Addr {
+func (x *catalog) hostAddr(port hostPort, v6 bool) netip.Addr {
 	var best netip.Addr
 	worst := 3
 	nics := meaning.NICs(x.s)
@@ -242,6 +242,6 @@ func (x *prober) hostAddr(port hostPort, v6 bool) netip.Addr {
 }
 
 // claimed reports whether a container has the port on just this address.
-func (x *prober) claimed(a netip.Addr, port hostPort) bool {
+func (x *catalog) claimed(a netip.Addr, port hostPort) bool {
 	return slices.Contains(x.claims[port], a)
 }

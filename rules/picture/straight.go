@@ -42,7 +42,7 @@ type straightEnd struct {
 	addrs []target
 }
 
-func (x *prober) straightTo(b *policy.Direct, c *netinfo.Container) (ends []straightEnd) {
+func (x *catalog) straightTo(b *policy.Direct, c *netinfo.Container) (ends []straightEnd) {
 	var own straightEnd
 	for _, e := range c.Endpoints {
 		n, ok := x.networks[e.NetworkID]

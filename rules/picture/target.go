@@ -19,7 +19,7 @@ type target struct {
 
 // onHost are what has to be dialled to tell of a port that is published on the
 // host: in each family, one port of each run that the rules tell apart.
-func (x *prober) onHost(c *netinfo.Container, p netinfo.PublishedPort) []target {
+func (x *catalog) onHost(c *netinfo.Container, p netinfo.PublishedPort) []target {
 	var ts []target
 	if p.HostPort == 0 {
 		return nil
@@ -33,7 +33,7 @@ func (x *prober) onHost(c *netinfo.Container, p netinfo.PublishedPort) []target 
 }
 
 // routed are the container's own addresses where its network is in routed mode.
-func (x *prober) routed(c *netinfo.Container, p netinfo.PublishedPort) []target {
+func (x *catalog) routed(c *netinfo.Container, p netinfo.PublishedPort) []target {
 	var ts []target
 	for _, e := range c.Endpoints {
 		n, ok := x.networks[e.NetworkID]
@@ -48,7 +48,7 @@ func (x *prober) routed(c *netinfo.Container, p netinfo.PublishedPort) []target 
 
 // numbers are the first host port, and those of the candidates at which rules
 // or other containers' claims begin to differ.
-func (x *prober) numbers(p netinfo.PublishedPort) []uint16 {
+func (x *catalog) numbers(p netinfo.PublishedPort) []uint16 {
 	ns := []uint16{p.HostPort}
 	add := func(n uint16) {
 		if p.HostPort < n && n <= p.HostPortEnd {
@@ -69,7 +69,7 @@ func (x *prober) numbers(p netinfo.PublishedPort) []uint16 {
 }
 
 // single reports whether the port is one of its own, not one of a range.
-func (x *prober) single(t hostPort) bool {
+func (x *catalog) single(t hostPort) bool {
 	return slices.ContainsFunc(x.s.Containers, func(c netinfo.Container) bool {
 		return slices.ContainsFunc(c.Ports, func(p netinfo.PublishedPort) bool {
 			return p.Proto == t.proto && p.HostPort == t.number && p.HostPortEnd <= p.HostPort
@@ -79,7 +79,7 @@ func (x *prober) single(t hostPort) bool {
 
 // boundTo are the addresses that the port is dialled by: the one it is bound
 // to, or one of the host's in each family that it is bound to all of.
-func (x *prober) boundTo(c *netinfo.Container, p netinfo.PublishedPort, number uint16) []netip.Addr {
+func (x *catalog) boundTo(c *netinfo.Container, p netinfo.PublishedPort, number uint16) []netip.Addr {
 	at := published.Bind(&x.s, c, p)
 	if at.IsValid() && !at.IsUnspecified() {
 		if policy.Locate(x.s, at).Kind != policy.OnHost {
@@ -119,7 +119,7 @@ func (x *prober) judge(t target) verdicts {
 
 // targetKey tells targets apart as the rules do. Where something is open by
 // default the block that would allow it is named, and the rules do not know it.
-func (x *prober) targetKey(t target) (string, bool) {
+func (x *catalog) targetKey(t target) (string, bool) {
 	if x.openByDefault() {
 		return "", false
 	}
@@ -134,7 +134,7 @@ func (x *prober) targetKey(t target) (string, bool) {
 	return key, true
 }
 
-func (x *prober) openByDefault() bool {
+func (x *catalog) openByDefault() bool {
 	return x.p.Defaults.Published == policy.Allow ||
 		slices.ContainsFunc(x.p.Networks, func(n policy.Network) bool { return n.Published == policy.Allow })
 }
