@@ -108,7 +108,7 @@ func (t tracer) follow(way trace.PacketWay) Way {
 		w.Verdict, w.why = Unknown, r.Reason
 		return w
 	}
-	if d := r.Decided; d != nil && (w.Verdict == Deny || !d.Origin.Subject.Framing()) {
+	if d := r.Decided; d != nil && (w.Verdict == Deny || !d.Origin.Subject.Framing() || d.Origin.Subject.Kind == rules.KindOwnPort) {
 		w.Policy, w.Position = d.Origin.Subject, position(d.Origin)
 	}
 	w.credit(means)
