@@ -7,7 +7,7 @@
 // (agent/audit, netinfo/docker). It enforces nothing.
 //
 //	engine's events ─► Watch.happen ─► pending ─┐
-//	files of Docker ─► Watch.look ──► whole ────┼─► Watch.work ─► rules/audit ─► book ─► status, metrics, log
+//	files of Docker ─► Watch.look ──► whole ────┼─► Watch.work ─► rules/audit ─► record ─► status, metrics, log
 //	every           ─────────────────► whole ───┘
 //
 // Invariants:
@@ -19,7 +19,8 @@
 //  3. What is kept of a container is the IDs of the checks that do not pass.
 //  4. A failure stands until it is known that there is none: a fact that cannot be read
 //     any more ends nothing.
-//  5. Each finding is logged once when it comes, and once when it goes.
+//  5. A judgement logs one line for the failures that have come to a subject, and one for those that
+//     have gone; one that fails again and again is logged once.
 //
 // Thread safety: a Watch's methods may be called from any goroutine.
 package watch

@@ -92,7 +92,7 @@ func (w *Watch) catchUp(ctx context.Context, e Engine) {
 		w.o.Log.Debug("the containers could not be listed", "error", err)
 	}
 	w.mu.Lock()
-	known := w.book.containers()
+	known := w.record.containers()
 	for _, c := range all {
 		if !known[c.ID] {
 			w.pend(c.ID)

@@ -59,9 +59,9 @@ type Watch struct {
 	o    Options
 	wake chan struct{}
 
-	mu   sync.Mutex
-	book *book
-	doc  *config.Document
+	mu     sync.Mutex
+	record *record
+	doc    *config.Document
 	// at is when the whole host was judged last, took how long that took, and due when it
 	// is to be judged next.
 	at   time.Time
@@ -83,7 +83,7 @@ type Watch struct {
 
 // New returns a watch that Run starts.
 func New(o Options) *Watch {
-	w := &Watch{o: o, wake: make(chan struct{}, 1), book: newBook(), due: time.Now().Add(firstWait),
+	w := &Watch{o: o, wake: make(chan struct{}, 1), record: newRecord(), due: time.Now().Add(firstWait),
 		pending: map[string]bool{}, asked: map[string]string{}, late: map[string]bool{}, ended: map[string]bool{}, privileged: map[string]map[string]bool{}}
 	if w.o.Gather == nil {
 		w.o.Gather = audit.Gather
@@ -112,10 +112,10 @@ func (w *Watch) Use(doc *config.Document) {
 func (w *Watch) Summary() *audit.Summary {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if len(w.book.standing) == 0 {
+	if len(w.record.standing) == 0 {
 		return nil
 	}
-	s := w.book.summary()
+	s := w.record.summary()
 	s.At = w.at
 	return &s
 }
@@ -202,7 +202,7 @@ func (w *Watch) every() time.Duration {
 // whole judges the whole host.
 func (w *Watch) whole(ctx context.Context) {
 	w.mu.Lock()
-	begun, start := w.book.tick(), time.Now()
+	begun, start := w.record.tick(), time.Now()
 	w.at, w.due = start, start.Add(w.every())
 	w.mu.Unlock()
 	in := w.o.Gather(ctx, audit.Options{Docker: w.o.Docker, Now: start})
@@ -228,7 +228,7 @@ func (w *Watch) whole(ctx context.Context) {
 	w.base, w.at, w.took = audit.Base(in), time.Now(), time.Since(start)
 	// It may have been asked for again since it began.
 	w.due = later(w.due, w.at.Add(max(spacing, share*w.took)))
-	w.record(w.book.whole(begun, names, found), failOn)
+	w.tell(w.record.whole(begun, names, found), failOn)
 	w.mu.Unlock()
 	// An inventory is large, and the next one is far off.
 	debug.FreeOSMemory()
@@ -240,13 +240,6 @@ func later(a, b time.Time) time.Time {
 		return b
 	}
 	return a
-}
-
-// record logs the changes. w.mu is held.
-func (w *Watch) record(changes []change, failOn finding.Severity) {
-	if len(changes) > 0 {
-		w.tell(changes, failOn)
-	}
 }
 
 func (w *Watch) notify(cause string) {
@@ -311,7 +304,7 @@ func (w *Watch) started(id, exec string, privileged bool) {
 // one judges a container.
 func (w *Watch) one(ctx context.Context, engine Engine, id string) {
 	w.mu.Lock()
-	begun := w.book.tick()
+	begun := w.record.tick()
 	w.mu.Unlock()
 	c, there, err := engine.Container(ctx, id)
 	switch {
@@ -331,7 +324,7 @@ func (w *Watch) one(ctx context.Context, engine Engine, id string) {
 	s.Container = c.ID
 	found := rules.Failures(&in, s).Findings
 	w.mu.Lock()
-	w.record(w.book.one(begun, c.ID, c.Name, found), failOn)
+	w.tell(w.record.one(begun, c.ID, c.Name, found), failOn)
 	w.mu.Unlock()
 	w.notify("container " + c.Name + " was judged")
 }
@@ -385,7 +378,7 @@ func (w *Watch) removed(id string) {
 	_, failOn := w.settings()
 	delete(w.pending, id)
 	delete(w.privileged, id)
-	w.record(w.book.remove(id), failOn)
+	w.tell(w.record.remove(id), failOn)
 	w.mu.Unlock()
 	w.notify("a container was removed")
 }

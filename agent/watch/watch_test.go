@@ -18,6 +18,8 @@ import (
 	"dockwall/agent/config"
 	"dockwall/netinfo/docker"
 	"dockwall/netinfo/inventory"
+	rules "dockwall/rules/audit"
+	"dockwall/rules/finding"
 )
 
 // engine is an engine with containers.
@@ -140,7 +142,7 @@ func (w *town) tell(action, id, exec string) {
 func (w *town) fails(check, id string) bool {
 	w.w.mu.Lock()
 	defer w.w.mu.Unlock()
-	failed, _ := w.w.book.failed(id)
+	failed, _ := w.w.record.failed(id)
 	return slices.Contains(failed, check)
 }
 
@@ -157,7 +159,7 @@ func (w *town) count(check string) int {
 func (w *town) told(what, check, name string) int {
 	n := 0
 	for line := range strings.Lines(w.log.String()) {
-		if strings.Contains(line, "]  "+what+": ") && strings.Contains(line, "check="+check+" ") && strings.Contains(line, `subject="container `+name+`"`) {
+		if strings.Contains(line, "]  "+what+": ") && strings.Contains(line, check) && strings.Contains(line, `subject="container `+name+`"`) {
 			n++
 		}
 	}
@@ -171,7 +173,7 @@ func plain() *config.Document {
 const privileged = "container.privileged"
 
 // A container is judged when it is created, at once; each finding is logged once when it
-// comes and once when it goes.
+// comes.
 func TestCreated(t *testing.T) {
 	live(t, plain(), func(w *town) {
 		if n := w.count(privileged); n != 1 {
@@ -194,7 +196,8 @@ func TestCreated(t *testing.T) {
 		if n := w.count(privileged); n != 1 {
 			t.Errorf("%d containers are privileged, want 1", n)
 		}
-		for what, want := range map[string]int{"finding": 1, "finding gone": 1} {
+		// That a container which was removed has no findings any more goes without saying.
+		for what, want := range map[string]int{"finding": 1, "finding gone": 0} {
 			if n := w.told(what, privileged, "new"); n != want {
 				t.Errorf("%d lines say %s, want %d:\n%s", n, what, want, w.log)
 			}
@@ -217,6 +220,48 @@ func TestWaived(t *testing.T) {
 			t.Errorf("without the skip block: got %+v\n%s", s, w.log)
 		}
 	})
+}
+
+// A judgement logs one line for each subject and direction with the failures at or above
+// fail_on, and the rest at debug; if it changes very much, one line for each check.
+func TestLogged(t *testing.T) {
+	var log bytes.Buffer
+	w := New(Options{Log: hclog.New(&hclog.LoggerOptions{Output: &log, Level: hclog.Debug, DisableTime: true})})
+	failures := func(ids ...string) (found []rules.Finding) {
+		for _, id := range ids {
+			found = append(found, rules.Finding{ID: id, State: rules.Fail})
+		}
+		return found
+	}
+	w.record.severity = map[string]finding.Severity{"a.high": finding.High, "b.medium": finding.Medium, "c.low": finding.Low}
+	one := func(id string, found []rules.Finding) []change {
+		return w.record.one(w.record.tick(), id, id, found)
+	}
+	all := failures("c.low", "b.medium", "a.high")
+	for _, step := range []struct {
+		changes []change
+		want    string
+	}{
+		{one("web", all), "[WARN]  finding: subject=\"container web\" checks=\"a.high, b.medium\" severity=high\n[DEBUG] finding: subject=\"container web\" checks=c.low severity=low\n"},
+		{one("web", all), ""},
+		{one("web", failures("a.high")), "[INFO]  finding gone: subject=\"container web\" checks=b.medium severity=medium\n[DEBUG] finding gone: subject=\"container web\" checks=c.low severity=low\n"},
+		{one("db", failures("c.low")), "[DEBUG] finding: subject=\"container db\" checks=c.low severity=low\n"},
+		{w.record.remove("web"), "[DEBUG] finding gone: subject=\"container web\" checks=a.high severity=high\n"},
+	} {
+		log.Reset()
+		if w.tell(step.changes, finding.Medium); log.String() != step.want {
+			t.Errorf("got\n%swant\n%s", &log, step.want)
+		}
+	}
+	var many []change
+	for i := range 20 {
+		many = append(many, one(fmt.Sprintf("c%02d", i), all)...)
+	}
+	log.Reset()
+	w.tell(many, finding.Medium)
+	if want := "[WARN]  finding: check=a.high severity=high subjects=\"container c00, container c01, container c02, container c03, container c04, container c05, 14 more\"\n"; !strings.HasPrefix(log.String(), want) || strings.Count(log.String(), "\n") != 3 {
+		t.Errorf("60 changes: got\n%swant three lines, the first\n%s", &log, want)
+	}
 }
 
 // docker exec --privileged is a finding from when it is asked for until it ends. What

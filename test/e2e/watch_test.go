@@ -49,7 +49,7 @@ func (h watchHost) finding(check string, want int) {
 func (h watchHost) logged(what, check, name string) int {
 	n := 0
 	for line := range strings.Lines(h.agent.Log()) {
-		if strings.Contains(line, " "+what+": ") && strings.Contains(line, "check="+check+" ") && strings.Contains(line, `"container `+name+`"`) {
+		if strings.Contains(line, " "+what+": ") && strings.Contains(line, check) && strings.Contains(line, `subject="container `+name+`"`) {
 			n++
 		}
 	}
@@ -83,8 +83,8 @@ func TestWatch(t *testing.T) {
 			l.Docker("rm", "bad")
 			h.finding(check, 0)
 			for name, want := range map[string]int{"bad": 1, "worse": 1, "ci-1": 0} {
-				if come, gone := h.logged("finding", check, name), h.logged("finding gone", check, name); come != want || gone != want {
-					t.Errorf("%s: %d lines that it has come and %d that it has gone, want %d", name, come, gone, want)
+				if come, gone := h.logged("finding", check, name), h.logged("finding gone", check, name); come != want || gone != 0 {
+					t.Errorf("%s: %d lines that it has come, want %d, and %d that it has gone with the container, want none", name, come, want, gone)
 				}
 			}
 			h.exec()
@@ -101,6 +101,9 @@ func (h watchHost) exec() {
 		return
 	}
 	h.finding(check, 1)
-	h.Docker("rm", "--force", "plain")
+	h.Docker("restart", "--time", "1", "plain")
 	h.finding(check, 0)
+	if come, gone := h.logged("finding", check, "plain"), h.logged("finding gone", check, "plain"); come != 1 || gone != 1 {
+		h.t.Errorf("%d lines that %s has come and %d that it has gone, want 1 each", come, check, gone)
+	}
 }

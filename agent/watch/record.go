@@ -10,9 +10,9 @@ import (
 	"dockwall/rules/finding"
 )
 
-// book is what the audit has found until now. Every judgement that begins takes the next
+// record is what the audit has found until now. Every judgement that begins takes the next
 // tick of its clock: what was judged later counts.
-type book struct {
+type record struct {
 	clock    uint64
 	severity map[string]finding.Severity
 	standing map[place]*standing
@@ -38,37 +38,38 @@ type change struct {
 	come    bool
 	check   string
 	subject rules.Subject
-	detail  string
+	// removed: the subject is there no more.
+	removed bool
 }
 
-func newBook() *book {
-	b := &book{severity: map[string]finding.Severity{}, standing: map[place]*standing{}, gone: map[string]uint64{}}
+func newRecord() *record {
+	r := &record{severity: map[string]finding.Severity{}, standing: map[place]*standing{}, gone: map[string]uint64{}}
 	for _, c := range rules.Checks() {
-		b.severity[c.ID] = c.Severity
+		r.severity[c.ID] = c.Severity
 	}
-	return b
+	return r
 }
 
 // tick gives the next moment.
-func (b *book) tick() uint64 {
-	b.clock++
-	return b.clock
+func (r *record) tick() uint64 {
+	r.clock++
+	return r.clock
 }
 
 const container = "container"
 
 // one takes what a judgement that was begun at begun found of one container.
-func (b *book) one(begun uint64, id, name string, found []rules.Finding) []change {
+func (r *record) one(begun uint64, id, name string, found []rules.Finding) []change {
 	at := place{container, id}
-	if b.gone[id] > begun || b.standing[at] != nil && b.standing[at].at > begun {
+	if r.gone[id] > begun || r.standing[at] != nil && r.standing[at].at > begun {
 		return nil
 	}
-	return b.put(begun, at, name, found)
+	return r.put(begun, at, name, found)
 }
 
 // whole takes what a judgement of everything found. There are the containers that it has
 // read, with their names; nil if they could not be read.
-func (b *book) whole(begun uint64, containers map[string]string, found []rules.Finding) (changes []change) {
+func (r *record) whole(begun uint64, containers map[string]string, found []rules.Finding) (changes []change) {
 	by := map[place][]rules.Finding{{kind: "host"}: nil}
 	for i, f := range found {
 		at := place{f.Subject.Kind, f.Subject.ID}
@@ -77,9 +78,9 @@ func (b *book) whole(begun uint64, containers map[string]string, found []rules.F
 	for id := range containers {
 		by[place{container, id}] = append(by[place{container, id}], []rules.Finding(nil)...)
 	}
-	for at, s := range b.standing {
+	for at, s := range r.standing {
 		if _, still := by[at]; !still && s.at < begun && (at.kind == "host" || containers != nil) {
-			changes = append(changes, b.drop(at)...)
+			changes = append(changes, r.drop(at)...)
 		}
 	}
 	for at, found := range by {
@@ -87,31 +88,29 @@ func (b *book) whole(begun uint64, containers map[string]string, found []rules.F
 		if len(found) > 0 {
 			name = found[0].Subject.Name
 		}
-		if at.kind == container && b.gone[at.id] > begun || b.standing[at] != nil && b.standing[at].at > begun {
+		if at.kind == container && r.gone[at.id] > begun || r.standing[at] != nil && r.standing[at].at > begun {
 			continue
 		}
-		changes = append(changes, b.put(begun, at, name, found)...)
+		changes = append(changes, r.put(begun, at, name, found)...)
 	}
-	maps.DeleteFunc(b.gone, func(_ string, at uint64) bool { return at < begun })
-	return b.sorted(changes)
+	maps.DeleteFunc(r.gone, func(_ string, at uint64) bool { return at < begun })
+	return r.sorted(changes)
 }
 
 // put replaces what was found of a subject.
-func (b *book) put(begun uint64, at place, name string, found []rules.Finding) (changes []change) {
-	before := b.standing[at]
+func (r *record) put(begun uint64, at place, name string, found []rules.Finding) (changes []change) {
+	before := r.standing[at]
 	if before == nil {
 		before = &standing{}
 	}
 	now := &standing{at: begun, name: name}
 	about := rules.Subject{Kind: at.kind, Name: name, ID: at.id}
-	details := map[string]string{}
 	for _, f := range found {
 		// What failed and cannot be read now has not been corrected.
 		_, failed := slices.BinarySearch(before.failed, f.ID)
 		switch {
 		case f.State == rules.Fail, f.State == rules.Unknown && failed:
 			now.failed = append(now.failed, f.ID)
-			details[f.ID] = f.Detail
 		case f.State == rules.Waived:
 			now.waived++
 		case f.State == rules.Unknown:
@@ -120,41 +119,41 @@ func (b *book) put(begun uint64, at place, name string, found []rules.Finding) (
 	}
 	slices.Sort(now.failed)
 	now.failed = slices.Clip(now.failed)
-	b.standing[at] = now
+	r.standing[at] = now
 	for _, id := range now.failed {
 		if _, stood := slices.BinarySearch(before.failed, id); !stood {
-			changes = append(changes, change{true, id, about, details[id]})
+			changes = append(changes, change{come: true, check: id, subject: about})
 		}
 	}
 	for _, id := range before.failed {
 		if _, stands := slices.BinarySearch(now.failed, id); !stands {
-			changes = append(changes, change{false, id, about, "it does not fail any more"})
+			changes = append(changes, change{check: id, subject: about})
 		}
 	}
-	return b.sorted(changes)
+	return r.sorted(changes)
 }
 
 // remove takes that a container was removed.
-func (b *book) remove(id string) []change {
-	b.gone[id] = b.tick()
-	return b.sorted(b.drop(place{container, id}))
+func (r *record) remove(id string) []change {
+	r.gone[id] = r.tick()
+	return r.sorted(r.drop(place{container, id}))
 }
 
-func (b *book) drop(at place) (changes []change) {
-	s := b.standing[at]
+func (r *record) drop(at place) (changes []change) {
+	s := r.standing[at]
 	if s == nil {
 		return nil
 	}
-	delete(b.standing, at)
+	delete(r.standing, at)
 	for _, id := range s.failed {
-		changes = append(changes, change{false, id, rules.Subject{Kind: at.kind, Name: s.name, ID: at.id}, "the " + at.kind + " is gone"})
+		changes = append(changes, change{check: id, subject: rules.Subject{Kind: at.kind, Name: s.name, ID: at.id}, removed: true})
 	}
 	return changes
 }
 
 // failed are the checks that fail on the container, and whether it was judged.
-func (b *book) failed(id string) (checks []string, judged bool) {
-	s := b.standing[place{container, id}]
+func (r *record) failed(id string) (checks []string, judged bool) {
+	s := r.standing[place{container, id}]
 	if s == nil {
 		return nil, false
 	}
@@ -162,9 +161,9 @@ func (b *book) failed(id string) (checks []string, judged bool) {
 }
 
 // containers are the IDs of the containers that were judged.
-func (b *book) containers() map[string]bool {
+func (r *record) containers() map[string]bool {
 	ids := map[string]bool{}
-	for at := range b.standing {
+	for at := range r.standing {
 		if at.kind == container {
 			ids[at.id] = true
 		}
@@ -172,45 +171,45 @@ func (b *book) containers() map[string]bool {
 	return ids
 }
 
-func (b *book) rank(check string) int {
-	return slices.Index([]finding.Severity{finding.High, finding.Medium, finding.Low}, b.severity[check])
+func (r *record) rank(check string) int {
+	return slices.Index([]finding.Severity{finding.High, finding.Medium, finding.Low}, r.severity[check])
 }
 
-func (b *book) sorted(changes []change) []change {
+func (r *record) sorted(changes []change) []change {
 	slices.SortFunc(changes, func(x, y change) int {
-		return cmp.Or(cmp.Compare(b.rank(x.check), b.rank(y.check)), cmp.Compare(x.check, y.check), cmp.Compare(x.subject.String(), y.subject.String()))
+		return cmp.Or(cmp.Compare(r.rank(x.check), r.rank(y.check)), cmp.Compare(x.check, y.check), cmp.Compare(x.subject.String(), y.subject.String()))
 	})
 	return changes
 }
 
 // summary is how the audit stands.
-func (b *book) summary() audit.Summary {
+func (r *record) summary() audit.Summary {
 	s := audit.Summary{Findings: []audit.Count{}, Worst: []audit.Failure{}}
 	counts := map[string]int{}
-	for at, st := range b.standing {
+	for at, st := range r.standing {
 		s.Waived, s.Unknown = s.Waived+st.waived, s.Unknown+st.unknown
 		for _, id := range st.failed {
 			counts[id]++
-			s.Worst = append(s.Worst, audit.Failure{Check: id, Severity: b.severity[id], Subject: rules.Subject{Kind: at.kind, Name: st.name, ID: at.id}})
+			s.Worst = append(s.Worst, audit.Failure{Check: id, Severity: r.severity[id], Subject: rules.Subject{Kind: at.kind, Name: st.name, ID: at.id}})
 			if len(s.Worst) >= 16*audit.Shown {
-				s.Worst = b.worst(s.Worst)
+				s.Worst = r.worst(s.Worst)
 			}
 		}
 	}
-	s.Worst = b.worst(s.Worst)
+	s.Worst = r.worst(s.Worst)
 	for id, n := range counts {
-		s.Findings = append(s.Findings, audit.Count{Check: id, Severity: b.severity[id], Count: n})
+		s.Findings = append(s.Findings, audit.Count{Check: id, Severity: r.severity[id], Count: n})
 	}
 	slices.SortFunc(s.Findings, func(x, y audit.Count) int {
-		return cmp.Or(cmp.Compare(b.rank(x.Check), b.rank(y.Check)), -cmp.Compare(x.Count, y.Count), cmp.Compare(x.Check, y.Check))
+		return cmp.Or(cmp.Compare(r.rank(x.Check), r.rank(y.Check)), -cmp.Compare(x.Count, y.Count), cmp.Compare(x.Check, y.Check))
 	})
 	return s
 }
 
 // worst are the most severe of the failures, as many as are shown.
-func (b *book) worst(all []audit.Failure) []audit.Failure {
+func (r *record) worst(all []audit.Failure) []audit.Failure {
 	slices.SortFunc(all, func(x, y audit.Failure) int {
-		return cmp.Or(cmp.Compare(b.rank(x.Check), b.rank(y.Check)), cmp.Compare(x.Subject.String(), y.Subject.String()), cmp.Compare(x.Check, y.Check))
+		return cmp.Or(cmp.Compare(r.rank(x.Check), r.rank(y.Check)), cmp.Compare(x.Subject.String(), y.Subject.String()), cmp.Compare(x.Check, y.Check))
 	})
 	return all[:min(len(all), audit.Shown)]
 }
