@@ -66,7 +66,7 @@ type portsSought struct {
 	walk bool
 }
 
-// addrsUsed are the addresses that are in use, whoever told of them.
+// addrsUsed are the addresses that are in use, from every source.
 type addrsUsed struct {
 	// neighbors are the addresses in use on every link.
 	neighbors neighbors
