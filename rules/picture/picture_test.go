@@ -83,7 +83,7 @@ func TestPortsAreWhatThePolicyMeans(t *testing.T) {
 // one is found without asking the picture.
 func dialled(s netinfo.Snapshot, c *netinfo.Container, port picture.Port) (netip.AddrPort, bool) {
 	host := netip.MustParseAddr("192.0.2.1")
-	if port.Routed {
+	if port.Routed || port.Straight {
 		return netip.AddrPort{}, false
 	}
 	for _, p := range c.Ports {
