@@ -129,21 +129,26 @@ func TestCutOutlivesForgedResets(t *testing.T) {
 // A RST that was forged before the cut has the kernel take the connection for
 // closed; the two sides do not.
 func TestCutOfWhatLooksClosed(t *testing.T) {
-	w := newRealTown(t)
-	w.enforce()
-	x := w.pair("172.17.0.2:9000", "192.0.2.1:9000")
-	talk := w.chat(x.client, x.server)
-	w.reset(x, true)
-	w.policy.Published = nil
-	rs, s := w.enforce()
-	if !talk.flows() {
-		t.Fatal("the RST alone ended it; this test cannot fail")
+	// On a busy machine the RST may be late, and end the connection by itself.
+	for range 3 {
+		w := newRealTown(t)
+		w.enforce()
+		x := w.pair("172.17.0.2:9000", "192.0.2.1:9000")
+		talk := w.chat(x.client, x.server)
+		w.reset(x, true)
+		w.policy.Published = nil
+		rs, s := w.enforce()
+		if !talk.flows() {
+			continue
+		}
+		w.reset(x, true)
+		w.cutForGood(rs, s)
+		if talk.flows() {
+			t.Error("the connection goes on")
+		}
+		return
 	}
-	w.reset(x, true)
-	w.cutForGood(rs, s)
-	if talk.flows() {
-		t.Error("the connection goes on")
-	}
+	t.Fatal("the RST alone ended it each time; this test cannot fail")
 }
 
 // What another program flushes is closed again by the next pass.
