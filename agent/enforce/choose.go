@@ -18,6 +18,9 @@ type choice struct {
 	// untidy: a backend was chosen since the others were tidied last.
 	untidy bool
 	failed failedFamily
+	// suspected is a family that may have to be left out; whole: both have been in force.
+	suspected suspectedFamily
+	whole     bool
 }
 
 // choose picks the backend: at first, after the file changed, and whenever the engine has

@@ -18,7 +18,30 @@ const (
 	// earliest, and lastFamilyRetry the longest pause between two tries.
 	firstFamilyRetry = time.Second
 	lastFamilyRetry  = 30 * time.Second
+	// familyFailures is how many passes in a row fail in one family before it is left out,
+	// and familyPatience how long they go on failing if it was in force before. One
+	// failure may be another program that writes at the same moment, and what is left out
+	// is open until the next try.
+	familyFailures = 3
+	familyPatience = 5 * time.Second
 )
+
+// suspectedFamily is a family in which passes have failed since a moment.
+type suspectedFamily struct {
+	family, failures int
+	since            time.Time
+}
+
+// persists counts a failure in the family, and reports whether it has failed long enough to
+// be left out.
+func (c *choice) persists(family int, now time.Time) bool {
+	s := &c.suspected
+	if s.family != family {
+		*s = suspectedFamily{family: family, since: now}
+	}
+	s.failures++
+	return s.failures >= familyFailures && (!c.whole || now.Sub(s.since) >= familyPatience)
+}
 
 // failedFamily is a family that could not be read or written, though its tools are there.
 type failedFamily struct {
@@ -37,6 +60,9 @@ func (t *Target) bringEach(ctx context.Context, rs rules.Ruleset, look bool, r *
 		return t.bringOther(ctx, rs, err, r)
 	}
 	f := t.backend.failed
+	if f.family == 0 {
+		t.backend.suspected, t.backend.whole = suspectedFamily{}, t.backend.chosen.Limits().LeftOut == 0
+	}
 	if f.family == 0 || !look || time.Now().Before(f.due) {
 		return nil
 	}
@@ -49,7 +75,7 @@ func (t *Target) bringEach(ctx context.Context, rs rules.Ruleset, look bool, r *
 		return t.bringOther(ctx, rs, err, r)
 	}
 	t.o.Log.Info(fmt.Sprintf("IPv%d is enforced again", f.family))
-	t.backend.failed = failedFamily{}
+	t.backend.failed, t.backend.suspected, t.backend.whole = failedFamily{}, suspectedFamily{}, true
 	return nil
 }
 
@@ -74,6 +100,9 @@ func (t *Target) leaveOut(ctx context.Context, failed error) bool {
 		return false
 	}
 	f := &t.backend.failed
+	if f.retry == 0 && !t.o.Once && !t.backend.persists(family, time.Now()) {
+		return false
+	}
 	if f.retry == 0 && !t.o.Once {
 		t.o.Log.Error(fmt.Sprintf("IPv%d cannot be enforced; the other family of addresses is", family), "error", failed)
 	}

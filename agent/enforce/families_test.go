@@ -81,6 +81,9 @@ func TestEachFamilyByItself(t *testing.T) {
 			target.Load(allowing("203.0.113.0/24"), settings)
 			s := facts("172.17.0.2")
 			s.Links = append(s.Links, netinfo.Link{Index: 90, Name: "eth7", Addrs: []netip.Prefix{netip.MustParsePrefix("198.51.100.7/24"), netip.MustParsePrefix("2001:db8::7/64")}})
+			if name != "no tools" {
+				mustFail(t, target, s, familyFailures-1)
+			}
 			mustPass(t, target, s, true)
 			if !strings.Contains(h.kernel.Save(10-family), "DOCKWALL-") || strings.Contains(h.kernel.Save(family), "DOCKWALL-") {
 				t.Errorf("IPv%d %s: the kernel holds\n%s%s", family, name, h.kernel.Save(4), h.kernel.Save(6))
@@ -131,7 +134,48 @@ func TestBothFamiliesFail(t *testing.T) {
 	h.failing = 10
 	target := h.target(func(o *Options) { o.Kernel, o.Chooser = h, h })
 	target.Load(allowing("203.0.113.0/24"), settings)
+	mustFail(t, target, facts("172.17.0.2"), familyFailures-1)
 	if _, err := target.Pass(t.Context(), facts("172.17.0.2"), true); err == nil || !strings.Contains(err.Error(), "line 3 failed") {
 		t.Errorf("the error is %v", err)
 	}
+}
+
+// mustFail fails that many passes, none of which may leave a family out.
+func mustFail(t *testing.T, target *Target, s netinfo.Snapshot, passes int) {
+	t.Helper()
+	for range passes {
+		if _, err := target.Pass(t.Context(), s, true); err == nil || target.backend.failed.family != 0 {
+			t.Fatalf("the error is %v, and left out is %+v", err, target.backend.failed)
+		}
+	}
+}
+
+// A family that was in force is not left out because a pass failed: another program may
+// have deleted a chain between the look and the write. It was, under flushes ten times a
+// second, and IPv6 was open for a second.
+func TestFamilyInForceIsNotLeftOutAtOnce(t *testing.T) {
+	h := &halfHost{host: newHost(), family: 6}
+	target := h.target(func(o *Options) { o.Kernel, o.Chooser = h, h })
+	target.Load(allowing("203.0.113.0/24"), settings)
+	s := facts("172.17.0.2")
+	mustPass(t, target, s, true)
+	latch := *h.latch
+	h.broken = true
+	target.Load(allowing("2001:db8:5::/64"), settings)
+	mustFail(t, target, s, 3*familyFailures)
+	if h.latch == nil || h.latch.LeftOut != 0 || latch.LeftOut != 0 {
+		t.Errorf("the latch is %+v", h.latch)
+	}
+	target.backend.suspected.since = time.Now().Add(-familyPatience)
+	mustPass(t, target, s, true)
+	if target.backend.failed.family != 6 {
+		t.Errorf("it fails for %s, and left out is %+v", familyPatience, target.backend.failed)
+	}
+	// A success in between makes it start again.
+	h.broken = false
+	target.backend.failed.due = time.Now()
+	mustPass(t, target, s, true)
+	h.broken = true
+	target.Load(allowing("2001:db8:6::/64"), settings)
+	mustFail(t, target, s, familyFailures)
 }
