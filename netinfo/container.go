@@ -29,6 +29,9 @@ type Container struct {
 	// known from `create` on) and as given (NetworkSettings.Ports). Those of a container
 	// on the host's network are the ports on which its processes listen.
 	Ports []PublishedPort `json:"ports,omitempty"`
+	// NameServers are those that it was given for itself (docker run --dns); if empty,
+	// it asks the snapshot's.
+	NameServers []Addr `json:"name_servers,omitempty"`
 	// ByHand are interfaces that lead out of its network namespace and that the engine did
 	// not make, by their name in there, or by that of their end on the host.
 	ByHand []string `json:"by_hand,omitempty"`
@@ -78,6 +81,8 @@ func (c *Container) normalize() {
 		slices.SortFunc(c.Endpoints[i].Disputed, Addr.Compare)
 	}
 	slices.SortFunc(c.Endpoints, func(a, b Endpoint) int { return cmp.Compare(a.NetworkID, b.NetworkID) })
+	slices.SortFunc(c.NameServers, Addr.Compare)
+	c.NameServers = slices.Compact(c.NameServers)
 	sortPorts(&c.Ports)
 }
 

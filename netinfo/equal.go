@@ -12,7 +12,7 @@ func (s *Snapshot) Equal(o *Snapshot) bool {
 	return s.Engine == o.Engine && equal(s.Links, o.Links, Link.Equal) && equal(s.Networks, o.Networks, Network.Equal) &&
 		equal(s.Containers, o.Containers, func(a, b Container) bool { return a.Equal(&b) }) &&
 		slices.Equal(s.Listeners, o.Listeners) && slices.Equal(s.Proxies, o.Proxies) &&
-		slices.Equal(s.Strangers, o.Strangers) && slices.Equal(s.Dialled, o.Dialled) && slices.Equal(s.Sightings, o.Sightings) &&
+		slices.Equal(s.Strangers, o.Strangers) && slices.Equal(s.Dialled, o.Dialled) && slices.Equal(s.NameServers, o.NameServers) && slices.Equal(s.Sightings, o.Sightings) &&
 		slices.Equal(s.Routes, o.Routes) && slices.Equal(s.OtherRoutes, o.OtherRoutes) &&
 		slices.Equal(s.Translations, o.Translations) && slices.EqualFunc(s.Proofs, o.Proofs, Proof.Equal)
 }
@@ -27,7 +27,7 @@ func (c *Container) Compare(o *Container) int {
 func (c *Container) Equal(o *Container) bool {
 	return c.ID == o.ID && c.Name == o.Name && c.Image == o.Image && c.State == o.State && c.Unread == o.Unread &&
 		c.HostNetwork == o.HostNetwork && c.SharesWith == o.SharesWith &&
-		equal(c.Endpoints, o.Endpoints, Endpoint.Equal) &&
+		equal(c.Endpoints, o.Endpoints, Endpoint.Equal) && slices.Equal(c.NameServers, o.NameServers) &&
 		equal(c.Ports, o.Ports, func(a, b PublishedPort) bool { return a == b }) && slices.Equal(c.ByHand, o.ByHand) && equalLabels(c.Labels, o.Labels)
 }
 

@@ -30,6 +30,9 @@ type Snapshot struct {
 	// Dialled are addresses in the subnets of Docker's bridges that a process of the
 	// host has dialled and that no container has, nor one that is being started.
 	Dialled []Addr `json:"dialled,omitempty"`
+	// NameServers are those that Docker gives to containers, or that its resolver asks for
+	// them, if a container was given none itself. Loopback addresses are not among them.
+	NameServers []Addr `json:"name_servers,omitempty"`
 	// Sightings are the addresses that packets were seen to come from, by the
 	// bridge port they came in by, except those that the engine gave to the
 	// container behind that port.
@@ -140,6 +143,8 @@ func (s *Snapshot) Normalize() {
 	slices.SortFunc(s.Strangers, Addr.Compare)
 	s.Strangers = slices.Compact(s.Strangers)
 	slices.SortFunc(s.Dialled, Addr.Compare)
+	slices.SortFunc(s.NameServers, Addr.Compare)
+	s.NameServers = slices.Compact(s.NameServers)
 	slices.SortFunc(s.Sightings, Place.Compare)
 	s.Sightings = slices.Compact(s.Sightings)
 	for _, routes := range []*[]Route{&s.Routes, &s.OtherRoutes} {

@@ -21,6 +21,7 @@ defaults {
   direct    = "deny"            # routed straight to a container's own address: only what a direct block allows
   between   = "allow"           # from container to container on one Docker network
   egress    = "allow"           # from containers to the outside
+  dns       = "allow"           # from containers to their name servers, whatever egress, host and between say
   host      = "allow"           # from containers to the host's own services
 }
 

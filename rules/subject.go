@@ -18,6 +18,7 @@ const (
 	KindBetween    Kind = "between"
 	KindEgress     Kind = "egress"
 	KindHost       Kind = "host"
+	KindDNS        Kind = "dns" // an attribute of defaults and network alone
 	KindDockerAPI  Kind = "docker_api"
 	KindSwarm      Kind = "swarm"
 	KindBlock      Kind = "block"

@@ -47,7 +47,7 @@ func fullPolicy() policy.Policy {
 		Compose: []policy.Compose{{Project: "*", Service: "api"}, {Project: "shop", Service: "web"}}, Origin: at("containers.web", 32)}
 	return policy.Policy{
 		DenyWith: policy.DenyReject,
-		Defaults: policy.Defaults{Published: policy.Allow, Direct: policy.Deny, Between: policy.Deny, Egress: policy.Deny, Host: policy.Deny, Origin: at("defaults", 40)},
+		Defaults: policy.Defaults{Published: policy.Allow, Direct: policy.Deny, Between: policy.Deny, Egress: policy.Deny, DNS: policy.Allow, Host: policy.Deny, Origin: at("defaults", 40)},
 		Networks: []policy.Network{{Name: "shop_back", Between: policy.Allow, Origin: at("network.shop_back", 46)}, {Name: "shop_front", Direct: policy.Allow, Origin: at("network.shop_front", 99)}},
 		Published: []*policy.Published{
 			{Name: "everybody", From: policy.AddressList{Literals: prefixes("0.0.0.0/0", "::/0")}, Origin: at("published.everybody", 57)},
@@ -124,7 +124,7 @@ func TestDefaults(t *testing.T) {
 		t.Errorf("audit: -want +got:\n%s", diff)
 	}
 	wantPolicy := policy.Policy{DenyWith: policy.DenyDrop, LogDenied: true, Defaults: policy.Defaults{
-		Published: policy.Deny, Direct: policy.Deny, Between: policy.Allow, Egress: policy.Allow, Host: policy.Allow, Origin: rules.Origin{Subject: rules.Subject{Kind: "defaults"}}}}
+		Published: policy.Deny, Direct: policy.Deny, Between: policy.Allow, Egress: policy.Allow, DNS: policy.Allow, Host: policy.Allow, Origin: rules.Origin{Subject: rules.Subject{Kind: "defaults"}}}}
 	if diff := cmp.Diff(wantPolicy, doc.Policy); diff != "" {
 		t.Errorf("policy: -want +got:\n%s", diff)
 	}

@@ -27,6 +27,8 @@ type sockets struct {
 	listeners []sighting
 	// open are all listeners that were there, sorted.
 	open []hostnet.Socket
+	// nameServers are those that Docker gives to containers.
+	nameServers []netip.Addr
 	// looked: this run has looked at them. Before, there is what an earlier run
 	// knew of dockerd's.
 	looked bool
@@ -134,7 +136,7 @@ func (c *Collector) lookAtSockets() (changed, settling bool, err error) {
 	defer c.mu.Unlock()
 	old := c.sockets
 	before := old.settled(now)
-	next := sockets{proxies: proxies, open: listening, looked: true, elsewhere: c.scanner.EngineElsewhere()}
+	next := sockets{proxies: proxies, open: listening, looked: true, nameServers: c.scanner.NameServers(), elsewhere: c.scanner.EngineElsewhere()}
 	if c.scanner.DockerdRuns() {
 		next.engineSince = cmp.Or(old.engineSince, now)
 	} else if from := cmp.Or(old.away.from, began); !old.engineSince.IsZero() || !old.away.from.IsZero() {
@@ -149,6 +151,7 @@ func (c *Collector) lookAtSockets() (changed, settling bool, err error) {
 		return a == b
 	})
 	changed = changed || next.elsewhere != old.elsewhere || c.memory.waiting && next.away != (absence{})
+	changed = changed || !slices.Equal(old.nameServers, next.nameServers)
 	c.sockets = next
 	if c.followProofs(now) {
 		changed = true
@@ -294,6 +297,7 @@ func (s sockets) into(snap *netinfo.Snapshot, minded *portSet) (wanted *portSet)
 				HostPortEnd: g.l.Port, Proto: g.l.Proto})
 		}
 	}
+	snap.NameServers = s.nameServers
 	wanted, published := publishes(snap.Containers)
 	s.addHostNetwork(snap)
 	for _, l := range s.settled(time.Now()) {

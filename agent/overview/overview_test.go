@@ -38,6 +38,7 @@ func TestEnforced(t *testing.T) {
 		{Name: "direct", Default: "deny", Networks: []string{"front allow"}, Blocks: 1},
 		{Name: "between", Default: "allow", Networks: []string{"back deny"}, Blocks: 1},
 		{Name: "egress", Default: "allow", Blocks: 1},
+		{Name: "dns", Default: "allow"},
 		{Name: "host", Default: "allow", Networks: []string{"front deny"}, Blocks: 1},
 		{Name: "docker_api", Default: "deny", Blocks: 1},
 		{Name: "block", Default: "allow", Blocks: 1},

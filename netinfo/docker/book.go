@@ -248,7 +248,7 @@ func (t *todo) add(o todo) {
 func (b *book) rebuild(r *record) {
 	c := netinfo.Container{
 		ID: r.id, Name: r.name, Image: r.image, Labels: r.labels, Unread: !r.inspected, State: r.state,
-		HostNetwork: r.netMode == "host", SharesWith: b.shares(r), Ports: r.asked,
+		HostNetwork: r.netMode == "host", SharesWith: b.shares(r), Ports: r.asked, NameServers: slices.Clone(r.dns),
 	}
 	if c.Running() {
 		c.Ports = inForce(r.asked, r.given)

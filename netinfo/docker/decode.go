@@ -56,6 +56,11 @@ func (d *decoder) sighting(c *container.InspectResponse) (sighting, error) {
 	}
 	if c.HostConfig != nil {
 		s.netMode = string(c.HostConfig.NetworkMode)
+		for _, server := range c.HostConfig.DNS {
+			if a := d.addr(object, server); a.IsValid() && !a.IsLoopback() {
+				s.dns = append(s.dns, a)
+			}
+		}
 		for port, bindings := range c.HostConfig.PortBindings {
 			for _, b := range bindings {
 				s.asked = d.port(s.asked, object, string(port), b.HostIP, b.HostPort)

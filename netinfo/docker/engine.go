@@ -3,6 +3,7 @@ package docker
 import (
 	"context"
 	"errors"
+	"net/netip"
 	"time"
 
 	"dockwall/netinfo"
@@ -81,6 +82,7 @@ type sighting struct {
 	asked     []netinfo.PublishedPort // HostConfig.PortBindings
 	given     []netinfo.PublishedPort // NetworkSettings.Ports
 	endpoints []string                // endpoint IDs
+	dns       []netip.Addr            // HostConfig.DNS
 }
 
 // view is a network and its containers.

@@ -2,6 +2,7 @@ package docker
 
 import (
 	"cmp"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -19,6 +20,7 @@ type record struct {
 	// inspected reports whether what never changes is known.
 	inspected    bool
 	asked, given []netinfo.PublishedPort
+	dns          []netip.Addr
 	sharesWith   string // resolved once; names may change later
 
 	pid       int
@@ -140,7 +142,7 @@ func (b *book) inspected(s sighting, begun uint64) todo {
 		return todo{}
 	}
 	// These never change in a container's life, whatever event came since.
-	r.inspected, r.asked, r.labels, r.image, r.netMode = true, s.asked, s.labels, s.image, s.netMode
+	r.inspected, r.asked, r.labels, r.image, r.netMode, r.dns = true, s.asked, s.labels, s.image, s.netMode, s.dns
 	if r.name == "" {
 		b.rename(r, s.name)
 	}

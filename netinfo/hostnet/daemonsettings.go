@@ -26,6 +26,7 @@ const (
 type daemonSettings struct {
 	hosts   []string
 	metrics string
+	dns     []string
 	// units are the sockets that systemd hands over, if hosts asks for them.
 	units []netip.AddrPort
 	// swarm is where a manager serves the other nodes of its swarm, if that is not
@@ -70,6 +71,8 @@ func (d *daemonSettings) field(name string) func(value string) {
 	switch name {
 	case "host":
 		return func(v string) { d.hosts = append(d.hosts, v) }
+	case "dns":
+		return func(v string) { d.dns = append(d.dns, v) }
 	case "metrics-addr":
 		return func(v string) { d.metrics = v }
 	case "config-file":
@@ -114,6 +117,7 @@ func (d *daemonSettings) readFile(files *configFiles, defaultFile string) error 
 	var file struct {
 		Hosts     []string `json:"hosts"`
 		Metrics   string   `json:"metrics-addr"`
+		DNS       []string `json:"dns"`
 		DataRoot  string   `json:"data-root"`
 		TLS       bool     `json:"tls"`
 		TLSVerify *bool    `json:"tlsverify"`
@@ -122,6 +126,7 @@ func (d *daemonSettings) readFile(files *configFiles, defaultFile string) error 
 		return fmt.Errorf("reading dockerd's configuration %s: %w", cmp.Or(d.configFile, defaultFile), err)
 	}
 	d.hosts = append(d.hosts, file.Hosts...)
+	d.dns = append(d.dns, file.DNS...)
 	d.metrics, d.dataRoot = cmp.Or(d.metrics, file.Metrics), cmp.Or(d.dataRoot, file.DataRoot)
 	d.tls = d.tls || file.TLS || file.TLSVerify != nil
 	d.tlsVerify = d.tlsVerify || file.TLSVerify != nil && *file.TLSVerify

@@ -33,9 +33,11 @@ func (s *Scanner) Dockerd(listeners []Socket) ([]netinfo.Listener, error) {
 	proxies := s.proxies()
 	found := map[netip.AddrPort]netinfo.Listener{}
 	var errs []error
+	s.dns = nil
 	for _, p := range s.dockerds() {
 		settings := parseDaemonArgs(p.args)
 		errs = append(errs, settings.readFile(s.files, s.configFile), s.readUnits(&settings, p))
+		s.dns = append(s.dns, settings.dns...)
 		for _, l := range settings.listeners() {
 			note(found, l)
 		}

@@ -37,11 +37,13 @@ type Scanner struct {
 	root       string
 	configFile string // dockerd's, where its arguments name none
 	files      *configFiles
-	units      socketUnits
-	engine     engine
-	now        func() time.Time
-	known      map[int]*process
-	holdings   holdings
+	// dns is what the dockerds' settings name as name servers.
+	dns      []string
+	units    socketUnits
+	engine   engine
+	now      func() time.Time
+	known    map[int]*process
+	holdings holdings
 	// ending: a child of dockerd's was first seen when it ended, and may have been a
 	// docker-proxy.
 	ending bool

@@ -117,6 +117,8 @@ func (b *paths) isolated() {
 			c.add(b.ret(p.Origin, concat(port, sets)...))
 		}
 	}
+	b.asking(c)
+	b.askingPublished(c)
 	b.ownForwarded(c)
 	b.denyByNetwork(c, b.matterBetween(), out)
 }
@@ -166,6 +168,7 @@ func (b *paths) isolatedProxy(m matter) {
 		words := slices.Concat([]string{"own"}, selectorWords(p.To), portWords(p.Ports))
 		c.add(b.ret(p.Origin, b.containerSet(p.From, rules.Src, p.Origin), b.portSet("p", words, ms, p.Origin)))
 	}
+	b.asking(c)
 	b.ownProxied(c)
 	for _, d := range b.networkDefaults(m) {
 		if d.action == policy.Deny {

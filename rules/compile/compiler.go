@@ -202,7 +202,7 @@ func withoutCommon(less, more []rules.Member) (l, m []rules.Member) {
 func (b *builder) sameSurroundings(s netinfo.Snapshot) bool {
 	return b.s.Engine == s.Engine && slices.Equal(dockerds(b.s.Listeners), dockerds(s.Listeners)) && slices.Equal(b.s.Proxies, s.Proxies) &&
 		slices.EqualFunc(b.s.Proofs, s.Proofs, netinfo.Proof.Equal) &&
-		slices.Equal(b.s.Strangers, s.Strangers) && slices.Equal(b.s.Dialled, s.Dialled) && slices.Equal(b.s.Routes, s.Routes) && slices.Equal(b.s.OtherRoutes, s.OtherRoutes) &&
+		slices.Equal(b.s.Strangers, s.Strangers) && slices.Equal(b.s.Dialled, s.Dialled) && slices.Equal(b.s.NameServers, s.NameServers) && slices.Equal(b.s.Routes, s.Routes) && slices.Equal(b.s.OtherRoutes, s.OtherRoutes) &&
 		slices.EqualFunc(b.s.Networks, s.Networks, netinfo.Network.Equal) &&
 		(slices.EqualFunc(b.s.Links, s.Links, netinfo.Link.Equal) || sameButVeths(b.s.Links, s.Links) || b.sameRoads(s))
 }

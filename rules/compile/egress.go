@@ -15,6 +15,9 @@ func (b *paths) egress() {
 	for _, e := range b.p.Egress {
 		few = append(few, choice{e.From, e.Origin})
 	}
+	if len(few) > 0 || b.denies(b.matterEgress()) {
+		b.asking(c)
+	}
 	if len(few) > 0 {
 		b.hold(c)
 		b.listed(c, chainEgressFew, few)

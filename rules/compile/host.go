@@ -26,6 +26,7 @@ func (b *paths) services() {
 		return
 	}
 	b.icmpToHost(c)
+	b.asking(c)
 	if len(few) > 0 {
 		b.hold(c)
 		b.listed(c, chainHostFew, few)

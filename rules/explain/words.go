@@ -128,6 +128,8 @@ func (w *Way) reason(s netinfo.Snapshot) string {
 		return ": it is for the nodes of the Swarm (2377/tcp, 7946, VXLAN, ESP), and the source is none of swarm's peers"
 	case kind == rules.KindSwarm:
 		return ": the source is one of swarm's peers"
+	case w.Policy == rules.Subject{Kind: rules.KindDefaults, Name: "dns"}:
+		return ": it is a name server that Docker gave the container, and dns allows it to ask that"
 	case kind == rules.KindOwnPort:
 		return ": a container always reaches its own published ports"
 	case kind == rules.KindDefaults:

@@ -9,23 +9,28 @@ import (
 // Defaulted are the kinds of traffic that defaults and network blocks speak of, in
 // the order in which people think of them.
 func Defaulted() []rules.Kind {
-	return []rules.Kind{rules.KindPublished, rules.KindDirect, rules.KindBetween, rules.KindEgress, rules.KindHost}
+	return []rules.Kind{rules.KindPublished, rules.KindDirect, rules.KindBetween, rules.KindEgress, rules.KindDNS, rules.KindHost}
 }
 
 // Action is what d says of the kind, which is one of Defaulted; never empty.
-func (d Defaults) Action(k rules.Kind) Action { return cmp.Or(*d.Of(k), Deny) }
+func (d Defaults) Action(k rules.Kind) Action {
+	if k == rules.KindDNS {
+		return cmp.Or(d.DNS, Allow)
+	}
+	return cmp.Or(*d.Of(k), Deny)
+}
 
 // Of is the field of the kind, which is one of Defaulted.
 func (d *Defaults) Of(k rules.Kind) *Action {
-	return field(k, &d.Published, &d.Direct, &d.Between, &d.Egress, &d.Host)
+	return field(k, &d.Published, &d.Direct, &d.Between, &d.Egress, &d.DNS, &d.Host)
 }
 
 // Of is the field of the kind, which is one of Defaulted.
 func (n *Network) Of(k rules.Kind) *Action {
-	return field(k, &n.Published, &n.Direct, &n.Between, &n.Egress, &n.Host)
+	return field(k, &n.Published, &n.Direct, &n.Between, &n.Egress, &n.DNS, &n.Host)
 }
 
-func field(k rules.Kind, published, direct, between, egress, host *Action) *Action {
+func field(k rules.Kind, published, direct, between, egress, dns, host *Action) *Action {
 	switch k {
 	case rules.KindPublished:
 		return published
@@ -35,6 +40,8 @@ func field(k rules.Kind, published, direct, between, egress, host *Action) *Acti
 		return between
 	case rules.KindEgress:
 		return egress
+	case rules.KindDNS:
+		return dns
 	case rules.KindHost:
 		return host
 	}

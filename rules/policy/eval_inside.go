@@ -91,7 +91,7 @@ func (e eval) containerToHost(from Place) Answer {
 	case e.isSwarm():
 		return e.swarm()
 	case len(stopped) > 0:
-		if a := e.p.byDefault(rules.KindBetween, "", ClassBetween); !a.Allow {
+		if a := e.orNameServer(from, e.p.byDefault(rules.KindBetween, "", ClassBetween)); !a.Allow {
 			return a
 		}
 	default:
@@ -139,6 +139,10 @@ func (e eval) toHost(from Place) Answer {
 // Where the default denies, neighbour discovery passes, since two that may talk
 // need it, and no container is another one's router.
 func (e eval) between(from Place, to ...target) Answer {
+	return e.orNameServer(from, e.judgeBetween(from, to...))
+}
+
+func (e eval) judgeBetween(from Place, to ...target) Answer {
 	if byDefault := e.defaultsOf(rules.KindBetween, to, ClassBetween); !byDefault.Allow {
 		switch {
 		case e.fromRouter():
@@ -186,7 +190,9 @@ func (p Policy) restrictsHost() bool {
 
 // egress judges a container's way out. One that any block names may reach only
 // what its blocks list; an unknown one is held if a block exists.
-func (e eval) egress(from Place) Answer {
+func (e eval) egress(from Place) Answer { return e.orNameServer(from, e.judgeEgress(from)) }
+
+func (e eval) judgeEgress(from Place) Answer {
 	if len(e.p.Egress) > 0 && e.unknown(from) {
 		return framed(false, ByHeld, ClassEgress)
 	}
@@ -209,7 +215,9 @@ func (e eval) egress(from Place) Answer {
 }
 
 // host judges a container's way to the host's own services, in the same way.
-func (e eval) host(from Place) Answer {
+func (e eval) host(from Place) Answer { return e.orNameServer(from, e.judgeHost(from)) }
+
+func (e eval) judgeHost(from Place) Answer {
 	if len(e.p.Host) > 0 && e.unknown(from) {
 		return framed(false, ByHeld, ClassHost)
 	}

@@ -49,19 +49,19 @@ const (
 	Deny  Action = "deny"
 )
 
-// Defaults is what holds where no policy speaks. Only Direct may be empty, which is
-// Deny: policies that were kept by earlier versions do not have it.
+// Defaults is what holds where no policy speaks. Only Direct and DNS may be empty, which
+// is Deny and Allow: policies that were kept by earlier versions do not have them.
 type Defaults struct {
-	Published, Direct, Between, Egress, Host Action
-	Origin                                   rules.Origin
+	Published, Direct, Between, Egress, DNS, Host Action
+	Origin                                        rules.Origin
 }
 
 // Network is a network block: the defaults of one Docker network. An empty
 // field falls back to Defaults.
 type Network struct {
-	Name                                     string
-	Published, Direct, Between, Egress, Host Action
-	Origin                                   rules.Origin
+	Name                                          string
+	Published, Direct, Between, Egress, DNS, Host Action
+	Origin                                        rules.Origin
 }
 
 // Addresses is an addresses block: its cidrs and its file's, in one list.

@@ -42,6 +42,8 @@ func matterName(name string) string {
 		return "between containers on a network"
 	case "egress":
 		return "from containers to the outside"
+	case "dns":
+		return "from containers to name servers"
 	case "host":
 		return "from containers to the host"
 	case "docker_api":

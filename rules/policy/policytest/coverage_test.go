@@ -44,6 +44,9 @@ func TestEveryAnswerIsReached(t *testing.T) {
 				}
 				seen[fmt.Sprint(a.Class, " ", a.Origin.Subject.Kind, " ", a.Allow)]++
 				seen[fmt.Sprint(a.Class, " ", way, " ", family(q.Dest))]++
+				if a.Origin.Subject.Name == "dns" {
+					seen[fmt.Sprint("dns ", a.Class, " ", way)]++
+				}
 				if w.IsPing() && !a.Origin.Subject.Default() && a.Class != policy.ClassError {
 					seen[fmt.Sprint("ping ", a.Origin.Subject.Kind, " ", a.Allow)]++
 				}
@@ -72,7 +75,7 @@ func wanted() []string {
 		"docker_api docker_api true", "docker_api docker_api false", "docker_api_no_tls docker_api false", "between between true", "egress egress true", "egress egress false",
 		"egress held false", "host host true", "host host false", "host held false", "service not_judged true", "transit not_judged true",
 		"local not_judged true", "loopback loopback false", "error established true",
-		"between own.port true", "ping direct true", "ping between true", "ping egress true", "ping egress false", "between neighbours true", "between routers false", "host routers false", "not_covered not_covered true"}
+		"between own.port true", "dns egress asis", "dns host asis", "dns between asis", "dns between dnat", "ping direct true", "ping between true", "ping egress true", "ping egress false", "between neighbours true", "between routers false", "host routers false", "not_covered not_covered true"}
 	for _, c := range []policy.Class{policy.ClassPublished, policy.ClassDirect, policy.ClassBetween, policy.ClassEgress, policy.ClassHost, policy.ClassHostNet} {
 		for _, allow := range []bool{true, false} {
 			w = append(w, fmt.Sprint(c, " defaults ", allow), fmt.Sprint(c, " network ", allow))

@@ -19,14 +19,14 @@ func Policy(t *rapid.T) policy.Policy {
 	p := policy.Policy{
 		DenyWith:  pick(t, "deny with", []policy.DenyWith{policy.DenyDrop, policy.DenyReject}),
 		LogDenied: rapid.Bool().Draw(t, "log denied"),
-		Defaults: policy.Defaults{Published: action(t), Direct: action(t), Between: action(t), Egress: action(t), Host: action(t),
+		Defaults: policy.Defaults{Published: action(t), Direct: action(t), Between: action(t), Egress: action(t), DNS: action(t), Host: action(t),
 			Origin: rules.Origin{Subject: rules.Subject{Kind: "defaults"}}},
 	}
 	d := &document{t: t, p: &p}
 	d.names()
 	for _, name := range []string{"bridge", "front", "host", "pub"} {
 		if seldom(t, "network block") || name == "host" {
-			p.Networks = append(p.Networks, policy.Network{Name: name, Published: maybe(t), Direct: maybe(t), Between: maybe(t), Egress: maybe(t),
+			p.Networks = append(p.Networks, policy.Network{Name: name, Published: maybe(t), Direct: maybe(t), Between: maybe(t), Egress: maybe(t), DNS: maybe(t),
 				Host: maybe(t), Origin: d.origin("network", name)})
 		}
 	}

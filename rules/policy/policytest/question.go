@@ -219,6 +219,11 @@ func (a asker) to(q *policy.Question) {
 			q.Dest = pick(a.t, "elsewhere by a bridge", a.family(append(outsideAddrs(), addrs("10.8.0.7", "fd08::7")...)))
 		}
 	}
+	if seldom(a.t, "name server") {
+		if known := a.family(a.s.NameServers); len(known) > 0 {
+			q.Dest, q.Out = pick(a.t, "name server", known), ""
+		}
+	}
 	if host := a.hostAddrs(); !q.Dest.IsValid() && len(host) > 0 {
 		q.Dest = pick(a.t, "host address", host)
 	}
@@ -277,6 +282,9 @@ func (a asker) port(dest netip.Addr) uint16 {
 				known = append(known, p.ContainerPort)
 			}
 		}
+	}
+	if slices.Contains(a.s.NameServers, dest) && rapid.Bool().Draw(a.t, "name server's port") {
+		return 53
 	}
 	if len(known) > 0 && rapid.Bool().Draw(a.t, "known port") {
 		return pick(a.t, "port", known)

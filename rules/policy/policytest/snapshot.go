@@ -27,6 +27,7 @@ func Snapshot(t *rapid.T) netinfo.Snapshot {
 	s.Listeners = listeners(t)
 	s.Proofs = proofs(t)
 	addRoutes(t, &s)
+	addNameServers(t, &s)
 	s.Normalize()
 	return s
 }
@@ -77,6 +78,20 @@ func addRoutes(t *rapid.T, s *netinfo.Snapshot) {
 		default:
 			p := pick(t, "prefix by another link", prefixes("10.8.0.0/24", "10.8.0.0/25", "172.16.0.0/12", "fd08::/64"))
 			s.OtherRoutes = append(s.OtherRoutes, netinfo.Route{Prefix: p, Link: l.Name})
+		}
+	}
+}
+
+// addNameServers draws those of all containers, and those of some: other hosts, the host
+// itself, containers.
+func addNameServers(t *rapid.T, s *netinfo.Snapshot) {
+	servers := func() []netip.Addr {
+		return some(t, "name servers", addrs("203.0.113.8", "2001:db8:f::8", "192.0.2.1", "172.18.0.1", "172.17.0.2", "172.18.0.3", "fd18::3"))
+	}
+	s.NameServers = servers()
+	for i := range s.Containers {
+		if seldom(t, "own name servers") {
+			s.Containers[i].NameServers = servers()
 		}
 	}
 }
