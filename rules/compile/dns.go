@@ -14,12 +14,12 @@ const dnsPort = 53
 // dnsProtocols are what name servers are asked by.
 var dnsProtocols = []netinfo.Protocol{netinfo.UDP, netinfo.TCP}
 
-func (b *builder) matterDNS() matter {
+func (b *scope) matterDNS() matter {
 	return matter{"dns", func(n policy.Network) policy.Action { return n.DNS }, b.p.Defaults.Action(rules.KindDNS)}
 }
 
 // nameServers returns every address that a container may have for a name server.
-func (b *builder) nameServers() []netip.Addr {
+func (b *members) nameServers() []netip.Addr {
 	if !b.allows(b.matterDNS()) {
 		return nil
 	}
@@ -34,7 +34,7 @@ func (b *builder) nameServers() []netip.Addr {
 
 // askers is the set of the containers that Docker's resolver asks the server for, and
 // that dns allows it.
-func (b *builder) askers(server netip.Addr) rules.InSet {
+func (b *members) askers(server netip.Addr) rules.InSet {
 	m := b.matterDNS()
 	name := rules.PurposeName("d", server.String())
 	b.gather(rules.Set{Name: name, Type: rules.HashNet, InPlace: true, Origin: m.origin()}, func(c netinfo.Container) (ms []rules.Member) {
@@ -56,7 +56,7 @@ func (b *builder) askers(server netip.Addr) rules.InSet {
 }
 
 // asking passes containers' questions to their name servers, as they are dialled.
-func (b *builder) asking(c *chain) {
+func (b *paths) asking(c *chain) {
 	for _, server := range b.nameServers() {
 		for _, proto := range dnsProtocols {
 			c.add(b.ret(b.matterDNS().origin(), rules.Destination{Prefix: netip.PrefixFrom(server, server.BitLen())},
@@ -67,7 +67,7 @@ func (b *builder) asking(c *chain) {
 
 // askingPublished passes them where DNAT leads to a container that serves names at an
 // address of the host.
-func (b *builder) askingPublished(c *chain) {
+func (b *paths) askingPublished(c *chain) {
 	for _, server := range b.nameServers() {
 		if !slices.Contains(b.own.addrs, netip.PrefixFrom(server, server.BitLen())) {
 			continue
@@ -82,7 +82,7 @@ func (b *builder) askingPublished(c *chain) {
 
 // servers is the set of the containers' own addresses and ports that answer at the
 // host's address.
-func (b *builder) servers(at netip.Addr) rules.InSet {
+func (b *members) servers(at netip.Addr) rules.InSet {
 	return b.portSet("d", []string{"served", at.String()}, func(c netinfo.Container) (ms []rules.Member) {
 		if !active(c) || !publishes(c) {
 			return nil
