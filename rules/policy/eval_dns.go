@@ -31,11 +31,14 @@ func (e eval) nameServers(c *netinfo.Container) []netip.Addr {
 
 const dnsPort = 53
 
-// isAsked reports whether the question is for the name server: it is dialled, or DNAT
-// leads to the container that has the port at that address of the host.
+// isAsked reports whether the question is for the name server: it is dialled, DNAT leads
+// to it, or DNAT leads to the container that has the port at that address of the host.
 func (e eval) isAsked(server netip.Addr) bool {
 	if !e.q.DNAT.IsValid() {
 		return e.q.Port == dnsPort && e.q.Dest == server
+	}
+	if e.q.DNAT == netip.AddrPortFrom(server, dnsPort) {
+		return true
 	}
 	if e.q.Port != dnsPort || !isHostAddr(e.s, server) || server.Is6() != e.q.DNAT.Addr().Is6() {
 		return false
