@@ -30,7 +30,9 @@ func (k *programs) tool(name string) string {
 		if plain == name || !strings.HasPrefix(plain, "ip") {
 			continue
 		}
-		if _, err := exec.LookPath(name); err == nil {
+		// A host that has the variant's own names, and not this one, is broken.
+		own := name[:strings.Index(name, infix)+len(infix)]
+		if _, err := exec.LookPath(own); err == nil {
 			break
 		}
 		if path, err := exec.LookPath(plain); err == nil && k.tools.variant(path) == v {
