@@ -80,13 +80,18 @@ func (t *Target) bringEach(ctx context.Context, rs rules.Ruleset, look bool, r *
 }
 
 // bringOther brings the other family to the ruleset after a pass over both has failed in
-// one. It returns the pass's error if that is about no family alone.
+// one. It returns the pass's error if that is about no family alone, and leaves none out.
 func (t *Target) bringOther(ctx context.Context, rs rules.Ruleset, failed error, r *Result) error {
+	first := t.backend.failed.retry == 0
 	if !t.leaveOut(ctx, failed) {
 		return failed
 	}
 	if err := t.bring(ctx, rs, true, r); err != nil {
-		return errors.Join(failed, err)
+		t.backend.failed = failedFamily{} // it is about no family alone
+		return errors.Join(failed, err, t.rechoose(ctx))
+	}
+	if first && !t.o.Once {
+		t.o.Log.Error(fmt.Sprintf("IPv%d cannot be enforced; the other family of addresses is", t.backend.failed.family), "error", failed)
 	}
 	return nil
 }
@@ -102,9 +107,6 @@ func (t *Target) leaveOut(ctx context.Context, failed error) bool {
 	f := &t.backend.failed
 	if f.retry == 0 && !t.o.Once && !t.backend.persists(family, time.Now()) {
 		return false
-	}
-	if f.retry == 0 && !t.o.Once {
-		t.o.Log.Error(fmt.Sprintf("IPv%d cannot be enforced; the other family of addresses is", family), "error", failed)
 	}
 	f.retry = min(max(firstFamilyRetry, 2*f.retry), lastFamilyRetry)
 	f.family, f.why, f.due = family, failed.Error(), time.Now().Add(f.retry)

@@ -138,6 +138,9 @@ func TestBothFamiliesFail(t *testing.T) {
 	if _, err := target.Pass(t.Context(), facts("172.17.0.2"), true); err == nil || !strings.Contains(err.Error(), "line 3 failed") {
 		t.Errorf("the error is %v", err)
 	}
+	if f, ok := target.LeftOut(); ok {
+		t.Errorf("left out is %+v", f)
+	}
 }
 
 // mustFail fails that many passes, none of which may leave a family out.

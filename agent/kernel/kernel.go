@@ -164,15 +164,17 @@ func (k *programs) usable(v backend.Variant) error {
 }
 
 // usableIn reports whether the variant's commands of the family are there and recent
-// enough, and the kernel knows the family.
+// enough, and the kernel knows the family. A host that has the variant's own iptables and
+// not its own iptables-restore is broken: the other variant is no way out, because Docker's
+// rules are in this one. Plain names are the variant's only if all of them are.
 func (k *programs) usableIn(v backend.Variant, f backend.Family) error {
 	bin := familyCommand(v, f)
-	for _, name := range []string{bin, bin + "-save", bin + "-restore"} {
-		if _, err := exec.LookPath(k.tool(name)); err != nil {
-			return fmt.Errorf("%s is not installed (Debian's package is iptables): %w", name, err)
-		}
+	path, err := k.installed(bin)
+	if err == nil && k.tool(bin) != bin {
+		_, save := k.installed(bin + "-save")
+		_, restore := k.installed(bin + "-restore")
+		err = errors.Join(save, restore)
 	}
-	path, err := exec.LookPath(k.tool(bin))
 	if err != nil {
 		return err
 	}
@@ -187,6 +189,14 @@ func (k *programs) usableIn(v backend.Variant, f backend.Family) error {
 		return fmt.Errorf("this kernel runs without IPv%s, and %s does nothing then", f, bin)
 	}
 	return nil
+}
+
+// installed returns the path of the program to start for a command.
+func (k *programs) installed(name string) (path string, err error) {
+	if path, err = exec.LookPath(k.tool(name)); err != nil {
+		return "", fmt.Errorf("%s is not installed (Debian's package is iptables): %w", name, err)
+	}
+	return path, nil
 }
 
 // version asks the program for its version. One that goes by several names, as

@@ -50,4 +50,7 @@ func TestPlainNames(t *testing.T) {
 	if got := k.tool("iptables-nft"); got != "iptables-nft" {
 		t.Errorf("the variant's own name is there, and %s is started", got)
 	}
+	if err := k.usableIn(backend.NFT, backend.V4); err != nil {
+		t.Errorf("iptables-nft-restore is missing, and the other variant would be taken: %v", err)
+	}
 }
