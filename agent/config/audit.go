@@ -34,6 +34,14 @@ type Skip struct {
 	Origin rules.Origin
 }
 
+// AuditOf is the audit block of the document; the defaults if there is no document.
+func AuditOf(doc *Document) Audit {
+	if doc == nil {
+		return defaultAudit()
+	}
+	return doc.Audit
+}
+
 // defaultAudit holds where there is no audit block.
 func defaultAudit() Audit { return Audit{Every: 24 * time.Hour, FailOn: "medium"} }
 

@@ -14,7 +14,7 @@ type Engine interface {
 	Reader
 	Follower
 	// Privileged reports whether docker exec --privileged asked for the process.
-	Privileged(ctx context.Context, exec string) (privileged, there bool, err error)
+	Privileged(ctx context.Context, exec string) (bool, error)
 }
 
 // Reader reads one thing at a time.
@@ -27,7 +27,8 @@ type Reader interface {
 type Follower interface {
 	// Follow calls subscribed once, then happen for each event, and returns why it ended.
 	Follow(ctx context.Context, subscribed func(), happen func(docker.Happening)) error
-	List(context.Context) ([]docker.Standing, error)
+	// List returns the IDs of all containers.
+	List(context.Context) ([]string, error)
 	Close() error
 }
 
@@ -93,11 +94,11 @@ func (w *Watch) catchUp(ctx context.Context, e Engine) {
 	}
 	w.mu.Lock()
 	known := w.record.containers()
-	for _, c := range all {
-		if !known[c.ID] {
-			w.pend(c.ID)
+	for _, id := range all {
+		if !known[id] {
+			w.pend(id)
 		}
-		delete(known, c.ID)
+		delete(known, id)
 	}
 	if !w.at.IsZero() {
 		w.sooner(time.Now())

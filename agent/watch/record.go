@@ -76,7 +76,10 @@ func (r *record) whole(begun uint64, containers map[string]string, found []rules
 		by[at] = append(by[at], found[i])
 	}
 	for id := range containers {
-		by[place{container, id}] = append(by[place{container, id}], []rules.Finding(nil)...)
+		at := place{container, id}
+		if _, found := by[at]; !found {
+			by[at] = nil // its failures, if it had any, are gone
+		}
 	}
 	for at, s := range r.standing {
 		if _, still := by[at]; !still && s.at < begun && (at.kind == "host" || containers != nil) {
@@ -151,15 +154,6 @@ func (r *record) drop(at place) (changes []change) {
 	return changes
 }
 
-// failed are the checks that fail on the container, and whether it was judged.
-func (r *record) failed(id string) (checks []string, judged bool) {
-	s := r.standing[place{container, id}]
-	if s == nil {
-		return nil, false
-	}
-	return s.failed, true
-}
-
 // containers are the IDs of the containers that were judged.
 func (r *record) containers() map[string]bool {
 	ids := map[string]bool{}
@@ -171,9 +165,8 @@ func (r *record) containers() map[string]bool {
 	return ids
 }
 
-func (r *record) rank(check string) int {
-	return slices.Index([]finding.Severity{finding.High, finding.Medium, finding.Low}, r.severity[check])
-}
+// rank sorts the checks of the highest severity first.
+func (r *record) rank(check string) int { return -r.severity[check].Weight() }
 
 func (r *record) sorted(changes []change) []change {
 	slices.SortFunc(changes, func(x, y change) int {

@@ -49,9 +49,6 @@ type Options struct {
 	// Process adds what the kernel says of a container's processes; audit.Process of this
 	// host if nil.
 	Process func(*inventory.Container)
-	// Changed is called when the failures of a container may be others; nil if no caller
-	// wants to know.
-	Changed func(cause string)
 }
 
 // Watch is an audit that goes on.
@@ -185,25 +182,14 @@ func (w *Watch) work(ctx context.Context) {
 // settings are what the document says to the audit, and from which severity a failure
 // counts. w.mu is held.
 func (w *Watch) settings() (rules.Settings, finding.Severity) {
-	failOn := finding.Medium
-	if w.doc != nil {
-		failOn = finding.Severity(w.doc.Audit.FailOn)
-	}
-	return audit.Settings(w.doc, time.Now().Format(time.DateOnly), ""), failOn
-}
-
-func (w *Watch) every() time.Duration {
-	if w.doc == nil {
-		return 24 * time.Hour
-	}
-	return w.doc.Audit.Every
+	return audit.Settings(w.doc, time.Now().Format(time.DateOnly), ""), finding.Severity(config.AuditOf(w.doc).FailOn)
 }
 
 // whole judges the whole host.
 func (w *Watch) whole(ctx context.Context) {
 	w.mu.Lock()
 	begun, start := w.record.tick(), time.Now()
-	w.at, w.due = start, start.Add(w.every())
+	w.at, w.due = start, start.Add(config.AuditOf(w.doc).Every)
 	w.mu.Unlock()
 	in := w.o.Gather(ctx, audit.Options{Docker: w.o.Docker, Now: start})
 	if ctx.Err() != nil {
@@ -232,7 +218,6 @@ func (w *Watch) whole(ctx context.Context) {
 	w.mu.Unlock()
 	// An inventory is large, and the next one is far off.
 	debug.FreeOSMemory()
-	w.notify("the host was judged")
 }
 
 func later(a, b time.Time) time.Time {
@@ -240,12 +225,6 @@ func later(a, b time.Time) time.Time {
 		return b
 	}
 	return a
-}
-
-func (w *Watch) notify(cause string) {
-	if w.o.Changed != nil {
-		w.o.Changed(cause)
-	}
 }
 
 // some judges the containers that wait, after having looked at the processes that do.
@@ -258,7 +237,7 @@ func (w *Watch) some(ctx context.Context) {
 		return
 	}
 	for exec, id := range asked {
-		privileged, _, err := engine.Privileged(ctx, exec)
+		privileged, err := engine.Privileged(ctx, exec)
 		if err != nil {
 			w.o.Log.Debug("a process of docker exec could not be looked at", "error", err)
 		}
@@ -326,7 +305,6 @@ func (w *Watch) one(ctx context.Context, engine Engine, id string) {
 	w.mu.Lock()
 	w.tell(w.record.one(begun, c.ID, c.Name, found), failOn)
 	w.mu.Unlock()
-	w.notify("container " + c.Name + " was judged")
 }
 
 // inventory is what the container is judged by: itself, those whose namespaces it shares,
@@ -380,5 +358,4 @@ func (w *Watch) removed(id string) {
 	delete(w.privileged, id)
 	w.tell(w.record.remove(id), failOn)
 	w.mu.Unlock()
-	w.notify("a container was removed")
 }

@@ -62,11 +62,10 @@ func (e *engine) Container(ctx context.Context, id string) (inventory.Container,
 
 func (*engine) Image(context.Context, string) (inventory.Image, error) { return inventory.Image{}, nil }
 
-func (e *engine) Privileged(_ context.Context, exec string) (bool, bool, error) {
+func (e *engine) Privileged(_ context.Context, exec string) (bool, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	p, there := e.execs[exec]
-	return p, there, nil
+	return e.execs[exec], nil
 }
 
 func (e *engine) Follow(ctx context.Context, subscribed func(), happen func(docker.Happening)) error {
@@ -84,11 +83,11 @@ func (e *engine) Follow(ctx context.Context, subscribed func(), happen func(dock
 	}
 }
 
-func (e *engine) List(context.Context) (all []docker.Standing, err error) {
+func (e *engine) List(context.Context) (all []string, err error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for id := range e.containers {
-		all = append(all, docker.Standing{ID: id})
+		all = append(all, id)
 	}
 	return all, nil
 }
@@ -142,8 +141,8 @@ func (w *town) tell(action, id, exec string) {
 func (w *town) fails(check, id string) bool {
 	w.w.mu.Lock()
 	defer w.w.mu.Unlock()
-	failed, _ := w.w.record.failed(id)
-	return slices.Contains(failed, check)
+	s := w.w.record.standing[place{container, id}]
+	return s != nil && slices.Contains(s.failed, check)
 }
 
 func (w *town) count(check string) int {

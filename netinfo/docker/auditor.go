@@ -32,9 +32,6 @@ type Happening struct {
 	Exec string
 }
 
-// Standing is a container as the list of containers shows it.
-type Standing struct{ ID, State string }
-
 // NewAuditor connects to the engine at host. Each question is given at most limit.
 func NewAuditor(ctx context.Context, host string, limit time.Duration) (*Auditor, error) {
 	e, err := dial(host, limit)
@@ -86,13 +83,13 @@ func (a *Auditor) Follow(ctx context.Context, subscribed func(), happen func(Hap
 	}
 }
 
-// List lists all containers.
-func (a *Auditor) List(ctx context.Context) ([]Standing, error) {
-	var found []Standing
+// List returns the IDs of all containers.
+func (a *Auditor) List(ctx context.Context) ([]string, error) {
+	var found []string
 	err := a.r.within(ctx, func(ctx context.Context) error {
 		all, err := a.r.cli.ContainerList(ctx, container.ListOptions{All: true})
 		for i := range all {
-			found = append(found, Standing{all[i].ID, all[i].State})
+			found = append(found, all[i].ID)
 		}
 		return err
 	})
@@ -150,9 +147,9 @@ func (a *Auditor) Image(ctx context.Context, id string) (inventory.Image, error)
 	return i, err
 }
 
-// Privileged reports whether the process was asked for by docker exec --privileged, and
-// whether the engine knows it. Docker's client does not decode that part of the answer.
-func (a *Auditor) Privileged(ctx context.Context, exec string) (privileged, there bool, err error) {
+// Privileged reports whether the process was asked for by docker exec --privileged; false
+// if it has ended. Docker's client does not decode that part of the answer.
+func (a *Auditor) Privileged(ctx context.Context, exec string) (privileged bool, err error) {
 	err = a.r.within(ctx, func(ctx context.Context) error {
 		path := a.base() + "/v" + a.r.cli.ClientVersion() + "/exec/" + url.PathEscape(exec) + "/json"
 		req, err := http.NewRequestWithContext(ctx, http.MethodGet, path, nil)
@@ -174,10 +171,10 @@ func (a *Auditor) Privileged(ctx context.Context, exec string) (privileged, ther
 		if err := json.NewDecoder(http.MaxBytesReader(nil, answer.Body, maxExec)).Decode(&e); err != nil {
 			return fmt.Errorf("decoding %s: %w", path, err)
 		}
-		privileged, there = e.ProcessConfig.Privileged, true
+		privileged = e.ProcessConfig.Privileged
 		return nil
 	})
-	return privileged, there, err
+	return privileged, err
 }
 
 // base is where the engine's API is, for requests that are not the client's own. What is

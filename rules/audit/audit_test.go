@@ -27,7 +27,7 @@ func TestChecksAreWhole(t *testing.T) {
 			t.Errorf("%s is no ID", c.ID)
 		case c.Title == "" || c.Why == "" || c.Decides == "" || c.Fix == "":
 			t.Errorf("%s lacks a text", c.ID)
-		case !slices.Contains(Groups(), c.Group) || weight(c.Severity) < 0:
+		case !slices.Contains(Groups(), c.Group) || c.Severity.Weight() < 0:
 			t.Errorf("%s has the group %q and the severity %q", c.ID, c.Group, c.Severity)
 		case kinds > 1 || kinds == 0 && c.dockerfile == nil && c.content == nil:
 			t.Errorf("%s has %d functions", c.ID, kinds)

@@ -213,7 +213,7 @@ func (r *Report) sort() {
 	}
 	slices.SortStableFunc(r.Findings, func(a, b Finding) int {
 		return cmp.Or(cmp.Compare(slices.Index(Groups(), a.Group), slices.Index(Groups(), b.Group)), cmp.Compare(rank(a.State), rank(b.State)),
-			-cmp.Compare(weight(a.Severity), weight(b.Severity)), cmp.Compare(order[a.ID], order[b.ID]), cmp.Compare(a.Subject.Name, b.Subject.Name),
+			-cmp.Compare(a.Severity.Weight(), b.Severity.Weight()), cmp.Compare(order[a.ID], order[b.ID]), cmp.Compare(a.Subject.Name, b.Subject.Name),
 			cmp.Compare(a.Place.line(), b.Place.line()))
 	})
 }
@@ -223,13 +223,8 @@ func rank(s State) int {
 	return slices.Index([]State{Fail, Unknown, Waived, Note, Pass, NotApplicable}, s)
 }
 
-// weight orders severities.
-func weight(s finding.Severity) int {
-	return slices.Index([]finding.Severity{finding.Low, finding.Medium, finding.High}, s)
-}
-
 // AtLeast reports whether a severity is at or above another.
-func AtLeast(s, least finding.Severity) bool { return weight(s) >= weight(least) }
+func AtLeast(s, least finding.Severity) bool { return s.Weight() >= least.Weight() }
 
 // Count is how many findings of the report are in the state, at or above the severity.
 func (r Report) Count(s State, least finding.Severity) int {

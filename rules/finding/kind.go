@@ -1,6 +1,9 @@
 package finding
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Severity says how much a finding matters.
 type Severity string
@@ -14,6 +17,9 @@ const (
 	// High: the kernel is not as the file says.
 	High Severity = "high"
 )
+
+// Weight orders severities: the higher, the more they matter; -1 for a word that is none.
+func (s Severity) Weight() int { return slices.Index([]Severity{Low, Medium, High}, s) }
 
 // Effect is what a finding does to the daemon's state.
 type Effect string

@@ -132,18 +132,10 @@ func (a *app) audit(ctx context.Context, f auditFlags) (view.Result, error) {
 	}
 	doc, _ := config.Load(a.Config)
 	if f.failOn == "" {
-		f.failOn = failOn(doc)
+		f.failOn = config.AuditOf(doc).FailOn // of a file with errors, the default
 	}
 	r := checks.Judge(&in, a.auditSettings(ctx, doc, f))
 	return &auditResult{Findings: r.Findings, report: r, flags: f, version: a.Env.Version}, nil
-}
-
-// failOn is what the file says; a file with errors, or none, says the default.
-func failOn(doc *config.Document) string {
-	if doc == nil {
-		return string(finding.Medium)
-	}
-	return doc.Audit.FailOn
 }
 
 // auditSettings are what the operator's file says to the audit, if there is a file

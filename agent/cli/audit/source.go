@@ -55,7 +55,7 @@ func (a *app) auditSources(ctx context.Context, f auditFlags) (view.Result, erro
 	}
 	doc, _ := config.Load(a.Config)
 	if f.failOn == "" {
-		f.failOn = failOn(doc)
+		f.failOn = config.AuditOf(doc).FailOn // of a file with errors, the default
 	}
 	s := audit.Settings(doc, a.Env.Now().Format(time.DateOnly), "")
 	s.Only = f.only
