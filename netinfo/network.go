@@ -2,8 +2,6 @@ package netinfo
 
 import (
 	"slices"
-	"strconv"
-	"strings"
 )
 
 // GatewayMode is a bridge network's gateway mode for one family, as in
@@ -62,9 +60,7 @@ const firstRaw = 28
 // --allow-direct-routing (28.2 and later) would open all networks; it is not among the
 // facts.
 func (e Engine) DropsRouted(n Network, v6 bool) bool {
-	major, _, _ := strings.Cut(e.Version, ".")
-	number, err := strconv.Atoi(major)
-	return err == nil && number >= firstRaw && n.Bridge != "" && n.Mode(v6) != GatewayRouted && n.Mode(v6) != GatewayNATUnprotected
+	return e.major() >= firstRaw && n.Bridge != "" && n.Mode(v6) != GatewayRouted && n.Mode(v6) != GatewayNATUnprotected
 }
 
 func (n *Network) normalize() {

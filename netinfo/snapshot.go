@@ -88,9 +88,14 @@ const firstNFTables = 29
 // NFTables reports whether the engine keeps its own firewall in nftables, where it has no
 // DOCKER-USER chain.
 func (e Engine) NFTables() bool {
-	release, _, _ := strings.Cut(e.Version, ".")
-	major, err := strconv.Atoi(release)
-	return err == nil && major >= firstNFTables && strings.HasPrefix(e.FirewallBackend, "nftables")
+	return e.major() >= firstNFTables && strings.HasPrefix(e.FirewallBackend, "nftables")
+}
+
+// major is the first number of the version; 0 if there is none.
+func (e Engine) major() int {
+	first, _, _ := strings.Cut(e.Version, ".")
+	major, _ := strconv.Atoi(first) // 0 with an error
+	return major
 }
 
 // Listener is a listening socket of the host.

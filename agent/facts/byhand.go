@@ -158,23 +158,27 @@ func (c *Collector) addByHand(s *netinfo.Snapshot) {
 // bridge of the engine's, by container. The namespace is known by the veths that are: their
 // other end has the Ethernet address of the container's endpoint.
 func handmadeEnds(s *netinfo.Snapshot, veths []hostnet.Veth) map[string][]string {
-	links := make(map[int]netinfo.Link, len(s.Links))
 	bridges, engines := map[string]bool{}, map[int]bool{}
 	for _, n := range s.Networks {
 		bridges[n.Bridge] = n.Bridge != ""
 	}
 	for _, l := range s.Links {
-		links[l.Index] = l
-		engines[l.Index] = bridges[l.Name]
+		if l.Kind == "bridge" {
+			engines[l.Index] = bridges[l.Name]
+		}
 	}
 	var strays []hostnet.Veth
 	for _, v := range veths {
-		if !engines[v.Master] && links[v.Index].Name != "" {
+		if !engines[v.Master] {
 			strays = append(strays, v)
 		}
 	}
 	if len(strays) == 0 {
-		return nil
+		return nil // on most hosts: what follows grows with the containers
+	}
+	links := make(map[int]netinfo.Link, len(s.Links))
+	for _, l := range s.Links {
+		links[l.Index] = l
 	}
 	owners := map[string]string{}
 	for _, ct := range s.Containers {
@@ -191,7 +195,7 @@ func handmadeEnds(s *netinfo.Snapshot, veths []hostnet.Veth) map[string][]string
 	ends := map[string][]string{}
 	for _, v := range strays {
 		// The engine's own is no port of a bridge for its first moment.
-		if id := namespaces[v.Namespace]; id != "" && (v.Master != 0 || !strings.HasPrefix(links[v.Index].Name, "veth")) {
+		if id := namespaces[v.Namespace]; id != "" && links[v.Index].Name != "" && (v.Master != 0 || !strings.HasPrefix(links[v.Index].Name, "veth")) {
 			ends[id] = append(ends[id], links[v.Index].Name)
 		}
 	}

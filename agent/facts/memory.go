@@ -105,7 +105,12 @@ func (m *memory) meet(links []netinfo.Link, now time.Time) {
 
 // met reports whether the engine was asked since the link came.
 func (m *memory) met(l netinfo.Link) bool {
-	return slices.ContainsFunc(m.last.Links, func(o netinfo.Link) bool { return o.Index == l.Index && o.Name == l.Name })
+	return among(m.last.Links, l)
+}
+
+// among reports whether the link is one of these: it has kept its name.
+func among(links []netinfo.Link, l netinfo.Link) bool {
+	return slices.ContainsFunc(links, func(o netinfo.Link) bool { return o.Index == l.Index && o.Name == l.Name })
 }
 
 // named reports whether one of the networks has a bridge of this name.

@@ -94,13 +94,16 @@ func (c *Collector) elsewhere(networks []netinfo.Network) string {
 		return fmt.Sprintf("its process %d runs in another network namespace", pid)
 	}
 	a := c.remote
+	if !a.IsValid() || a.IsLoopback() {
+		return ""
+	}
 	local := slices.ContainsFunc(c.links, func(l netinfo.Link) bool {
 		return slices.ContainsFunc(l.Addrs, func(p netinfo.Prefix) bool { return p.Addr() == a })
 	})
 	proxy := slices.ContainsFunc(networks, func(n netinfo.Network) bool {
 		return slices.ContainsFunc(n.Subnets, func(p netinfo.Prefix) bool { return p.Contains(a) })
 	})
-	if !a.IsValid() || a.IsLoopback() || local || proxy {
+	if local || proxy {
 		return ""
 	}
 	return fmt.Sprintf("it is reached at %s, which is no address of this host", a)

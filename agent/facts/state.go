@@ -54,8 +54,7 @@ func WriteState(path string, snapshot []byte) error {
 func WithBridges(told netinfo.Snapshot, links []netinfo.Link) (more netinfo.Snapshot, news bool) {
 	more = told
 	for _, l := range links {
-		same := func(o netinfo.Link) bool { return o.Index == l.Index && o.Name == l.Name }
-		if l.Kind == "bridge" && !l.Unplaced && !slices.ContainsFunc(told.Links, same) {
+		if l.Kind == "bridge" && !l.Unplaced && !among(told.Links, l) {
 			more.Links, news = append(slices.Clip(more.Links), l), true
 		}
 	}
