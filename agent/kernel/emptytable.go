@@ -36,17 +36,7 @@ const (
 // was looked at, and the kernel itself refuses (NLM_F_NONREC) to delete a chain
 // with rules or a table with anything in it, all in one transaction.
 func DeleteEmptyTable(family int, table string) error {
-	var err error
-	for range emptyTableTries {
-		err = deleteEmptyTable(family, table)
-		if !errors.Is(err, unix.ERESTART) {
-			break
-		}
-	}
-	if errors.Is(err, hostnet.ErrNoNFTables) {
-		return nil
-	}
-	if err != nil {
+	if err := uncontested(func() error { return deleteEmptyTable(family, table) }); err != nil {
 		return fmt.Errorf("deleting the empty IPv%d table %s: %w", family, table, err)
 	}
 	return nil
@@ -55,20 +45,25 @@ func DeleteEmptyTable(family int, table string) error {
 // DeleteEmptyChains deletes those of these base chains of iptables-nft's table that hold no
 // rule and whose policy is accept, as DeleteEmptyTable does. The others stay.
 func DeleteEmptyChains(family int, table string, chains []string) error {
-	var err error
-	for range emptyTableTries {
-		err = deleteEmptyChains(family, table, chains)
-		if !errors.Is(err, unix.ERESTART) {
-			break
-		}
-	}
-	if errors.Is(err, hostnet.ErrNoNFTables) || errors.Is(err, ErrTableNotEmpty) {
-		return nil
-	}
-	if err != nil {
+	err := uncontested(func() error { return deleteEmptyChains(family, table, chains) })
+	if err != nil && !errors.Is(err, ErrTableNotEmpty) {
 		return fmt.Errorf("deleting empty chains of IPv%d table %s: %w", family, table, err)
 	}
 	return nil
+}
+
+// uncontested deletes, and tries again if another program has written in between. A kernel
+// without nf_tables has nothing to delete.
+func uncontested(deletion func() error) (err error) {
+	for range emptyTableTries {
+		if err = deletion(); !errors.Is(err, unix.ERESTART) {
+			break
+		}
+	}
+	if errors.Is(err, hostnet.ErrNoNFTables) {
+		return nil
+	}
+	return err
 }
 
 func deleteEmptyChains(family int, table string, chains []string) error {

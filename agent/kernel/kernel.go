@@ -202,15 +202,10 @@ func (k *programs) installed(name string) (path string, err error) {
 // version asks the program for its version. One that goes by several names, as
 // those of a variant do, is asked once, until it is replaced.
 func (k *programs) version(path string) ([3]int, error) {
-	real, err := filepath.EvalSymlinks(path)
+	key, err := askedNow(path)
 	if err != nil {
 		return [3]int{}, err
 	}
-	st, err := os.Stat(real)
-	if err != nil {
-		return [3]int{}, err
-	}
-	key := asked{real, st.ModTime(), st.Size()}
 	if v, known := k.versions[key]; known {
 		return v, nil
 	}
@@ -228,6 +223,18 @@ type asked struct {
 	path  string
 	mtime time.Time
 	size  int64
+}
+
+func askedNow(path string) (asked, error) {
+	real, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		return asked{}, err
+	}
+	st, err := os.Stat(real)
+	if err != nil {
+		return asked{}, err
+	}
+	return asked{real, st.ModTime(), st.Size()}, nil
 }
 
 func less(a, b [3]int) bool {

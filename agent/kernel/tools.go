@@ -2,9 +2,7 @@ package kernel
 
 import (
 	"context"
-	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
 	"time"
@@ -48,17 +46,12 @@ const toolTimeout = 5 * time.Second
 // variant is the variant of the program at the path, as its version says; empty if it says
 // nothing. It is asked once, until it is replaced.
 func (t *tools) variant(path string) backend.Variant {
-	real, err := filepath.EvalSymlinks(path)
-	if err != nil {
-		return ""
-	}
-	st, err := os.Stat(real)
+	key, err := askedNow(path)
 	if err != nil {
 		return ""
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	key := asked{real, st.ModTime(), st.Size()}
 	if v, known := t.known[key]; known {
 		return v
 	}
