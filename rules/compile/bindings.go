@@ -34,10 +34,7 @@ func (b *members) hostMembers(c netinfo.Container, p netinfo.PublishedPort) []ru
 	if p.HostPort == 0 {
 		return nil
 	}
-	at := p.HostAddr
-	if !at.IsValid() {
-		at = b.bindAddr(c)
-	}
+	at := b.boundTo(c, p)
 	var ms []rules.Member
 	for port := int(p.HostPort); port <= int(max(p.HostPort, p.HostPortEnd)); port++ {
 		for _, a := range hostAddrs(at) {

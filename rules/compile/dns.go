@@ -7,6 +7,7 @@ import (
 	"dockwall/netinfo"
 	"dockwall/rules"
 	"dockwall/rules/policy"
+	"dockwall/rules/published"
 )
 
 const dnsPort = 53
@@ -47,7 +48,7 @@ func (b *members) askers(server netip.Addr) rules.InSet {
 		}
 		for _, e := range c.Endpoints {
 			if n, ok := b.network(e.NetworkID); ok && n.Bridge != "" && b.effective(n.Name, m) == policy.Allow {
-				ms = append(ms, single(slices.DeleteFunc(slices.Clone(e.Addrs), func(a netip.Addr) bool { return slices.Contains(e.Disputed, a) }))...)
+				ms = append(ms, single(slices.DeleteFunc(slices.Clone(e.Addrs), func(a netip.Addr) bool { return disputed(c, a) }))...)
 			}
 		}
 		return ms
@@ -88,9 +89,7 @@ func (b *members) servers(at netip.Addr) rules.InSet {
 			return nil
 		}
 		for _, p := range c.Ports {
-			bound := b.boundTo(c, p)
-			reached := !bound.IsValid() || bound == at || bound.IsUnspecified() && bound.Is6() == at.Is6()
-			if !exact(p) || p.HostPort != dnsPort || !reached {
+			if !exact(p) || p.HostPort != dnsPort || !published.Reaches(b.boundTo(c, p), at) {
 				continue
 			}
 			for _, a := range b.selected(nil, c) {

@@ -92,7 +92,7 @@ func (b *members) announcedSet() rules.InSet {
 			ms = append(ms, rules.Member{Prefix: netip.PrefixFrom(a, a.BitLen())})
 		}
 		return ms
-	}, rules.SortMembers(append(b.nobodys(), single(b.s.Dialled)...))...)
+	}, rules.SortMembers(append(b.reserved(), single(b.s.Dialled)...))...)
 	return rules.InSet{Set: name, Dims: []rules.Dim{rules.Dst}}
 }
 
@@ -121,8 +121,8 @@ func (b *scope) binds(c netinfo.Container) bool {
 	})
 }
 
-// nobodys are the addresses on Docker bridges that no container ever has.
-func (b *scope) nobodys() []rules.Member {
+// reserved are the addresses on Docker bridges that no container ever has.
+func (b *scope) reserved() []rules.Member {
 	var as []netip.Addr
 	for _, n := range b.s.Networks {
 		if n.Bridge == "" {
