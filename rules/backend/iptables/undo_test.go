@@ -60,7 +60,7 @@ func TestRollback(t *testing.T) {
 			t.Error("no step ever went without the one beside it")
 		}
 	}()
-	rapid.Check(t, func(t *rapid.T) {
+	check := func(t *rapid.T) {
 		k, o, host := drawHost(t)
 		rs := ruletest.Rulesets().Draw(t, "ruleset")
 		var p plan.Plan
@@ -94,7 +94,12 @@ func TestRollback(t *testing.T) {
 		if d := cmp.Diff(normal(before, host, o), normal(after, host, o)); d != "" {
 			t.Fatalf("stopped after %d (-before +after):\n%s\n%s", stop, d, p)
 		}
-	})
+	}
+	for range 5 { // a hundred draws have no such step once in a hundred runs
+		if rapid.Check(t, check); alone > 0 {
+			return
+		}
+	}
 }
 
 // dockersOwn leaves out Docker's own jump where it was not there as it should.
