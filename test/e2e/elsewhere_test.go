@@ -13,30 +13,24 @@ import (
 // An agent whose network namespace is not the engine's, and a network whose bridge is
 // gone, are degraded: no rule there meets the packets of containers.
 func TestNetworksThatAreNotHere(t *testing.T) {
-	for _, engine := range outer {
-		t.Run(engine, func(t *testing.T) {
-			t.Parallel()
-			if !slices.Contains(lab.Engines(t), engine) {
-				t.Skipf("Docker engine %s is not in .cache/engines", engine)
-			}
-			l := lab.New(t, lab.Options{Engine: engine})
-			l.Docker("network", "create", "-o", "com.docker.network.bridge.name=shop0", "shop")
-			l.WriteConfig("")
-			away := l.LaunchAgentdElsewhere()
-			awaitNamed(t, away, finding.DockerElsewhere, "another network namespace", "docker0", "shop (bridge shop0)")
-			away.Stop()
+	onEngines(t, outer, func(t *testing.T, engine string) {
+		l := lab.New(t, lab.Options{Engine: engine})
+		l.Docker("network", "create", "-o", "com.docker.network.bridge.name=shop0", "shop")
+		l.WriteConfig("")
+		away := l.LaunchAgentdElsewhere()
+		awaitNamed(t, away, finding.DockerElsewhere, "another network namespace", "docker0", "shop (bridge shop0)")
+		away.Stop()
 
-			a := l.Agentd("")
-			l.Host("ip", "link", "delete", "shop0")
-			awaitNamed(t, a, finding.BridgeMissing, "network shop", "shop0")
-			if stdout, stderr, _ := l.Agentctl("check"); !strings.Contains(stdout+stderr, "shop0") {
-				t.Errorf("agentctl check does not name the bridge:\n%s%s", stdout, stderr)
-			}
-			l.Docker("network", "rm", "shop")
-			a.WaitState("enforcing")
-			a.Stop()
-		})
-	}
+		a := l.Agentd("")
+		l.Host("ip", "link", "delete", "shop0")
+		awaitNamed(t, a, finding.BridgeMissing, "network shop", "shop0")
+		if stdout, stderr, _ := l.Agentctl("check"); !strings.Contains(stdout+stderr, "shop0") {
+			t.Errorf("agentctl check does not name the bridge:\n%s%s", stdout, stderr)
+		}
+		l.Docker("network", "rm", "shop")
+		a.WaitState("enforcing")
+		a.Stop()
+	})
 }
 
 // awaitNamed waits until the agent gives the reason, with all of the words.

@@ -95,8 +95,8 @@ func TestSwarm(t *testing.T) {
 	}
 }
 
-// TestSwarmPeers has a swarm block on both nodes: they stay ready and join again, a host
-// that is none of the peers reaches none of Swarm's ports, and who is a peer can change.
+// TestSwarmPeers has a swarm block on both nodes: they stay ready and join again. A host
+// that is not among the peers cannot reach Swarm's ports, until the file names it as one.
 func TestSwarmPeers(t *testing.T) {
 	for _, tt := range []struct{ engine, variant string }{{"20.10", "legacy"}, {"28.5", "nft"}} {
 		t.Run(tt.engine, func(t *testing.T) {
