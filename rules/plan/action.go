@@ -1,6 +1,9 @@
 package plan
 
-import "dockwall/rules"
+import (
+	"dockwall/rules"
+	"dockwall/rules/nft"
+)
 
 // Action is what a step does. The types below are all there are.
 type Action interface {
@@ -10,7 +13,7 @@ type Action interface {
 
 // Actions returns a value of each type of action.
 func Actions() []Action {
-	return []Action{RestoreTable{}, RestoreSets{}, EditSets{}, DeleteTable{}, DeleteChains{}, SetJumps{}, Settle{}}
+	return []Action{RestoreTable{}, RestoreSets{}, EditSets{}, DeleteTable{}, DeleteChains{}, SetJumps{}, EditTable{}, Settle{}}
 }
 
 // RestoreTable changes one table of one family in one transaction, by a program such as
@@ -75,6 +78,15 @@ type Jump struct {
 	Comment, Target string
 }
 
+// EditTable changes dockwall's own nftables table, of family inet, through netlink and in one
+// transaction. It fails as a whole, and then has changed nothing.
+type EditTable struct {
+	Table string
+	Ops   nft.Ops
+	// Origins are those of the operations that add rules, by index in Ops, for messages.
+	Origins map[int]rules.Origin
+}
+
 // Settle waits a moment. A program such as docker-proxy may have accepted a connection
 // just before the earlier steps closed a port: its dial to the container must have failed
 // before the later steps would let it pass.
@@ -86,6 +98,7 @@ func (EditSets) kind() string     { return "edit_sets" }
 func (DeleteTable) kind() string  { return "delete_table" }
 func (DeleteChains) kind() string { return "delete_chains" }
 func (SetJumps) kind() string     { return "set_jumps" }
+func (EditTable) kind() string    { return "edit_table" }
 func (Settle) kind() string       { return "settle" }
 
 // Argv returns the command, which reads Script.

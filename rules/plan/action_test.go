@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"dockwall/rules"
+	"dockwall/rules/nft"
 )
 
 // Actions lists each type that implements Action, and no two of the same kind.
@@ -73,6 +74,8 @@ func sample() []Step {
 		{Action: DeleteTable{Family: 6, Table: "raw"}, Why: "delete"},
 		{Action: DeleteChains{Family: 4, Table: "filter", Chains: []string{"INPUT", "OUTPUT"}}, Why: "delete chains"},
 		{Action: SetJumps{Family: 4, Table: "filter", Chain: "INPUT", Jumps: []Jump{{0, "", "DOCKER-USER"}, {1, "dockwall:jump", "DOCKWALL-INPUT"}}}, Why: "jump"},
+		{Action: EditTable{Table: "dockwall", Ops: nft.Ops{nft.AddTable{}, nft.AddRule{Chain: "forward", Rule: nft.Rule{Statements: nft.Statements{nft.Verdict{Kind: rules.Drop}}}}},
+			Origins: map[int]rules.Origin{1: {File: "agent.hcl", Line: 3}}}, Why: "edit"},
 		{Action: Settle{}, Why: "wait"},
 	}
 }
@@ -109,7 +112,7 @@ func TestStepsOfOtherVersionsAreErrors(t *testing.T) {
 
 func TestPlanPrints(t *testing.T) {
 	steps := sample()
-	got := Plan{Prepare: steps[1:3], Steps: steps[:1], Cleanup: steps[3:6], Rollback: steps[6:]}.String()
+	got := Plan{Prepare: steps[1:3], Steps: steps[:1], Cleanup: steps[3:6], Rollback: steps[7:]}.String()
 	want := `# make (may fail)
 ipset restore -exist
 create a hash:net

@@ -37,6 +37,8 @@ func printed(a Action) (head string, script Script) {
 		return fmt.Sprintf("netlink: delete those of %s that are empty, table %s of IPv%d", strings.Join(a.Chains, ", "), a.Table, a.Family), Script{}
 	case SetJumps:
 		return fmt.Sprintf("netlink: jumps of chain %s, table %s of IPv%d:%s", a.Chain, a.Table, a.Family, a.places()), Script{}
+	case EditTable:
+		return fmt.Sprintf("netlink: %d operations on the table inet %s", len(a.Ops), a.Table), Script{}
 	case Settle:
 		return "wait for connections that are being opened", Script{}
 	}
