@@ -85,11 +85,21 @@ func (l *Latch) Lift() error {
 	}
 	var err error
 	if l.table != nil {
+		// The socket's last deadline was for the last change, which may be long ago.
+		err = l.sock.SetDeadline(time.Now().Add(latchAnswer))
 		l.conn.DelTable(l.table)
-		err = l.conn.Flush()
+		err = errors.Join(err, l.conn.Flush())
 	}
 	err = errors.Join(err, l.conn.CloseLasting())
 	*l = Latch{}
+	if err != nil {
+		// The table has no owner any more, and another socket may succeed.
+		if removed, again := RemoveLatch(); removed {
+			return nil
+		} else if again != nil {
+			return errors.Join(err, again)
+		}
+	}
 	return err
 }
 

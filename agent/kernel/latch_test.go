@@ -116,6 +116,19 @@ func listing(t *testing.T) string {
 	return strings.Join(out, "\n")
 }
 
+// An agent that is stopped long after its last change takes its latch away: the deadline
+// of that change is over.
+func TestLatchIsLiftedLater(t *testing.T) {
+	inNamespace(t)
+	var l Latch
+	must(t, l.Shut(latched()))
+	must(t, l.sock.SetDeadline(time.Now().Add(-time.Second)))
+	must(t, l.Lift())
+	if got := sh(t, "nft list tables"); strings.Contains(got, LatchTable) {
+		t.Errorf("lifted, it is still there:\n%s", got)
+	}
+}
+
 // A table of the name that was restored from a listing is no hindrance, another
 // agent's is.
 func TestLatchOfAnother(t *testing.T) {

@@ -134,11 +134,15 @@ func (a *Agent) Signal(s syscall.Signal) {
 	}
 }
 
-// Stop stops the agent with SIGTERM and waits.
+// Stop stops the agent with SIGTERM and waits. An agent that ends with an error fails the
+// test.
 func (a *Agent) Stop() {
 	a.lab.t.Helper()
 	if err := a.process.signal(syscall.SIGTERM, true); err != nil {
 		a.lab.t.Fatalf("stopping agentd: %v", err)
+	}
+	if end := a.process.cmd.ProcessState; end != nil && !end.Success() {
+		a.lab.t.Errorf("stopping agentd: it ended with %v", end)
 	}
 }
 
