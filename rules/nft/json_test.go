@@ -13,7 +13,7 @@ func TestOpsSurviveAFile(t *testing.T) {
 	web := Key{Field: Field{From: NetworkHeader, Offset: 16, Len: 4}, Mask: []byte{255, 255, 255, 0}}
 	rule := Rule{Comment: "published.web", Statements: Statements{
 		Test{Field: Field{Key: MetaL4Proto}, Data: []byte{6}, Not: true}, Lookup{Keys: []Key{web}, Set: "a", Not: true}, Dispatch{Keys: []Key{web}, Map: "m"},
-		Count{}, Limit{10, 20}, Log{7, "x"}, SetPriority{9}, Reject{Reset: true}, Verdict{Kind: rules.Goto, Chain: "closed"}}}
+		Count{}, Limit{10, 20}, Log{7, "x"}, SetPriority{9}, Reject{Reset: true}, Verdict{Kind: rules.Goto, Chain: "closed"}, Foreign{"quota"}}}
 	want := Ops{AddTable{}, AddChain{"forward", &Hook{Forward, -1}}, AddRule{"forward", rule},
 		AddSet{Set{Name: "a", Key: []KeyType{IPv4Addr, InetService}, Interval: true, Size: 4, Elements: []Element{{Key: []byte{1}, End: []byte{2}}}}},
 		AddElements{"m", []Element{{Key: []byte{3}, Verdict: &Verdict{Kind: rules.Return}}}}, DeleteElements{"a", nil},

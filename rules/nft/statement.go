@@ -13,7 +13,7 @@ type Rule struct {
 // final zero).
 const MaxComment = 127
 
-// Statement is one part of a rule. The sum is closed: Statements lists one value of each.
+// Statement is one part of a rule. The sum is closed: AllStatements lists one value of each.
 type Statement interface{ statement() string }
 
 // Statements are a rule's parts, in order.
@@ -129,6 +129,12 @@ type Verdict struct {
 	Chain string            `json:"chain,omitempty"`
 }
 
+// Foreign is an expression of the kernel's that dockwall never writes: another program
+// wrote the rule. It can be read, and not be written.
+type Foreign struct {
+	Name string `json:"name"`
+}
+
 func (Test) statement() string        { return "test" }
 func (Lookup) statement() string      { return "lookup" }
 func (Dispatch) statement() string    { return "dispatch" }
@@ -138,8 +144,9 @@ func (Log) statement() string         { return "log" }
 func (SetPriority) statement() string { return "set_priority" }
 func (Reject) statement() string      { return "reject" }
 func (Verdict) statement() string     { return "verdict" }
+func (Foreign) statement() string     { return "foreign" }
 
 // AllStatements returns a value of each type of statement.
 func AllStatements() []Statement {
-	return []Statement{Test{}, Lookup{}, Dispatch{}, Count{}, Limit{}, Log{}, SetPriority{}, Reject{}, Verdict{}}
+	return []Statement{Test{}, Lookup{}, Dispatch{}, Count{}, Limit{}, Log{}, SetPriority{}, Reject{}, Verdict{}, Foreign{}}
 }

@@ -5,6 +5,9 @@ type Table struct {
 	Name   string
 	Sets   []Set
 	Chains []Chain
+	// Dormant: another program set the flag that switches all its chains off. AddTable
+	// clears it.
+	Dormant bool
 }
 
 // Chain is a list of rules.
@@ -13,6 +16,9 @@ type Chain struct {
 	// Hook is where packets enter; nil if they come from other chains only.
 	Hook  *Hook  `json:"hook,omitempty"`
 	Rules []Rule `json:"rules,omitempty"`
+	// Odd: another program gave it what dockwall never writes, such as a type other than
+	// filter or a policy of drop. It must be deleted and made again.
+	Odd bool `json:"-"`
 }
 
 // Hook is where the kernel calls a chain. Its policy is accept.
@@ -47,6 +53,9 @@ type Set struct {
 	// Comment is the text that nft shows in the set; at most MaxComment bytes.
 	Comment  string    `json:"comment,omitempty"`
 	Elements []Element `json:"elements,omitempty"`
+	// Odd: it is of a kind that dockwall never writes, such as one with timeouts or a key of
+	// another type. It must be deleted and made again.
+	Odd bool `json:"-"`
 }
 
 // KeyType is a part of a key; the words are nft's.
