@@ -9,22 +9,22 @@ import (
 	"golang.org/x/sys/unix"
 
 	"dockwall/rules"
-	backend "dockwall/rules/backend/nftables"
+	"dockwall/rules/nft"
 )
 
-// exprs are a rendered rule's expressions.
-func exprs(r backend.Rule) []expr.Any {
+// exprs are the expressions of a rule of the latch.
+func exprs(r nft.Rule) []expr.Any {
 	all := []expr.Any{}
-	for _, s := range r {
+	for _, s := range r.Statements {
 		switch s := s.(type) {
-		case backend.Test:
+		case nft.Test:
 			all = append(all, test(s)...)
-		case backend.Count:
+		case nft.Count:
 			all = append(all, &expr.Counter{})
-		case backend.SetPriority:
+		case nft.SetPriority:
 			all = append(all, &expr.Immediate{Register: 1, Data: word(s.Priority)},
 				&expr.Meta{Key: expr.MetaKeyPRIORITY, SourceRegister: true, Register: 1})
-		case backend.Verdict:
+		case nft.Verdict:
 			all = append(all, &expr.Verdict{Kind: verdictKind(s.Kind), Chain: s.Chain})
 		default:
 			panic(fmt.Sprintf("agent/kernel does not know the statement %T", s))
@@ -33,7 +33,7 @@ func exprs(r backend.Rule) []expr.Any {
 	return all
 }
 
-func test(t backend.Test) []expr.Any {
+func test(t nft.Test) []expr.Any {
 	all := []expr.Any{load(t.Field)}
 	if t.Mask != nil {
 		bytes := uint32(len(t.Mask))
@@ -49,15 +49,15 @@ func test(t backend.Test) []expr.Any {
 	return append(all, &expr.Cmp{Op: op, Register: 1, Data: t.Data})
 }
 
-func load(f backend.Field) expr.Any {
+func load(f nft.Field) expr.Any {
 	switch f.From {
-	case backend.Meta:
+	case nft.Meta:
 		return &expr.Meta{Key: expr.MetaKey(f.Key), Register: 1}
-	case backend.Conntrack:
+	case nft.Conntrack:
 		return &expr.Ct{Key: expr.CtKey(f.Key), Register: 1}
-	case backend.NetworkHeader:
+	case nft.NetworkHeader:
 		return &expr.Payload{DestRegister: 1, Base: expr.PayloadBaseNetworkHeader, Offset: f.Offset, Len: f.Len}
-	case backend.TransportHeader:
+	case nft.TransportHeader:
 		return &expr.Payload{DestRegister: 1, Base: expr.PayloadBaseTransportHeader, Offset: f.Offset, Len: f.Len}
 	}
 	panic(fmt.Sprintf("agent/kernel does not know the field %+v", f))

@@ -20,9 +20,6 @@ import (
 const LatchTable = "dockwall"
 
 const (
-	// afterGuard is the priority of the latch's chains: right after the security
-	// table's (NF_IP_PRI_SECURITY, 50), which has seen every packet that filter has.
-	afterGuard = 51
 	// ownedTable is NFT_TABLE_F_OWNER (Linux 5.12): only the socket that made
 	// the table can change it, `nft flush ruleset` passes it by, and it goes when
 	// the socket does.
@@ -178,17 +175,16 @@ func (l *Latch) makeTableWith(flags uint32) error {
 
 // write puts the latch's rules in place of those that are there.
 func (l *Latch) write(want rules.Latch) error {
-	chains, err := backend.Chains(want.Ruleset())
+	chains, err := backend.LatchChains(want.Ruleset())
 	if err != nil {
 		return err
 	}
-	hooks := map[rules.Base]*nftables.ChainHook{rules.BaseForward: nftables.ChainHookForward,
-		rules.BaseOutput: nftables.ChainHookOutput, rules.BaseInput: nftables.ChainHookInput}
 	accept := nftables.ChainPolicyAccept
 	for _, c := range chains {
 		made := &nftables.Chain{Name: c.Name, Table: l.table}
-		if c.Base != "" {
-			made.Type, made.Hooknum, made.Priority, made.Policy = nftables.ChainTypeFilter, hooks[c.Base], nftables.ChainPriorityRef(afterGuard), &accept
+		if c.Hook != nil {
+			made.Type, made.Hooknum, made.Policy = nftables.ChainTypeFilter, nftables.ChainHookRef(nftables.ChainHook(c.Hook.Point)), &accept
+			made.Priority = nftables.ChainPriorityRef(nftables.ChainPriority(c.Hook.Priority))
 		}
 		l.conn.AddChain(made)
 	}

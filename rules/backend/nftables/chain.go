@@ -2,36 +2,22 @@ package nftables
 
 import (
 	"fmt"
-	"strings"
 
 	"dockwall/rules"
+	"dockwall/rules/nft"
 )
 
-// Chain is a chain of the table.
-type Chain struct {
-	Name string
-	// Base is where packets enter the chain; empty if from other chains only.
-	Base  rules.Base
-	Rules []Rule
-}
+// LatchPriority is that of the latch's chains: right after the security table's
+// (NF_IP_PRI_SECURITY, 50), which has seen every packet that filter has.
+const LatchPriority = 51
 
-// Rule is a rule's statements, in order.
-type Rule []Statement
+// points are where the kernel calls the chains that are hooked.
+var points = map[rules.Base]nft.Point{rules.BaseDockerUser: nft.Forward, rules.BaseForward: nft.Forward,
+	rules.BaseInput: nft.Input, rules.BaseOutput: nft.Output, rules.BasePrerouting: nft.Prerouting}
 
-// String is the rule as nft prints it.
-func (r Rule) String() string {
-	var words []string
-	for _, s := range r {
-		if text := s.String(); text != "" {
-			words = append(words, text)
-		}
-	}
-	return strings.Join(words, " ")
-}
-
-// Chains renders the chains, in order. The error names the first rule that cannot be
-// rendered. A chain is entered from one hook at most.
-func Chains(rs rules.Ruleset) ([]Chain, error) {
+// LatchChains renders the latch's chains, in order. The error names the first rule that
+// cannot be rendered. A chain is entered from one hook at most.
+func LatchChains(rs rules.Ruleset) ([]nft.Chain, error) {
 	base := map[string]rules.Base{}
 	for _, h := range rs.Hooks {
 		if !h.Latch {
@@ -42,23 +28,26 @@ func Chains(rs rules.Ruleset) ([]Chain, error) {
 		}
 		base[h.Chain] = h.Base
 	}
-	var cs []Chain
+	var cs []nft.Chain
 	for _, c := range rs.Chains {
-		out := Chain{Name: c.Name, Base: base[c.Name]}
+		out := nft.Chain{Name: c.Name}
+		if b := base[c.Name]; b != "" {
+			out.Hook = &nft.Hook{Point: points[b], Priority: LatchPriority}
+		}
 		for i, r := range c.Rules {
-			rendered, err := render(r)
+			rendered, err := latchRule(r)
 			if err != nil {
 				return nil, fmt.Errorf("chain %s, rule %d: %w", c.Name, i+1, err)
 			}
-			out.Rules = append(out.Rules, rendered)
+			out.Rules = append(out.Rules, nft.Rule{Statements: rendered})
 		}
 		cs = append(cs, out)
 	}
 	return cs, nil
 }
 
-func render(r rules.Rule) (Rule, error) {
-	var out Rule
+func latchRule(r rules.Rule) (nft.Statements, error) {
+	var out nft.Statements
 	for _, m := range r.Match {
 		ss, err := Match(m)
 		if err != nil {
@@ -68,11 +57,11 @@ func render(r rules.Rule) (Rule, error) {
 	}
 	switch v := r.Verdict; v.Kind {
 	case rules.Return, rules.Jump, rules.Goto:
-		return append(out, Verdict{v.Kind, v.Chain}), nil
+		return append(out, nft.Verdict{Kind: v.Kind, Chain: v.Chain}), nil
 	case rules.Drop:
-		return append(out, Count{}, Verdict{Kind: rules.Drop}), nil
+		return append(out, nft.Count{}, nft.Verdict{Kind: rules.Drop}), nil
 	case rules.Unstamp:
-		return append(out, SetPriority{}, Verdict{Kind: rules.Return}), nil
+		return append(out, nft.SetPriority{}, nft.Verdict{Kind: rules.Return}), nil
 	}
 	return nil, fmt.Errorf("the verdict %s cannot be written for nftables", r.Verdict.Kind)
 }

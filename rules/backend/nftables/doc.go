@@ -1,10 +1,9 @@
 // Package nftables renders rules for nf_tables: as statements, which agent/kernel puts
-// into netlink messages, and each statement as nft prints it.
+// into netlink messages.
 //
-//	rules.Latch ─► rules.Ruleset ─► Chains ─► statements ─► agent/kernel ─► table inet dockwall
+//	rules.Latch ─► rules.Ruleset ─► LatchChains ─► nft.Chain ─► agent/kernel ─► table inet dockwall
 //
-// It renders the latch. A compiled policy is rendered by rules/backend/iptables; to render
-// one here too, Match and Chains need the matches and verdicts that they refuse.
+// It renders the latch. A compiled policy is rendered by rules/backend/iptables.
 //
 // Invariants:
 //

@@ -11,6 +11,7 @@ import (
 
 	"dockwall/netinfo"
 	"dockwall/rules"
+	"dockwall/rules/nft"
 )
 
 // The latch as nft prints it. The kernel's own listing of the same statements is in
@@ -28,7 +29,7 @@ chain ports
 	ip6 saddr 2001:db8::/62 return
 	ip saddr 198.51.100.7 return
 	counter packets 0 bytes 0 drop
-chain forward FORWARD
+chain forward hook 2 priority 51
 	ct status confirmed return
 	ct state ! related,new return
 	meta priority 646f:7700 meta priority set none return
@@ -37,13 +38,13 @@ chain forward FORWARD
 	iifname "docker0" counter packets 0 bytes 0 drop
 	iifname "br-*" counter packets 0 bytes 0 drop
 	goto to
-chain output OUTPUT
+chain output hook 3 priority 51
 	ct status confirmed return
 	ct state ! related,new return
 	oifname "lo" return
 	meta priority 646f:7700 meta priority set none return
 	goto to
-chain input INPUT
+chain input hook 1 priority 51
 	ct status confirmed return
 	ct state ! related,new return
 	iifname "lo" return
@@ -57,13 +58,17 @@ func TestLatch(t *testing.T) {
 		Elsewhere: []rules.Interface{{Name: "eth", Prefix: true}}, Ports: []rules.PortRange{{Lo: 2375, Hi: 2376}},
 		From: []netip.Prefix{netip.MustParsePrefix("192.0.2.8/30"), netip.MustParsePrefix("2001:db8::/62"), netip.MustParsePrefix("198.51.100.7/32")},
 	}
-	chains, err := Chains(l.Ruleset())
+	chains, err := LatchChains(l.Ruleset())
 	if err != nil {
 		t.Fatal(err)
 	}
 	var b strings.Builder
 	for _, c := range chains {
-		b.WriteString(strings.TrimSpace("chain "+c.Name+" "+string(c.Base)) + "\n")
+		b.WriteString("chain " + c.Name)
+		if c.Hook != nil {
+			fmt.Fprintf(&b, " hook %d priority %d", c.Hook.Point, c.Hook.Priority)
+		}
+		b.WriteString("\n")
 		for _, r := range c.Rules {
 			b.WriteString("\t" + r.String() + "\n")
 		}
@@ -72,7 +77,7 @@ func TestLatch(t *testing.T) {
 		t.Errorf("(-want +got):\n%s", d)
 	}
 	l.Tight = true
-	tight, err := Chains(l.Ruleset())
+	tight, err := LatchChains(l.Ruleset())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,9 +87,9 @@ func TestLatch(t *testing.T) {
 }
 
 // eval is what the kernel does with the statements before a verdict, for one register.
-func eval(ss []Statement, field map[Field][]byte) bool {
+func eval(ss nft.Statements, field map[nft.Field][]byte) bool {
 	for _, s := range ss {
-		t, ok := s.(Test)
+		t, ok := s.(nft.Test)
 		if !ok {
 			continue
 		}
@@ -107,46 +112,46 @@ func eval(ss []Statement, field map[Field][]byte) bool {
 func TestMatchesHold(t *testing.T) {
 	prefix := netip.MustParsePrefix
 	addr := func(s string) []byte { return netip.MustParseAddr(s).AsSlice() }
-	in, out, kind := Field{Key: MetaIIFName}, Field{Key: MetaOIFName}, Field{Key: MetaOIFKind}
-	state, status := Field{From: Conntrack, Key: CtState}, Field{From: Conntrack, Key: CtStatus}
-	family := Field{Key: MetaNFProto}
-	from4, from6 := Field{From: NetworkHeader, Offset: 12, Len: 4}, Field{From: NetworkHeader, Offset: 8, Len: 16}
-	port := Field{From: TransportHeader, Offset: 2, Len: 2}
+	in, out, kind := nft.Field{Key: nft.MetaIIFName}, nft.Field{Key: nft.MetaOIFName}, nft.Field{Key: nft.MetaOIFKind}
+	state, status := nft.Field{From: nft.Conntrack, Key: nft.CtState}, nft.Field{From: nft.Conntrack, Key: nft.CtStatus}
+	family := nft.Field{Key: nft.MetaNFProto}
+	from4, from6 := nft.Field{From: nft.NetworkHeader, Offset: 12, Len: 4}, nft.Field{From: nft.NetworkHeader, Offset: 8, Len: 16}
+	port := nft.Field{From: nft.TransportHeader, Offset: 2, Len: 2}
 	fresh := rules.Conn{States: []rules.ConnState{rules.StateNew, rules.StateRelated}}
 	old := rules.Conn{States: fresh.States, NotStates: true}
 	for _, tt := range []struct {
 		match rules.Match
-		field map[Field][]byte
+		field map[nft.Field][]byte
 		want  bool
 	}{
-		{rules.InInterface{Name: "eth0"}, map[Field][]byte{in: padded("eth0")}, true},
-		{rules.InInterface{Name: "eth0"}, map[Field][]byte{in: padded("eth01")}, false},
-		{rules.InInterface{Name: "eth", Prefix: true}, map[Field][]byte{in: padded("eth01")}, true},
-		{rules.OutInterface{Name: "br-", Prefix: true}, map[Field][]byte{out: padded("docker0")}, false},
-		{rules.OutBridge{}, map[Field][]byte{kind: padded("bridge")}, true},
-		{rules.OutBridge{}, map[Field][]byte{kind: padded("bridge_slave")}, false},
-		{rules.OutBridge{}, map[Field][]byte{kind: padded("veth")}, false},
-		{rules.Confirmed{}, map[Field][]byte{status: word(1<<3 | 1<<1)}, true},
-		{rules.Confirmed{}, map[Field][]byte{status: word(1 << 1)}, false},
-		{rules.Stamped{}, map[Field][]byte{{Key: MetaPriority}: word(rules.StampClass)}, true},
-		{rules.Stamped{}, map[Field][]byte{{Key: MetaPriority}: word(0)}, false},
-		{fresh, map[Field][]byte{state: word(1 << 3)}, true},
-		{fresh, map[Field][]byte{state: word(1 << 2)}, true},
-		{fresh, map[Field][]byte{state: word(1 << 1)}, false},
-		{old, map[Field][]byte{state: word(1 << 3)}, false},
-		{old, map[Field][]byte{state: word(1 << 0)}, true},
-		{old, map[Field][]byte{state: word(1 << 6)}, true},
-		{rules.Source{Prefix: prefix("10.1.0.0/15")}, map[Field][]byte{family: {2}, from4: addr("10.0.255.1")}, true},
-		{rules.Source{Prefix: prefix("10.0.0.0/15")}, map[Field][]byte{family: {2}, from4: addr("10.2.0.1")}, false},
-		{rules.Source{Prefix: prefix("10.0.0.0/15")}, map[Field][]byte{family: {10}, from4: addr("10.0.0.1")}, false},
-		{rules.Source{Prefix: prefix("0.0.0.0/0")}, map[Field][]byte{family: {2}, from4: addr("203.0.113.9")}, true},
-		{rules.Source{Prefix: prefix("2001:db8::/33")}, map[Field][]byte{family: {10}, from6: addr("2001:db8:7fff::1")}, true},
-		{rules.Source{Prefix: prefix("2001:db8::/33")}, map[Field][]byte{family: {10}, from6: addr("2001:db8:8000::1")}, false},
-		{rules.Proto{Proto: netinfo.TCP}, map[Field][]byte{{Key: MetaL4Proto}: {6}}, true},
-		{rules.Proto{Proto: netinfo.TCP}, map[Field][]byte{{Key: MetaL4Proto}: {17}}, false},
-		{rules.DestPort{Lo: 2375, Hi: 2376}, map[Field][]byte{port: {0x09, 0x48}}, true},
-		{rules.DestPort{Lo: 2375, Hi: 2376}, map[Field][]byte{port: {0x09, 0x49}}, false},
-		{rules.DestPort{Lo: 255, Hi: 256}, map[Field][]byte{port: {0x01, 0x00}}, true},
+		{rules.InInterface{Name: "eth0"}, map[nft.Field][]byte{in: padded("eth0")}, true},
+		{rules.InInterface{Name: "eth0"}, map[nft.Field][]byte{in: padded("eth01")}, false},
+		{rules.InInterface{Name: "eth", Prefix: true}, map[nft.Field][]byte{in: padded("eth01")}, true},
+		{rules.OutInterface{Name: "br-", Prefix: true}, map[nft.Field][]byte{out: padded("docker0")}, false},
+		{rules.OutBridge{}, map[nft.Field][]byte{kind: padded("bridge")}, true},
+		{rules.OutBridge{}, map[nft.Field][]byte{kind: padded("bridge_slave")}, false},
+		{rules.OutBridge{}, map[nft.Field][]byte{kind: padded("veth")}, false},
+		{rules.Confirmed{}, map[nft.Field][]byte{status: word(1<<3 | 1<<1)}, true},
+		{rules.Confirmed{}, map[nft.Field][]byte{status: word(1 << 1)}, false},
+		{rules.Stamped{}, map[nft.Field][]byte{{Key: nft.MetaPriority}: word(rules.StampClass)}, true},
+		{rules.Stamped{}, map[nft.Field][]byte{{Key: nft.MetaPriority}: word(0)}, false},
+		{fresh, map[nft.Field][]byte{state: word(1 << 3)}, true},
+		{fresh, map[nft.Field][]byte{state: word(1 << 2)}, true},
+		{fresh, map[nft.Field][]byte{state: word(1 << 1)}, false},
+		{old, map[nft.Field][]byte{state: word(1 << 3)}, false},
+		{old, map[nft.Field][]byte{state: word(1 << 0)}, true},
+		{old, map[nft.Field][]byte{state: word(1 << 6)}, true},
+		{rules.Source{Prefix: prefix("10.1.0.0/15")}, map[nft.Field][]byte{family: {2}, from4: addr("10.0.255.1")}, true},
+		{rules.Source{Prefix: prefix("10.0.0.0/15")}, map[nft.Field][]byte{family: {2}, from4: addr("10.2.0.1")}, false},
+		{rules.Source{Prefix: prefix("10.0.0.0/15")}, map[nft.Field][]byte{family: {10}, from4: addr("10.0.0.1")}, false},
+		{rules.Source{Prefix: prefix("0.0.0.0/0")}, map[nft.Field][]byte{family: {2}, from4: addr("203.0.113.9")}, true},
+		{rules.Source{Prefix: prefix("2001:db8::/33")}, map[nft.Field][]byte{family: {10}, from6: addr("2001:db8:7fff::1")}, true},
+		{rules.Source{Prefix: prefix("2001:db8::/33")}, map[nft.Field][]byte{family: {10}, from6: addr("2001:db8:8000::1")}, false},
+		{rules.Proto{Proto: netinfo.TCP}, map[nft.Field][]byte{{Key: nft.MetaL4Proto}: {6}}, true},
+		{rules.Proto{Proto: netinfo.TCP}, map[nft.Field][]byte{{Key: nft.MetaL4Proto}: {17}}, false},
+		{rules.DestPort{Lo: 2375, Hi: 2376}, map[nft.Field][]byte{port: {0x09, 0x48}}, true},
+		{rules.DestPort{Lo: 2375, Hi: 2376}, map[nft.Field][]byte{port: {0x09, 0x49}}, false},
+		{rules.DestPort{Lo: 255, Hi: 256}, map[nft.Field][]byte{port: {0x01, 0x00}}, true},
 	} {
 		ss, err := Match(tt.match)
 		if err != nil {
@@ -171,24 +176,24 @@ func TestUnrendered(t *testing.T) {
 	} {
 		rs := rules.Latch{}.Ruleset()
 		rs.Chains[1].Rules[1].Match = []rules.Match{m}
-		if _, err := Chains(rs); err == nil || !strings.HasPrefix(err.Error(), "chain forward, rule 2: rules.") {
+		if _, err := LatchChains(rs); err == nil || !strings.HasPrefix(err.Error(), "chain forward, rule 2: rules.") {
 			t.Errorf("%T%+v: %v", m, m, err)
 		}
 	}
 	for _, k := range []rules.VerdictKind{rules.Log, rules.Reject, rules.Stamp} {
 		rs := rules.Latch{}.Ruleset()
 		rs.Chains[0].Rules[0].Verdict.Kind = k
-		if _, err := Chains(rs); err == nil || !strings.Contains(err.Error(), "chain to, rule 1: the verdict "+string(k)) {
+		if _, err := LatchChains(rs); err == nil || !strings.Contains(err.Error(), "chain to, rule 1: the verdict "+string(k)) {
 			t.Errorf("%s: %v", k, err)
 		}
 	}
 	rs := rules.Latch{}.Ruleset()
 	rs.Hooks[1].Chain = rs.Hooks[0].Chain
-	if _, err := Chains(rs); err == nil || !strings.Contains(err.Error(), "is entered from FORWARD and OUTPUT") {
+	if _, err := LatchChains(rs); err == nil || !strings.Contains(err.Error(), "is entered from FORWARD and OUTPUT") {
 		t.Errorf("one chain for two hooks: %v", err)
 	}
 	rs.Hooks[0].Latch = false
-	if _, err := Chains(rs); err == nil || !strings.Contains(err.Error(), "is not the latch's") {
+	if _, err := LatchChains(rs); err == nil || !strings.Contains(err.Error(), "is not the latch's") {
 		t.Errorf("a hook of a policy: %v", err)
 	}
 }
