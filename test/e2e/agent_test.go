@@ -20,7 +20,7 @@ const inForce = 15 * time.Second
 // TestPolicyChange replaces the file again and again, and takes the time until
 // packets meet the new policy.
 func TestPolicyChange(t *testing.T) {
-	onEngines(t, wanted[:], func(t *testing.T, engine string) {
+	oneByOne(t, wanted[:], func(t *testing.T, engine string) {
 		l := lab.New(t, lab.Options{Engine: engine})
 		l.RunContainer(lab.Spec{Name: "web", Publish: []string{"8080:80"}})
 		open := `published "web" { from = ["any"] }` + "\n"

@@ -13,7 +13,7 @@ import (
 // reached within a second. A container that gets the port in the meantime is
 // closed to those that no policy names from its first packet on.
 func TestServiceBesideACreatedContainer(t *testing.T) {
-	onEngines(t, outer, func(t *testing.T, engine string) {
+	oneByOne(t, outer, func(t *testing.T, engine string) {
 		for name, publish := range map[string]string{"one port": "22:22", "all ports": "1-65535:1-65535"} {
 			t.Run(name, func(t *testing.T) {
 				l := lab.New(t, lab.Options{Engine: engine})

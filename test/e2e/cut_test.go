@@ -131,7 +131,7 @@ func untilCut(t *testing.T, l *lab.Lab, a *lab.Agent, config string) {
 // TestCutDatagramsStayCut has a server send long after its client was cut, with the
 // agent killed: the connection does not come back. Allowed again, it works at once.
 func TestCutDatagramsStayCut(t *testing.T) {
-	onEngines(t, []string{"20.10", "28.5"}, func(t *testing.T, engine string) {
+	oneByOne(t, []string{"20.10", "28.5"}, func(t *testing.T, engine string) {
 		l, web := cutLab(t, engine, "nft")
 		lines := []*line{newLine(l, web, "six", 4, 4001), newLine(l, web, "six", 6, 4001)}
 		if engine == "28.5" {
@@ -193,7 +193,7 @@ func (x *line) next(s *lab.Stream) (n segments, ok bool) {
 // TestCutConnectionsStayCut forges a RST, in either side's name, that ends at the
 // host, and has the server and the client send: nothing passes.
 func TestCutConnectionsStayCut(t *testing.T) {
-	onEngines(t, []string{"20.10", "28.5"}, func(t *testing.T, engine string) {
+	oneByOne(t, []string{"20.10", "28.5"}, func(t *testing.T, engine string) {
 		for _, variant := range []string{"nft", "legacy"} {
 			t.Run(variant, func(t *testing.T) { cutConnectionsStayCut(t, engine, variant) })
 		}
@@ -264,7 +264,7 @@ func cutConnectionsStayCut(t *testing.T, engine, variant string) {
 // and of the host's published port, before the agent runs. The agent ends what
 // conntrack made of it: what the stranger sends then is no answer.
 func TestSeedsEndAtTheStart(t *testing.T) {
-	onEngines(t, []string{"20.10", "28.5"}, func(t *testing.T, engine string) {
+	oneByOne(t, []string{"20.10", "28.5"}, func(t *testing.T, engine string) {
 		l, web := cutLab(t, engine, "nft")
 		l.Host("sysctl", "-qw", "net.netfilter.nf_conntrack_udp_timeout=120", "net.netfilter.nf_conntrack_udp_timeout_stream=120")
 		l.Host("iptables", "-I", "INPUT", "-m", "conntrack", "--ctstate", "NEW") // conntrack runs, as it does where Docker is

@@ -38,7 +38,7 @@ host "jail" {
 // once, while the agent cannot put them back. What was refused stays refused: by
 // DNAT and by docker-proxy, which serves IPv6 here for a container that has none.
 func TestEmptiedSets(t *testing.T) {
-	onEngines(t, outer, func(t *testing.T, engine string) {
+	oneByOne(t, outer, func(t *testing.T, engine string) {
 		l := lab.New(t, lab.Options{Engine: engine})
 		l.Docker("network", "create", "--subnet", "172.30.9.0/24", "shut")
 		l.Docker("network", "create", "--subnet", "172.30.10.0/24", "free")

@@ -29,7 +29,7 @@ var setups = []struct{ engine, variant, sets string }{
 func onSetups(t *testing.T, test func(t *testing.T, l *lab.Lab, firewall string)) {
 	for _, s := range setups {
 		t.Run(s.variant+" "+s.sets, func(t *testing.T) {
-			onEngines(t, []string{s.engine}, func(t *testing.T, engine string) {
+			oneByOne(t, []string{s.engine}, func(t *testing.T, engine string) {
 				l := lab.New(t, lab.Options{Engine: engine, Variant: s.variant})
 				test(t, l, fmt.Sprintf("firewall {\n  sets = %q\n}\n", s.sets))
 			})

@@ -20,7 +20,7 @@ const flushAll = "for v in iptables ip6tables; do for t in raw mangle security f
 func TestFlushOfEverything(t *testing.T) {
 	for _, variant := range []string{"nft", "legacy"} {
 		t.Run(variant, func(t *testing.T) {
-			onEngines(t, wanted[:], func(t *testing.T, engine string) {
+			oneByOne(t, wanted[:], func(t *testing.T, engine string) {
 				l := lab.New(t, lab.Options{Engine: engine, Variant: variant})
 				net := six(l, 1)
 				web := l.RunContainer(lab.Spec{Name: "web", Network: net, Publish: []string{"8080:80"}})

@@ -33,7 +33,7 @@ func ticks(t *testing.T, a *lab.Agent) int {
 // TestFloodOfAddresses: a container claims thousands of addresses, by ARP,
 // advertisements and packets. The agent stays idle, and others are served.
 func TestFloodOfAddresses(t *testing.T) {
-	onEngines(t, outer, func(t *testing.T, engine string) {
+	oneByOne(t, outer, func(t *testing.T, engine string) {
 		l := lab.New(t, lab.Options{Engine: engine})
 		network := six(l, 1)
 		bob, ann := wire(l, "bob", network), wire(l, "ann", network)

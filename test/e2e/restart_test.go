@@ -20,7 +20,7 @@ defaults {
 // eight networks, under floods from outside and from inside. Docker 28 and
 // later lift their own chain above DOCKER-USER meanwhile.
 func TestLiveRestore(t *testing.T) {
-	onEngines(t, wanted[:], func(t *testing.T, engine string) {
+	oneByOne(t, wanted[:], func(t *testing.T, engine string) {
 		l := lab.New(t, lab.Options{Engine: engine, Args: []string{"--live-restore"}})
 		var last *lab.Container
 		for i := 1; i <= 8; i++ {
@@ -54,7 +54,7 @@ func TestLiveRestore(t *testing.T) {
 // elsewhere than on 2375, under a flood of that port. It listens some time before
 // it answers, and would be open to the world until somebody looked at its sockets.
 func TestDockerdsOwnPortOverRestarts(t *testing.T) {
-	onEngines(t, wanted[:], func(t *testing.T, engine string) {
+	oneByOne(t, wanted[:], func(t *testing.T, engine string) {
 		l := lab.New(t, lab.Options{Engine: engine, Args: []string{"-H", "unix:///var/run/docker.sock", "-H", "tcp://[::]:4243", "--tls=false"}})
 		a := l.Agentd("# no policy\n")
 		wan := l.Client("wan")

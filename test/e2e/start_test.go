@@ -21,7 +21,7 @@ published "friend" {
 // TestStarts starts containers again and again under floods from a client that
 // no policy names and from one that is allowed to other containers only.
 func TestStarts(t *testing.T) {
-	onEngines(t, wanted[:], func(t *testing.T, engine string) {
+	oneByOne(t, wanted[:], func(t *testing.T, engine string) {
 		l := lab.New(t, lab.Options{Engine: engine})
 		a := l.Agentd(onlyWanToFriend)
 		friend := l.RunContainer(lab.Spec{Name: "friend", Publish: []string{"8000:80"}})
@@ -47,7 +47,7 @@ func TestStarts(t *testing.T) {
 // may reach to one that it may not, under its flood. The first does not answer
 // on that port, so every answer is the second's.
 func TestAddressReuse(t *testing.T) {
-	onEngines(t, wanted[:], func(t *testing.T, engine string) {
+	oneByOne(t, wanted[:], func(t *testing.T, engine string) {
 		l := lab.New(t, lab.Options{Engine: engine})
 		network := six(l, 1)
 		l.Agentd(onlyWanToFriend)

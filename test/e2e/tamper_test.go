@@ -75,7 +75,7 @@ func tamper(t *testing.T, l *lab.Lab, name, script string) {
 // TestFlushUnderFlood flushes the filter tables again and again while a client
 // that no policy names keeps trying: until the rules are back the guard holds.
 func TestFlushUnderFlood(t *testing.T) {
-	onEngines(t, wanted[:], func(t *testing.T, engine string) {
+	oneByOne(t, wanted[:], func(t *testing.T, engine string) {
 		l := lab.New(t, lab.Options{Engine: engine})
 		l.RunContainer(lab.Spec{Name: "web", Network: six(l, 1), Publish: []string{"8080:80"}})
 		l.Agentd(onlyWan)

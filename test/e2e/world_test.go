@@ -9,8 +9,21 @@ import (
 	"dockwall/test/lab"
 )
 
-// onEngines runs the test on each of the engines that are there.
+// onEngines runs the test on each of the engines that are there, on several at a time:
+// such a test mostly waits.
 func onEngines(t *testing.T, engines []string, test func(t *testing.T, engine string)) {
+	eachEngine(t, engines, func(t *testing.T, engine string) {
+		t.Parallel()
+		test(t, engine)
+	})
+}
+
+// oneByOne is onEngines for a test that floods, or that gives the agent little time.
+func oneByOne(t *testing.T, engines []string, test func(t *testing.T, engine string)) {
+	eachEngine(t, engines, test)
+}
+
+func eachEngine(t *testing.T, engines []string, test func(t *testing.T, engine string)) {
 	there := lab.Engines(t)
 	for _, engine := range engines {
 		t.Run(engine, func(t *testing.T) {
