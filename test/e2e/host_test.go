@@ -108,7 +108,7 @@ func newHost(t testing.TB, engine string, of scenario.Host) *host {
 	}()
 	options := lab.Options{
 		Engine: engine, Variant: of.Variant, NoForwarding: of.DockerForwards, NoDocker: of.DockerLater,
-		Args: strings.Fields(of.Dockerd), Env: strings.Fields(of.Env),
+		Args: strings.Fields(of.Dockerd), Env: strings.Fields(of.Env), Docker29: of.Docker29,
 	}
 	l := lab.New(s, options)
 	for _, client := range []string{"wan", "wan2", "lan"} {

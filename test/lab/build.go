@@ -16,8 +16,8 @@ func (b binaries) path(name string) string { return filepath.Join(b.dir, name) }
 
 // sources of the programs that a lab may need.
 func source(name string) string {
-	if name == "responder" {
-		return "./test/responder"
+	if name == "responder" || name == "docker29" {
+		return "./test/" + name
 	}
 	return "./agent/cmd/" + name
 }

@@ -43,6 +43,9 @@ func (l *Lab) LaunchDockerd(args ...string) {
 		"dockerd", "--containerd=/run/containerd/containerd.sock", "--cgroup-parent=/" + l.id,
 		"--exec-opt=native.cgroupdriver=cgroupfs", "--config-file=" + l.daemonConfig(),
 	}, l.options.Args...)
+	if l.options.Docker29 {
+		all = append([]string{l.bin.path("docker29")}, all...)
+	}
 	cmd := l.command(append(all, args...)...)
 	cmd.Env = append(cmd.Env, l.options.Env...)
 	l.docker.dockerd = l.logged("dockerd", cmd)

@@ -20,6 +20,9 @@ type Options struct {
 	Env []string
 	// Variant is what `iptables` means on the host: "nft" or "legacy".
 	Variant string
+	// Docker29 has the engine run as a double of Docker 29 with its nftables backend
+	// (test/docker29).
+	Docker29 bool
 	// NoDocker leaves dockerd unstarted; StartDockerd starts it.
 	NoDocker bool
 	// NoForwarding leaves ip_forward off, as on a fresh host, so that it is
@@ -59,6 +62,9 @@ func New(t testing.TB, options Options) *Lab {
 	l := &Lab{t: t, options: options, repo: repository(t)}
 	l.engine = engineDir(t, l.repo, options.Engine)
 	l.bin = build(t, l.repo, "responder")
+	if options.Docker29 {
+		build(t, l.repo, "docker29")
+	}
 	sweep(t)
 	l.makeDir()
 	t.Cleanup(l.tearDown)

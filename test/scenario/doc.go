@@ -25,6 +25,7 @@
 //	variant legacy          which iptables Docker and the agent use
 //	docker forwards         ip_forward is off until Docker turns it on
 //	docker later            dockerd does not run yet
+//	docker 29               a double of Docker 29 with its nftables backend
 //	own host                a host that no other scenario uses: for those that
 //	                        leave it other than they found it
 //

@@ -138,6 +138,8 @@ func (p *parser) setting(ws []string) (took bool, err error) {
 		h.DockerForwards = true
 	case line == "docker later":
 		h.DockerLater = true
+	case line == "docker 29":
+		h.Docker29 = true
 	case line == "own host":
 		h.Own = true
 	default:

@@ -28,7 +28,9 @@ type Host struct {
 	Variant        string
 	DockerForwards bool
 	DockerLater    bool
-	Own            bool
+	// Docker29: the engine is a double of Docker 29 with its nftables backend.
+	Docker29 bool
+	Own      bool
 }
 
 // File is a section of the file.
