@@ -5,10 +5,15 @@
 //
 // It is not for changing those files: they are the operator's.
 //
+// Sets are those sets, for the unit that makes them, empty, before such a file is loaded:
+// the host's own rules then are in force at boot, and dockwall's boot unit replaces the old
+// rules of its own a moment later.
+//
 // Invariants:
 //
 //  1. Reading changes nothing, and a file that is not there or cannot be read is no finding.
-//  2. A file is read again only after it changed.
+//  2. A file is read again for its findings only after it changed.
+//  3. Only names that dockwall gives to sets are returned, whatever a file holds.
 //
 // Thread safety: a Files is for one goroutine.
 package saved

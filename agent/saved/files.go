@@ -1,7 +1,6 @@
 package saved
 
 import (
-	"bufio"
 	"fmt"
 	"io/fs"
 	"os"
@@ -75,19 +74,16 @@ func (f *Files) look(name string) int {
 }
 
 func (f *Files) read(name string) int {
-	file, err := f.root.Open(name)
-	if err != nil {
+	at, found := 0, false
+	f.lines(name, func(line string) bool {
+		at++
+		found = names(line)
+		return !found
+	})
+	if !found {
 		return 0
 	}
-	defer file.Close()
-	lines := bufio.NewScanner(file)
-	lines.Buffer(nil, maxLine)
-	for at := 1; lines.Scan(); at++ {
-		if names(lines.Text()) {
-			return at
-		}
-	}
-	return 0
+	return at
 }
 
 // names reports whether a line is about dockwall's chains, sets or tables.
@@ -106,11 +102,11 @@ func names(line string) bool {
 }
 
 func found(name string, line int) finding.Finding {
-	message := fmt.Sprintf("%s, line %d, holds rules of dockwall's. They name sets that do not exist at boot, and then none of the file is loaded, the host's own rules included. ", name, line)
+	message := fmt.Sprintf("%s, line %d, holds rules of dockwall's. ", name, line)
 	if tool := tool(name); tool != "" {
-		message += fmt.Sprintf("Save it again without them: %s | grep -vi dockwall > %s", tool, name)
+		message += fmt.Sprintf("They are out of date at the next boot, and none of the file is loaded, the host's own rules included, unless dockwall-sets.service makes the sets that they name first. Save it again without them: %s | grep -vi dockwall > %s", tool, name)
 	} else {
-		message += "Take dockwall's and Docker's tables and chains out of it"
+		message += "nft does not read a rule with a set of ipset's, not even as it printed it, and then none of the file is loaded, the host's own rules included. Take dockwall's tables and chains out of it, and the jumps to them"
 	}
 	return finding.New(finding.SavedRules, message).About(name)
 }
