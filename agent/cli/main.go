@@ -13,6 +13,7 @@ import (
 	"dockwall/agent/cli/check"
 	"dockwall/agent/cli/complete"
 	"dockwall/agent/cli/create"
+	"dockwall/agent/cli/early"
 	"dockwall/agent/cli/explain"
 	"dockwall/agent/cli/tls"
 	"dockwall/agent/cli/undo"
@@ -46,6 +47,7 @@ func verbs(a *ask.App) []*cobra.Command {
 		apply.Apply(a),
 		apply.Confirm(a),
 		undo.Await(a),
+		early.Sets(a),
 		apply.Remove(a),
 		check.Rules(a),
 		watch.Status(a),

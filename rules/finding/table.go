@@ -141,7 +141,7 @@ func warnings() []Kind {
 			Means: "this kernel does not take dockwall's table of bridges; the message says what that leaves open",
 			Fix:   "use a kernel with nf_tables for bridges (CONFIG_NF_TABLES_BRIDGE), or start containers with --cap-drop NET_RAW"},
 		{Code: SavedRules, Severity: Medium, Effect: Warns,
-			Means: "a file from which the host loads its own rules at boot holds rules of dockwall's; none of that file will be loaded",
+			Means: "a file from which the host loads its own rules at boot holds rules of dockwall's; it may not be loaded then, the host's own rules included",
 			Fix:   "save the file again without dockwall's rules, as the message says"},
 		{Code: NoLatch, Severity: Medium, Effect: Warns,
 			Means: "if another program flushes every table, published ports are open until the rules are restored",

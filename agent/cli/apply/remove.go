@@ -11,6 +11,7 @@ import (
 	"dockwall/agent/cli/view"
 	"dockwall/agent/enforce"
 	"dockwall/agent/trial"
+	"dockwall/rules/finding"
 )
 
 // Remove is the verb remove.
@@ -22,7 +23,10 @@ func Remove(of *ask.App) *cobra.Command {
 		Short: "Take every rule, chain, jump and set of dockwall's away",
 		Long: `remove takes every trace of dockwall out of the kernel; what others wrote stays
 as it is. It refuses while agentd runs, because agentd would put everything
-back; stop it first (systemctl stop dockwall). A trial that is pending ends.`,
+back; stop it first (systemctl stop dockwall). A trial that is pending ends.
+
+It warns of files from which the host loads rules at boot and that hold rules of
+dockwall's. Save these again: without dockwall they are not loaded.`,
 		Args: cobra.NoArgs,
 		RunE: a.Run(func(ctx context.Context) (view.Result, error) { return a.remove(ctx, force) }),
 	}
@@ -34,6 +38,8 @@ back; stop it first (systemctl stop dockwall). A trial that is pending ends.`,
 type removeResult struct {
 	view.Header
 	Changed bool `json:"changed"`
+	// Problems are the files with saved rules of dockwall's.
+	Problems []finding.Finding `json:"problems,omitempty"`
 }
 
 func (a *app) remove(ctx context.Context, force bool) (view.Result, error) {
@@ -57,7 +63,11 @@ func (a *app) remove(ctx context.Context, force bool) (view.Result, error) {
 	if err := errors.Join(err, bridgesErr, enforce.ForgetLimits(enforce.LimitsPath(socket))); err != nil {
 		return nil, fmt.Errorf("removing: %w", err)
 	}
-	return &removeResult{Changed: changed || switched}, nil
+	r := &removeResult{Changed: changed || switched}
+	if a.Env.RulesOnDisk != nil {
+		r.Problems = a.Env.RulesOnDisk()
+	}
+	return r, nil
 }
 
 func (r *removeResult) Code() int { return view.Same }
@@ -65,7 +75,10 @@ func (r *removeResult) Code() int { return view.Same }
 func (r *removeResult) Text(p *view.Printer) {
 	if r.Changed {
 		p.Printf("Everything of dockwall's was taken out of the kernel.\n")
-		return
+	} else {
+		p.Printf("There was nothing of dockwall's in the kernel.\n")
 	}
-	p.Printf("There was nothing of dockwall's in the kernel.\n")
+	for _, f := range r.Problems {
+		p.Printf("\nWarning: %s\n", f.Message)
+	}
 }

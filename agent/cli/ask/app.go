@@ -40,6 +40,9 @@ type Env struct {
 	// RulesOnDisk names the files that a host loads at boot and that hold rules of dockwall's;
 	// nil if they are not looked for.
 	RulesOnDisk func() []finding.Finding
+	// SavedSets makes the sets that those files name and that do not exist, and returns
+	// their names.
+	SavedSets func(ctx context.Context) ([]string, error)
 }
 
 // App is one run of agentctl.

@@ -34,6 +34,7 @@ func Env(version string) ask.Env {
 	log := ask.Logger(os.Stderr)
 	runner := kernel.New(log)
 	frames := runner.Frames()
+	files := saved.New()
 	return ask.Env{
 		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
 		Getenv:     os.Getenv,
@@ -44,7 +45,7 @@ func Env(version string) ask.Env {
 		Version:    version,
 		Meaning:    ask.Mean,
 
-		RulesOnDisk: saved.New().Findings,
+		RulesOnDisk: files.Findings, SavedSets: savedSets(files, runner),
 		Host: ask.Host{Facts: facts.Once, Saved: facts.Saved, Kernel: runner.Backends(), Translations: runner.Translations, Peers: hostnet.Peers, Audit: audit.Gather, Image: savedImage,
 			Bridges: func(socket string) ask.Bridges { return runner.Bridges(kernel.SwitchedPath(socket)) },
 			Frames:  frames, Lacks: func() []finding.Finding { return lacks(frames) }, Latch: &kernel.Latch{},
