@@ -7,7 +7,7 @@ case "$1" in
 remove | 0 | purge)
 	if [ -d /run/systemd/system ]; then
 		systemctl daemon-reload || true
-		systemctl reset-failed dockwall.service dockwall-boot.service 2>/dev/null || true
+		systemctl reset-failed dockwall.service dockwall-boot.service dockwall-sets.service 2>/dev/null || true
 	fi
 	rm -rf /run/dockwall
 	;;

@@ -20,6 +20,7 @@ if [ -d /run/systemd/system ]; then
 		fi
 	done
 	systemctl disable --now dockwall.service dockwall-boot.service || true
+	systemctl stop dockwall-sets.service || true
 fi
 # In a chroot they would be another system's rules.
 if command -v ischroot >/dev/null && ischroot; then exit 0; fi

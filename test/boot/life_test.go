@@ -58,6 +58,7 @@ func TestPackage(t *testing.T) {
 	t.Run("failing", func(t *testing.T) { failing(t, deb) })
 	t.Run("rpm", rpm)
 	t.Run("other firewalls", func(t *testing.T) { otherFirewalls(t, deb) })
+	t.Run("saved rules", func(t *testing.T) { savedRules(t, deb) })
 }
 
 // life is a package's life on one host, from its installation to its purge.
@@ -145,7 +146,7 @@ func notStarted(t *testing.T, m *boot.Machine) {
 // checkUnits has systemd judge the units that are installed.
 func checkUnits(t *testing.T, m *boot.Machine) {
 	t.Helper()
-	for _, unit := range []string{"dockwall.service", "dockwall-boot.service"} {
+	for _, unit := range []string{"dockwall.service", "dockwall-boot.service", "dockwall-sets.service"} {
 		if out, err := m.Try("systemd-analyze", "verify", "--man=no", unit); err != nil || strings.TrimSpace(out) != "" {
 			t.Errorf("systemd-analyze verify %s: %v\n%s", unit, err, out)
 		}

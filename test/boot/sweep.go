@@ -54,9 +54,9 @@ func (m *Machine) remove() {
 func (m *Machine) dump() {
 	for _, command := range []string{
 		"systemctl --no-pager --failed",
-		"systemctl --no-pager --lines=0 status dockwall.service dockwall-boot.service docker.service",
+		"systemctl --no-pager --lines=0 status dockwall.service dockwall-boot.service dockwall-sets.service docker.service",
 		"iptables-save -c | grep -v not.docker", "ip -br addr",
-		"journalctl --no-pager -b -o short-precise -n 50 -u dockwall.service -u dockwall-boot.service",
+		"journalctl --no-pager -b -o short-precise -n 50 -u dockwall.service -u dockwall-boot.service -u dockwall-sets.service",
 	} {
 		out, _ := m.Try("sh", "-c", command)
 		m.t.Logf("%s:\n%s", command, lastLines(out, 60))
