@@ -101,3 +101,32 @@ func withoutMembers(rs rules.Ruleset, set int) rules.Ruleset {
 	}
 	return rs
 }
+
+// TestEmptiedSetsLockNobodyOut empties all sets, as they are at boot between the loading
+// of saved rules and the first pass, and asks for packets from outside to the host's sshd,
+// of which no policy speaks.
+func TestEmptiedSetsLockNobodyOut(t *testing.T) {
+	reached := 0
+	rapid.Check(t, func(t *rapid.T) {
+		s, p := policytest.Snapshot(t), policytest.Policy(t)
+		rs, _ := compile.Compile(p, s)
+		before, after := trace.New(rs), trace.New(withoutMembers(rs, -1))
+		for range 10 {
+			q := policytest.Question(t, s)
+			q.Port, q.Proto = 22, netinfo.TCP
+			for _, way := range trace.Packets(s, q) {
+				inside := slices.ContainsFunc(s.Networks, func(n netinfo.Network) bool { return n.Bridge == way.Packet.In })
+				if way.Base != rules.BaseInput || inside || before.Run(way.Packet, way.Base).Verdict != trace.Pass {
+					continue
+				}
+				reached++
+				if got := after.Run(way.Packet, way.Base); got.Verdict != trace.Pass {
+					t.Fatalf("%+v is refused once all sets are empty:\n%s", way.Question, walk(got))
+				}
+			}
+		}
+	})
+	if reached < 100 {
+		t.Errorf("%d packets that reached the host show little", reached)
+	}
+}
