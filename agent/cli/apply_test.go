@@ -11,20 +11,24 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 
+	"dockwall/agent/cli/ask"
 	"dockwall/agent/config"
 	"dockwall/agent/reconcile"
 	"dockwall/netinfo"
+	"dockwall/rules"
 	"dockwall/rules/finding"
+	"dockwall/rules/meaning"
 	"dockwall/rules/plan"
+	"dockwall/rules/policy"
 )
 
 func TestApplyTellsWhatChanged(t *testing.T) {
 	m := newMachine()
 	c := newCommand(m)
 	file, _ := writeConfig(t, policyFrom("203.0.113.0/24"))
-	c.mustRun(t, 0, "apply", "--config", file)
+	c.mustRun(t, 0, "apply", "--rules", "--config", file)
 	if !strings.Contains(c.stdout.String(), "+203.0.113.0/24\n") || !strings.Contains(c.stdout.String(), "\n0 rules went, ") {
-		t.Errorf("apply:\n%s", c.stdout.String())
+		t.Errorf("apply --rules:\n%s", c.stdout.String())
 	}
 	if m.others != 1 {
 		t.Errorf("the other variant was cleaned %d times, want 1", m.others)
@@ -37,6 +41,31 @@ func TestApplyTellsWhatChanged(t *testing.T) {
 	}
 	if err := json.Unmarshal(c.stdout.Bytes(), &r); err != nil || r.FormatVersion != 1 || r.Changed || r.By != "agentctl" {
 		t.Errorf("the second apply --json = %s, %v", c.stdout.String(), err)
+	}
+}
+
+// apply says what it changed as diff does, and applies although that cannot be found out.
+func TestApplySaysWhatItMeans(t *testing.T) {
+	c := newCommand(newMachine())
+	c.env.Meaning = func(ask.Before, rules.Ruleset, netinfo.Snapshot, policy.Policy) (meaning.Difference, error) {
+		return meaning.Difference{Table: []meaning.Entry{{Reached: []string{"web 8080/tcp"}, Gains: []string{"office"}, Blocks: []meaning.Place{{Policy: rules.ParseSubject("published.shop")}}}}}, nil
+	}
+	file, socket := writeConfig(t, policyFrom("203.0.113.0/24"))
+	c.mustRun(t, 0, "apply", "--config", file)
+	if !strings.HasPrefix(c.stdout.String(), "REACHED       GAINS   BLOCK\nweb 8080/tcp  office  published.shop\n0 rules went, ") || strings.Contains(c.stdout.String(), "kernel") {
+		t.Errorf("apply:\n%s", c.stdout.String())
+	}
+	c.env.Meaning = func(ask.Before, rules.Ruleset, netinfo.Snapshot, policy.Policy) (meaning.Difference, error) {
+		return meaning.Difference{}, errors.New("odd")
+	}
+	rewrite(t, file, policyFrom("198.51.100.0/24"), socket)
+	c.mustRun(t, 0, "apply", "--config", file)
+	if !strings.Contains(c.stderr.String(), "odd") || !strings.Contains(c.stdout.String(), "1 set member came") {
+		t.Errorf("apply:\n%s%s", c.stdout.String(), c.stderr.String())
+	}
+	c.mustRun(t, 0, "apply", "--unattended", "--config", file)
+	if strings.Contains(c.stderr.String(), "odd") {
+		t.Errorf("unattended, apply looks for what it means:\n%s", c.stderr.String())
 	}
 }
 

@@ -38,7 +38,7 @@ func TestVerbsWithoutNFLOG(t *testing.T) {
 	c := newCommand(m)
 	c.env.Host.Kernel = unreported{m}
 	file, socket := writeConfig(t, policyFrom("203.0.113.0/24"))
-	c.mustRun(t, 0, "apply", "--config", file)
+	c.mustRun(t, 0, "apply", "--rules", "--config", file)
 	if out := c.stdout.String(); strings.Contains(out, "NFLOG --") || !strings.Contains(out, "-j DROP") || !strings.Contains(out, "denied packets are dropped, but not reported") {
 		t.Errorf("apply says\n%s", out)
 	}

@@ -31,8 +31,8 @@ func Apply(of *ask.App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "apply",
 		Short: "Make the kernel as the file says, once",
-		Long: `apply makes the kernel as the file says, and prints what it changed. Where
-agentd runs with the same file, it is asked to read the file again instead, and
+		Long: `apply makes the kernel as the file says, and prints what it changed as diff does: a
+table of who gains and loses what, and counts; --rules shows the rules. Where agentd runs with the same file, it is asked to read the file again instead, and
 apply waits until that is in force.
 
 With --confirm 60s it is in force at once and goes back by itself after that
@@ -71,7 +71,8 @@ Exit code: 0 it is so now, 2 trouble.`,
 	}
 	fs := cmd.Flags()
 	ask.SnapshotFlag(cmd, &f.snapshot)
-	fs.BoolVar(&f.full, "full", false, "show every member of long sets, and the guard's chains")
+	fs.BoolVar(&f.rules, "rules", false, "show the rules and sets that changed as well")
+	fs.BoolVar(&f.full, "full", false, "as --rules, with every member of long sets, and the guard's chains")
 	fs.DurationVar(&f.confirm, "confirm", 0, "go back by itself after this time, unless agentctl confirm is run")
 	fs.BoolVar(&f.force, "force", false, "do it although it cuts the SSH connection that this is typed in")
 	fs.BoolVar(&f.unattended, "unattended", false, "for units and scripts: leave out of force what was not confirmed")
@@ -82,9 +83,9 @@ Exit code: 0 it is so now, 2 trouble.`,
 
 // applyFlags is the command line of apply.
 type applyFlags struct {
-	snapshot string
-	full     bool
-	confirm  time.Duration
+	snapshot    string
+	rules, full bool
+	confirm     time.Duration
 	// trial reports whether --confirm was given.
 	trial      bool
 	force      bool
@@ -114,6 +115,8 @@ type applyResult struct {
 	By      string        `json:"by"`
 	Changes []plan.Change `json:"changes"`
 	Summary tally         `json:"summary"`
+	// Meaning is what the change meant, as diff says it; empty with --unattended.
+	difference
 	// Cut is how many connections were ended because the policy no longer allows them.
 	Cut int `json:"connections_cut"`
 	// Limits name the kinds of rules that this host does not take.
@@ -121,7 +124,7 @@ type applyResult struct {
 	// Trial is what awaits its confirmation; nil if nothing does.
 	Trial *reconcile.Trial `json:"trial,omitempty"`
 	path  string
-	full  bool
+	flags applyFlags
 	now   time.Time
 }
 
@@ -137,7 +140,7 @@ func (a *app) apply(ctx context.Context, f applyFlags) (view.Result, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w; nothing was changed, because two would write to the kernel", err)
 	}
-	r := &applyResult{By: "agentctl", path: a.Config, full: f.full, now: a.Env.Now(), Changes: []plan.Change{}}
+	r := &applyResult{By: "agentctl", path: a.Config, flags: f, now: a.Env.Now(), Changes: []plan.Change{}, difference: none()}
 	if d != nil {
 		r.By = "agentd"
 		err = a.applyByDaemon(ctx, d, doc, f, r)
@@ -221,6 +224,7 @@ func (a *app) applyHere(ctx context.Context, doc *config.Document, f applyFlags,
 	if err := a.mindSession(doc, snap, d, f); err != nil {
 		return err
 	}
+	r.difference = a.meansIfAttended(d, snap, doc, f) // now: Apply changes d.Have
 	var done enforce.Result
 	if f.trial {
 		done, err = try.Run(ctx, t)
@@ -237,6 +241,19 @@ func (a *app) applyHere(ctx context.Context, doc *config.Document, f applyFlags,
 	r.Limits = limits(t)
 	r.Cut = a.cutConnections(ctx, snap, f)
 	return a.isolated(t, f)
+}
+
+// meansIfAttended is means where somebody reads it. That it cannot be found out is no
+// reason not to apply.
+func (a *app) meansIfAttended(d enforce.Difference, snap netinfo.Snapshot, doc *config.Document, f applyFlags) difference {
+	if f.unattended {
+		return none()
+	}
+	is, err := a.means(d, snap, doc)
+	if err != nil {
+		a.Warn("%v", err)
+	}
+	return is
 }
 
 // applicable reads the facts that the flags name.
@@ -307,8 +324,14 @@ func (r *applyResult) Code() int { return view.Same }
 func (r *applyResult) Text(p *view.Printer) {
 	switch {
 	case r.Changed:
-		showChanges(p, r.path, r.Changes, r.full)
+		if !r.flags.unattended && len(r.Changes) > 0 {
+			showMeaning(p, r.Table, r.MeaningLeftOut)
+		}
 		p.Printf("%s\n", r.Summary.sentence("went", "came"))
+		if r.flags.rules || r.flags.full {
+			p.Printf("\n")
+			showChanges(p, r.path, r.Changes, r.flags.full)
+		}
 	case r.Trial != nil:
 		p.Printf("The kernel is as %s says already.\n", view.Printable(r.path))
 	default:

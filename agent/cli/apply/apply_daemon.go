@@ -46,6 +46,7 @@ func (a *app) applyByDaemon(ctx context.Context, d *ask.Daemon, doc *config.Docu
 	if err := a.mindSession(doc, snap, diff, f); err != nil {
 		return err
 	}
+	r.difference = a.meansIfAttended(diff, snap, doc, f)
 	r.changed(diff.Plan)
 	r.Limits = limits(t)
 	if f.trial {

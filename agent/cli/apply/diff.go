@@ -9,6 +9,9 @@ import (
 
 	"dockwall/agent/cli/ask"
 	"dockwall/agent/cli/view"
+	"dockwall/agent/config"
+	"dockwall/agent/enforce"
+	"dockwall/netinfo"
 	"dockwall/rules/finding"
 	"dockwall/rules/meaning"
 	"dockwall/rules/plan"
@@ -48,14 +51,9 @@ type diffFlags struct {
 type diffResult struct {
 	view.Header
 	Changed bool `json:"changed"`
-	// Meaning is who gains and who loses; MeaningLeftOut says what was not
-	// looked at for it.
-	Meaning        []meaning.Change `json:"meaning"`
-	MeaningLeftOut []string         `json:"meaning_left_out"`
-	// Table is what Meaning says, by what is reached and in the file's own names.
-	Table   []meaning.Entry `json:"table"`
-	Changes []plan.Change   `json:"changes"`
-	Summary tally           `json:"summary"`
+	difference
+	Changes []plan.Change `json:"changes"`
+	Summary tally         `json:"summary"`
 	// NotCovered names what meets no rule, whatever differs.
 	NotCovered []finding.Finding `json:"not_covered,omitempty"`
 	// Limits name the kinds of rules that this host does not take; the difference is
@@ -85,7 +83,7 @@ func (a *app) diff(ctx context.Context, f diffFlags) (view.Result, error) {
 		return nil, err
 	}
 	p, problems := d.Plan, t.Problems()
-	r := &diffResult{Changed: !p.Empty(), Changes: changesOf(p), Summary: tallyOf(p), Meaning: []meaning.Change{}, MeaningLeftOut: []string{}, Table: []meaning.Entry{}, path: a.Config, flags: f,
+	r := &diffResult{Changed: !p.Empty(), Changes: changesOf(p), Summary: tallyOf(p), path: a.Config, flags: f,
 		NotCovered: notCovered(problems), Limits: limits(t), Bridges: []bridgeSwitch{}}
 	if f.snapshot == "" { // or the bridges would be another host's
 		if r.Bridges, err = bridgeSwitches(t); err != nil {
@@ -93,14 +91,37 @@ func (a *app) diff(ctx context.Context, f diffFlags) (view.Result, error) {
 		}
 		r.Changed = r.Changed || len(r.Bridges) > 0
 	}
-	if !p.Empty() && a.Env.Meaning != nil {
-		m, err := a.Env.Meaning(ask.Before{State: d.Have, Backend: d.Backend}, d.Want, snap, doc.Policy)
-		if err != nil {
-			return nil, fmt.Errorf("finding out what the difference means: %w", err)
-		}
-		r.Meaning, r.MeaningLeftOut, r.Table = m.Changes, m.LeftOut, m.Table
+	if r.difference, err = a.means(d, snap, doc); err != nil {
+		return nil, err
 	}
 	return r, nil
+}
+
+// difference is what a change of the rules means.
+type difference struct {
+	// Meaning is who gains and who loses; MeaningLeftOut says what was not
+	// looked at for it.
+	Meaning        []meaning.Change `json:"meaning"`
+	MeaningLeftOut []string         `json:"meaning_left_out"`
+	// Table is what Meaning says, by what is reached and in the file's own names.
+	Table []meaning.Entry `json:"table"`
+}
+
+// none is the difference that means nothing.
+func none() difference {
+	return difference{[]meaning.Change{}, []string{}, []meaning.Entry{}}
+}
+
+// means finds out what a difference means; nothing if no rule differs.
+func (a *app) means(d enforce.Difference, snap netinfo.Snapshot, doc *config.Document) (difference, error) {
+	if d.Plan.Empty() || a.Env.Meaning == nil {
+		return none(), nil
+	}
+	m, err := a.Env.Meaning(ask.Before{State: d.Have, Backend: d.Backend}, d.Want, snap, doc.Policy)
+	if err != nil {
+		return none(), fmt.Errorf("finding out what the difference means: %w", err)
+	}
+	return difference{m.Changes, m.LeftOut, m.Table}, nil
 }
 
 func (r *diffResult) Code() int {
