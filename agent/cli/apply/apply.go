@@ -243,7 +243,7 @@ func (a *app) applyHere(ctx context.Context, doc *config.Document, f applyFlags,
 	return a.isolated(t, f)
 }
 
-// meansIfAttended is means where somebody reads it. That it cannot be found out is no
+// meansIfAttended is means for an operator, and none for a unit. That it cannot be found out is no
 // reason not to apply.
 func (a *app) meansIfAttended(d enforce.Difference, snap netinfo.Snapshot, doc *config.Document, f applyFlags) difference {
 	if f.unattended {
