@@ -35,6 +35,13 @@ type Container struct {
 	// ByHand are interfaces that lead out of its network namespace and that the engine did
 	// not make, by their name in there, or by that of their end on the host.
 	ByHand []string `json:"by_hand,omitempty"`
+	// Judged reports whether the audit has judged it; Findings are the IDs of the checks
+	// that fail on it and that no waiver accepts, sorted. Both are filled only where a
+	// policy asks for them.
+	Judged   bool     `json:"judged,omitempty"`
+	Findings []string `json:"findings,omitempty"`
+	// Released reports whether the operator let it go from quarantine.
+	Released bool `json:"released,omitempty"`
 }
 
 // Endpoint is a container's place on one network.

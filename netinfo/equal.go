@@ -27,6 +27,7 @@ func (c *Container) Compare(o *Container) int {
 func (c *Container) Equal(o *Container) bool {
 	return c.ID == o.ID && c.Name == o.Name && c.Image == o.Image && c.State == o.State && c.Unread == o.Unread &&
 		c.HostNetwork == o.HostNetwork && c.SharesWith == o.SharesWith &&
+		c.Judged == o.Judged && c.Released == o.Released && equal(c.Findings, o.Findings, func(a, b string) bool { return a == b }) &&
 		equal(c.Endpoints, o.Endpoints, Endpoint.Equal) && slices.Equal(c.NameServers, o.NameServers) &&
 		equal(c.Ports, o.Ports, func(a, b PublishedPort) bool { return a == b }) && slices.Equal(c.ByHand, o.ByHand) && equalLabels(c.Labels, o.Labels)
 }

@@ -22,6 +22,7 @@ const (
 	KindDockerAPI  Kind = "docker_api"
 	KindSwarm      Kind = "swarm"
 	KindBlock      Kind = "block"
+	KindQuarantine Kind = "quarantine"
 )
 
 // The kinds of framing rules, which no block of the file asks for.
@@ -49,7 +50,7 @@ func (k Kind) Origin() Origin { return Origin{Subject: Subject{Kind: k}} }
 // labelled are the kinds of blocks that have a name, "defaults" included: its
 // names are those of its attributes.
 var labelled = [...]Kind{KindAddresses, KindInterfaces, KindContainers, KindDefaults, KindNetwork, KindPublished, KindDirect,
-	KindBetween, KindEgress, KindHost, KindBlock}
+	KindBetween, KindEgress, KindHost, KindBlock, KindQuarantine}
 
 // Subject names a part of the policy: a block, a default, or a framing rule.
 // The zero value names nothing.
@@ -96,7 +97,7 @@ func (s Subject) Default() bool { return s.Kind == KindDefaults || s.Kind == Kin
 // such a rule lets pass is not judged by the policy.
 func (s Subject) Framing() bool {
 	switch s.Kind {
-	case KindPublished, KindBetween, KindEgress, KindHost, KindDockerAPI, KindSwarm, KindBlock, KindDefaults, KindNetwork:
+	case KindPublished, KindBetween, KindEgress, KindHost, KindDockerAPI, KindSwarm, KindBlock, KindQuarantine, KindDefaults, KindNetwork:
 		return false
 	case KindDirect:
 		return s.Name == ""

@@ -52,6 +52,7 @@ func verbs(a *ask.App) []*cobra.Command {
 		check.Rules(a),
 		watch.Status(a),
 		watch.Denied(a),
+		watch.Release(a),
 		tls.Command(a),
 		audit.Audit(a),
 		check.Snapshot(a),
@@ -64,8 +65,8 @@ func root(a *ask.App) *cobra.Command {
 		Use:   "agentctl",
 		Short: "A host firewall for Docker hosts: check, see and apply what agent.hcl says",
 		Long: `agentctl checks, shows and applies what agent.hcl says about who may reach
-the containers of this host. All verbs but status
-and denied work without the daemon.
+the containers of this host. All verbs but status,
+denied and release work without the daemon.
 
 Exit codes are those of diff(1): 0 same or fine, 1 differs or not as expected,
 2 trouble.`,

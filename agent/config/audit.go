@@ -34,9 +34,10 @@ type Skip struct {
 	Origin rules.Origin
 }
 
-// AuditOf is the audit block of the document; the defaults if there is no document.
+// AuditOf is the audit block of the document; the defaults if there is no document, or if
+// an earlier version kept it, which did not keep that block.
 func AuditOf(doc *Document) Audit {
-	if doc == nil {
+	if doc == nil || doc.Audit.Every == 0 {
 		return defaultAudit()
 	}
 	return doc.Audit

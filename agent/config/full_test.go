@@ -48,7 +48,7 @@ func fullPolicy() policy.Policy {
 	return policy.Policy{
 		DenyWith: policy.DenyReject,
 		Defaults: policy.Defaults{Published: policy.Allow, Direct: policy.Deny, Between: policy.Deny, Egress: policy.Deny, DNS: policy.Allow, Host: policy.Deny, Origin: at("defaults", 40)},
-		Networks: []policy.Network{{Name: "shop_back", Between: policy.Allow, Origin: at("network.shop_back", 46)}, {Name: "shop_front", Direct: policy.Allow, Origin: at("network.shop_front", 99)}},
+		Networks: []policy.Network{{Name: "shop_back", Between: policy.Allow, Origin: at("network.shop_back", 46)}, {Name: "shop_front", Direct: policy.Allow, Origin: at("network.shop_front", 103)}},
 		Published: []*policy.Published{
 			{Name: "everybody", From: policy.AddressList{Literals: prefixes("0.0.0.0/0", "::/0")}, Origin: at("published.everybody", 57)},
 			{Name: "shop", To: []*policy.Selector{db, web}, Via: []*policy.Interfaces{lan}, Origin: at("published.shop", 50),
@@ -59,7 +59,7 @@ func fullPolicy() policy.Policy {
 		},
 		Direct: []*policy.Direct{{Name: "site", To: []*policy.Selector{web}, Ports: []policy.Ports{ports(netinfo.TCP, 80, 80)}, Via: []*policy.Interfaces{lan},
 			Behind: policy.AddressList{Refs: []*policy.Addresses{ops}, Literals: prefixes("10.8.0.0/24")}, From: policy.AddressList{Refs: []*policy.Addresses{office}},
-			Except: policy.AddressList{Literals: prefixes("203.0.113.9/32")}, Origin: at("direct.site", 92)}},
+			Except: policy.AddressList{Literals: prefixes("203.0.113.9/32")}, Origin: at("direct.site", 96)}},
 		Between: []*policy.Between{{Name: "web-db", From: []*policy.Selector{web}, To: []*policy.Selector{db},
 			Ports: []policy.Ports{ports(netinfo.TCP, 5432, 5432)}, Origin: in("between.web-db", 7)}},
 		Egress: []*policy.Egress{{Name: "mirror", From: []*policy.Selector{db}, To: policy.AddressList{Literals: prefixes("192.0.2.0/24")},
@@ -72,9 +72,10 @@ func fullPolicy() policy.Policy {
 		Swarm: &policy.Swarm{Peers: policy.AddressList{Refs: []*policy.Addresses{ops}, Literals: prefixes("192.0.2.11/32")}, Origin: at("swarm", 102)},
 		Blocks: []*policy.Block{{Name: "abusers", From: policy.AddressList{Refs: []*policy.Addresses{blocklist}},
 			To: policy.AddressList{Refs: []*policy.Addresses{blocklist}}, Origin: at("block.abusers", 78)}},
-		Addresses:  []*policy.Addresses{blocklist, office, ops},
-		Interfaces: []*policy.Interfaces{lan},
-		Containers: []*policy.Selector{db, web},
+		Quarantines: []*policy.Quarantine{{Name: "escape", On: []string{"container.docker-socket", "container.privileged"}, Except: []*policy.Selector{web}, Origin: at("quarantine.escape", 82)}},
+		Addresses:   []*policy.Addresses{blocklist, office, ops},
+		Interfaces:  []*policy.Interfaces{lan},
+		Containers:  []*policy.Selector{db, web},
 	}
 }
 
@@ -92,7 +93,7 @@ func TestFull(t *testing.T) {
 			Firewall: FirewallSettings{Backend: "iptables-legacy", Sets: "inline", DenyWith: "reject", Resync: 5 * time.Minute,
 				OnStop: "remove"}},
 		Audit: Audit{Every: 12 * time.Hour, FailOn: "high", Registries: []string{"registry.example.com:5000"}, Skips: []Skip{{ID: "container.host-network",
-			Of: []*policy.Selector{fullPolicy().Containers[1]}, Reason: "VRRP on the NIC", Until: "2027-06-30", Origin: rules.Origin{File: "agent.hcl", Line: 86}}}},
+			Of: []*policy.Selector{fullPolicy().Containers[1]}, Reason: "VRRP on the NIC", Until: "2027-06-30", Origin: rules.Origin{File: "agent.hcl", Line: 90}}}},
 		Policy: fullPolicy(),
 		Files: []string{"testdata/full/agent.hcl", "testdata/full/agent.d", "testdata/full/agent.d/db.hcl",
 			"testdata/full/office.cidr"},

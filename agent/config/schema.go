@@ -101,6 +101,8 @@ func policyKinds() []kind {
 		{"host", named, []attribute{containers("from", "Say which containers may reach the host: from = [containers.NAME]."), {name: "ports"}}, (*decoder).host},
 		{"docker_api", unlabelled, []attribute{{name: "ports", empty: "For every port of the API, leave it out."}, from, except, via, {name: "require_tls"}}, (*decoder).dockerAPI},
 		{"swarm", unlabelled, []attribute{{name: "peers", needed: "Say which hosts are the other nodes: peers = [addresses.NAME, \"192.0.2.11\"]. None is peers = []."}}, (*decoder).swarm},
+		{"quarantine", named, []attribute{{name: "on", needed: `Say which findings: on = ["container.privileged"]. agentctl audit --json lists the IDs of all checks.`,
+			empty: "For no check at all, leave the whole block out."}, except}, (*decoder).quarantine},
 		{"block", named, []attribute{{name: "from", empty: "Leave it out."}, {name: "to", empty: "Leave it out."}}, (*decoder).block},
 	}
 }

@@ -136,7 +136,10 @@ func (a *agent) assemble(doc *config.Document) error {
 		Host: reconcile.HostFindings(),
 	})
 	a.feed = a.newFeed(a.metrics.Denied)
-	a.watch = watch.New(watch.Options{Log: a.log.Named("audit"), Docker: doc.Settings.Docker.Host})
+	a.watch = watch.New(watch.Options{Log: a.log.Named("audit"), Docker: doc.Settings.Docker.Host, Path: a.released(),
+		Changed: func(cause string) { a.loop.Poke(reconcile.DueFacts, cause) }})
+	a.watch.Recall(last)
+	a.collector.UseFindings(a.watch.Judge)
 	a.saver.snapshot = a.loop.Snapshot
 	a.loader.loaded = a.saver.keep
 	a.loader.again = func() { a.loop.Poke(reconcile.DueFile, "the file has errors") }
@@ -273,13 +276,14 @@ func (a *agent) routes() []control.Route {
 	return []control.Route{
 		control.StatusRoute(a.status),
 		control.OverviewRoute(a.overview),
-		control.SnapshotRoute(a.loop.Snapshot),
+		control.SnapshotRoute(a.judged),
 		control.RulesRoute(a.rules),
 		control.ReloadRoute(a.reload),
 		control.DeniedRoute(a.follow),
 		control.TrialRoute(a.try),
 		control.ConfirmRoute(a.confirm),
 		control.AcceptRoute(a.trials.Accept),
+		control.ReleaseRoute(a.watch.Release),
 	}
 }
 

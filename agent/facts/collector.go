@@ -39,8 +39,17 @@ type Collector struct {
 	connected chan struct{}
 
 	socketLooks
+	audited
 	// asking: the engine will be asked for its networks in a moment.
 	asking bool
+}
+
+// audited is what the audit says of containers.
+type audited struct {
+	// judged adds what the audit found of containers; nil if there is no audit. It is asked
+	// while quarantines is true: the policy has a block that depends on it.
+	judged      func(*netinfo.Snapshot)
+	quarantines bool
 }
 
 // linksRead are the interfaces as they were read last.
@@ -124,6 +133,10 @@ func New(host string, last netinfo.Snapshot, log hclog.Logger) (*Collector, erro
 // UsePorts has addresses that the engine did not give told by bridge port while
 // inForce reports true, and by Ethernet address while not. It is called before Run.
 func (c *Collector) UsePorts(inForce func() bool) { c.portsInForce = inForce }
+
+// UseFindings has judged add what the audit found of containers, if the policy asks for
+// it. It is called before Run.
+func (c *Collector) UseFindings(judged func(*netinfo.Snapshot)) { c.judged = judged }
 
 func (c *Collector) byPort() bool { return c.portsInForce != nil && c.portsInForce() }
 
@@ -239,6 +252,7 @@ func (c *Collector) Mind(p policy.Policy) {
 	same := c.minded != nil && *c.minded == *minded
 	c.minded = minded
 	c.requireTLS = p.DockerAPI != nil && p.DockerAPI.RequireTLS
+	c.quarantines = len(p.Quarantines) > 0
 	c.mu.Unlock()
 	if same {
 		return
@@ -301,14 +315,21 @@ func (c *Collector) Snapshot() (netinfo.Snapshot, time.Time, error) {
 	c.want(c.sockets.into(&s, c.minded))
 	c.proofs.into(&s, time.Now())
 	c.mindHostNetwork(s.Containers)
+	seen := time.Now()
+	if c.quarantines {
+		seen = seen.Add(-strangerDoubt)
+	}
 	if c.byPort() {
-		c.sightings.into(&s, time.Now())
+		c.sightings.into(&s, seen)
 	} else {
-		c.neighbors.into(&s, time.Now())
+		c.neighbors.into(&s, seen)
 	}
 	c.addByHand(&s)
 	c.memory.dialled.into(&s, c.sockets.dials, time.Now())
 	c.addRoutes(&s)
 	normalizeAdded(&s)
+	if c.quarantines && c.judged != nil {
+		c.judged(&s)
+	}
 	return s, f.Event, nil
 }

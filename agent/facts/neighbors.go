@@ -16,6 +16,10 @@ import (
 // to some hundred before its process runs.
 const strangerTime = 500 * time.Millisecond
 
+// strangerDoubt is how much longer that takes where a quarantine block exists: on a busy
+// host the engine may name a container late, and what is no container's passes.
+const strangerDoubt = 2500 * time.Millisecond
+
 // use is an address in use on a link.
 type use struct {
 	link int
@@ -177,6 +181,12 @@ func (c *Collector) watchNeighbors(ctx context.Context, notify func(string)) {
 	told := coalesced(toldEvery, func() {
 		notify("an address came into use")
 		time.AfterFunc(strangerTime+time.Millisecond, stranger)
+		c.mu.Lock()
+		doubt := c.quarantines
+		c.mu.Unlock()
+		if doubt {
+			time.AfterFunc(strangerTime+strangerDoubt+time.Millisecond, stranger)
+		}
 	})
 	c.mu.Lock()
 	c.told = told

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 
 	"dockwall/agent/config"
 	"dockwall/rules/policy"
@@ -19,17 +20,19 @@ type file struct {
 	FormatVersion int             `json:"format_version"`
 	Settings      config.Settings `json:"settings"`
 	Policy        policy.Policy   `json:"policy"`
+	// Audit is kept because what it accepts no quarantine block cuts off.
+	Audit config.Audit `json:"audit,omitzero"`
 }
 
 // Write writes the document's settings and policy; what it was read from, and
 // the warnings, are not kept.
 func Write(w io.Writer, doc *config.Document) error {
 	p := doc.Policy.Clone()
+	selector := func(s *policy.Selector) *policy.Selector { return &policy.Selector{Name: s.Name} }
 	rewire(&p,
 		func(a *policy.Addresses) *policy.Addresses { return &policy.Addresses{Name: a.Name} },
-		func(i *policy.Interfaces) *policy.Interfaces { return &policy.Interfaces{Name: i.Name} },
-		func(s *policy.Selector) *policy.Selector { return &policy.Selector{Name: s.Name} })
-	if err := json.NewEncoder(w).Encode(file{format, doc.Settings, p}); err != nil {
+		func(i *policy.Interfaces) *policy.Interfaces { return &policy.Interfaces{Name: i.Name} }, selector)
+	if err := json.NewEncoder(w).Encode(file{format, doc.Settings, p, rewireAudit(doc.Audit, selector)}); err != nil {
 		return fmt.Errorf("writing the last good policy: %w", err)
 	}
 	return nil
@@ -51,16 +54,18 @@ func Read(r io.Reader) (*config.Document, error) {
 		byName(f.Policy.Interfaces, func(i *policy.Interfaces) string { return i.Name }),
 		byName(f.Policy.Containers, func(s *policy.Selector) string { return s.Name })
 	var missing []string
+	selector := func(s *policy.Selector) *policy.Selector { return found(selectors, s.Name, "containers", &missing) }
+	f.Audit = rewireAudit(f.Audit, selector)
 	rewire(&f.Policy,
 		func(a *policy.Addresses) *policy.Addresses { return found(addresses, a.Name, "addresses", &missing) },
 		func(i *policy.Interfaces) *policy.Interfaces {
 			return found(interfaces, i.Name, "interfaces", &missing)
 		},
-		func(s *policy.Selector) *policy.Selector { return found(selectors, s.Name, "containers", &missing) })
+		selector)
 	if missing != nil {
 		return nil, fmt.Errorf("reading the last good policy: it names %v, which it does not hold", missing)
 	}
-	return &config.Document{Settings: f.Settings, Policy: f.Policy}, nil
+	return &config.Document{Settings: f.Settings, Policy: f.Policy, Audit: f.Audit}, nil
 }
 
 func byName[T any](all []*T, name func(*T) string) map[string]*T {
@@ -93,6 +98,15 @@ func rewire(p *policy.Policy, address func(*policy.Addresses) *policy.Addresses,
 			*e.Via = exchanged(*e.Via, via)
 		}
 	}
+}
+
+// rewireAudit returns the audit block with every reference to a containers block exchanged.
+func rewireAudit(a config.Audit, selector func(*policy.Selector) *policy.Selector) config.Audit {
+	a.Skips = slices.Clone(a.Skips)
+	for i := range a.Skips {
+		a.Skips[i].Of = exchanged(a.Skips[i].Of, selector)
+	}
+	return a
 }
 
 func exchanged[T any](in []*T, with func(*T) *T) []*T {

@@ -22,7 +22,8 @@ type Overview struct {
 
 // Matter is one kind of traffic, and what holds for it.
 type Matter struct {
-	// Name is published, direct, between, egress, host, docker_api or block.
+	// Name is published, direct, between, egress, host, docker_api or block; quarantine as
+	// well, if there is such a block.
 	Name string `json:"name"`
 	// Default is allow or deny: what holds where no block speaks.
 	Default string `json:"default"`
@@ -84,6 +85,9 @@ func matters(p policy.Policy) []Matter {
 			}
 		}
 		all = append(all, m)
+	}
+	if n := blocks[rules.KindQuarantine]; n > 0 {
+		all = append(all, Matter{Name: string(rules.KindQuarantine), Default: string(policy.Allow), Blocks: n})
 	}
 	all = append(all, Matter{Name: "docker_api", Default: string(policy.Deny), Blocks: blocks[rules.KindDockerAPI]})
 	if p.Swarm != nil {

@@ -154,6 +154,15 @@ func (r *record) drop(at place) (changes []change) {
 	return changes
 }
 
+// failed returns the checks that fail on the container, and whether it was judged.
+func (r *record) failed(id string) (checks []string, judged bool) {
+	s := r.standing[place{container, id}]
+	if s == nil {
+		return nil, false
+	}
+	return s.failed, true
+}
+
 // containers are the IDs of the containers that were judged.
 func (r *record) containers() map[string]bool {
 	ids := map[string]bool{}

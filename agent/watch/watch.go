@@ -42,6 +42,9 @@ type Options struct {
 	Log hclog.Logger
 	// Docker is where the engine listens.
 	Docker string
+	// Path is the file that keeps which containers were released; if empty, that is
+	// forgotten when the process ends.
+	Path string
 	// Gather reads the whole inventory; audit.Gather if nil.
 	Gather func(context.Context, audit.Options) inventory.Inventory
 	// Dial connects to the engine; to that at Docker if nil.
@@ -49,6 +52,9 @@ type Options struct {
 	// Process adds what the kernel says of a container's processes; audit.Process of this
 	// host if nil.
 	Process func(*inventory.Container)
+	// Changed is called when the failures of a container may be others and the policy
+	// depends on them; nil if no caller wants to know.
+	Changed func(cause string)
 }
 
 // Watch is an audit that goes on.
@@ -75,13 +81,15 @@ type Watch struct {
 	ended map[string]bool
 	// privileged are the processes of docker exec --privileged, by their container.
 	privileged map[string]map[string]bool
-	engine     Engine // nil while there is no connection
+	// released are the containers that the operator let go from quarantine, by their ID.
+	released map[string]bool
+	engine   Engine // nil while there is no connection
 }
 
 // New returns a watch that Run starts.
 func New(o Options) *Watch {
 	w := &Watch{o: o, wake: make(chan struct{}, 1), record: newRecord(), due: time.Now().Add(firstWait),
-		pending: map[string]bool{}, asked: map[string]string{}, late: map[string]bool{}, ended: map[string]bool{}, privileged: map[string]map[string]bool{}}
+		pending: map[string]bool{}, asked: map[string]string{}, late: map[string]bool{}, ended: map[string]bool{}, released: map[string]bool{}, privileged: map[string]map[string]bool{}}
 	if w.o.Gather == nil {
 		w.o.Gather = audit.Gather
 	}
@@ -91,6 +99,7 @@ func New(o Options) *Watch {
 	if w.o.Process == nil {
 		w.o.Process = func(c *inventory.Container) { audit.Process("/", c) }
 	}
+	w.load()
 	return w
 }
 
@@ -99,6 +108,9 @@ func (w *Watch) Use(doc *config.Document) {
 	w.mu.Lock()
 	first := w.doc == nil
 	w.doc = doc
+	if first && len(doc.Policy.Quarantines) > 0 {
+		w.due = time.Now() // containers are held until they are judged
+	}
 	w.mu.Unlock()
 	if !first {
 		w.askWhole()
@@ -218,6 +230,7 @@ func (w *Watch) whole(ctx context.Context) {
 	w.mu.Unlock()
 	// An inventory is large, and the next one is far off.
 	debug.FreeOSMemory()
+	w.notify("the host was judged")
 }
 
 func later(a, b time.Time) time.Time {
@@ -225,6 +238,16 @@ func later(a, b time.Time) time.Time {
 		return b
 	}
 	return a
+}
+
+// notify says that findings may be others, if the policy depends on them.
+func (w *Watch) notify(cause string) {
+	w.mu.Lock()
+	asked := w.doc != nil && len(w.doc.Policy.Quarantines) > 0
+	w.mu.Unlock()
+	if asked && w.o.Changed != nil {
+		w.o.Changed(cause)
+	}
 }
 
 // some judges the containers that wait, after having looked at the processes that do.
@@ -303,8 +326,14 @@ func (w *Watch) one(ctx context.Context, engine Engine, id string) {
 	s.Container = c.ID
 	found := rules.Failures(&in, s).Findings
 	w.mu.Lock()
-	w.tell(w.record.one(begun, c.ID, c.Name, found), failOn)
+	_, before := w.record.failed(c.ID)
+	changes := w.record.one(begun, c.ID, c.Name, found)
+	w.tell(changes, failOn)
 	w.mu.Unlock()
+	if before && len(changes) == 0 {
+		return
+	}
+	w.notify("container " + c.Name + " was judged")
 }
 
 // inventory is what the container is judged by: itself, those whose namespaces it shares,
@@ -357,5 +386,11 @@ func (w *Watch) removed(id string) {
 	delete(w.pending, id)
 	delete(w.privileged, id)
 	w.tell(w.record.remove(id), failOn)
+	if w.released[id] {
+		delete(w.released, id)
+		if err := w.save(); err != nil {
+			w.o.Log.Warn("it could not be written which containers are released", "error", err)
+		}
+	}
 	w.mu.Unlock()
 }

@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -16,10 +18,12 @@ import (
 
 	"dockwall/agent/audit"
 	"dockwall/agent/config"
+	"dockwall/netinfo"
 	"dockwall/netinfo/docker"
 	"dockwall/netinfo/inventory"
 	rules "dockwall/rules/audit"
 	"dockwall/rules/finding"
+	"dockwall/rules/policy"
 )
 
 // engine is an engine with containers.
@@ -356,5 +360,81 @@ func TestUnknownEndsNothing(t *testing.T) {
 		if !w.fails("container.capabilities", "app") || w.told("finding gone", "container.capabilities", "app") != 0 {
 			t.Errorf("the finding is gone:\n%s", w.log)
 		}
+	})
+}
+
+// A container that was released stays so until it is removed, also for the next agent. What
+// an earlier run found holds until containers are judged again.
+func TestReleased(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "released.json")
+	snapshot := func(w *Watch) netinfo.Container {
+		s := netinfo.Snapshot{Containers: []netinfo.Container{{ID: "bad", Name: "bad"}}}
+		given := s.Containers
+		w.Judge(&s)
+		if given[0].Judged || given[0].Released {
+			t.Error("the caller's list was written to")
+		}
+		return s.Containers[0]
+	}
+	w := New(Options{Log: hclog.NewNullLogger(), Path: path})
+	if c := snapshot(w); c.Judged {
+		t.Error("a container counts as judged before it was")
+	}
+	w.Recall(netinfo.Snapshot{Containers: []netinfo.Container{{ID: "bad", Name: "bad", Judged: true, Findings: []string{privileged}}}})
+	if c := snapshot(w); !c.Judged || !slices.Contains(c.Findings, privileged) || c.Released {
+		t.Errorf("recalled as %+v", c)
+	}
+	if _, err := w.Release("worse"); err == nil {
+		t.Error("a container that is not there was released")
+	}
+	if name, err := w.Release("bad"); name != "bad" || err != nil {
+		t.Errorf("released %q, %v", name, err)
+	}
+	next := New(Options{Log: hclog.NewNullLogger(), Path: path})
+	if c := snapshot(next); !c.Released {
+		t.Error("the next agent does not know of it")
+	}
+	next.removed("bad")
+	if c := snapshot(New(Options{Log: hclog.NewNullLogger(), Path: path})); c.Released {
+		t.Error("it is remembered though the container was removed")
+	}
+	if err := os.WriteFile(path, []byte("{"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if c := snapshot(New(Options{Log: hclog.NewNullLogger(), Path: path})); c.Released {
+		t.Error("a file that cannot be read released it")
+	}
+}
+
+// With a quarantine block the host is judged at once, and the loop is told of what changed.
+func TestQuarantineIsTold(t *testing.T) {
+	doc := plain()
+	doc.Policy.Quarantines = []*policy.Quarantine{{Name: "q", On: []string{privileged}}}
+	synctest.Test(t, func(t *testing.T) {
+		e, told := newEngine(), make(chan string, 100)
+		e.set(inventory.Container{Name: "old"})
+		w := New(Options{Log: hclog.NewNullLogger(), Gather: e.gather, Dial: func(context.Context) (Engine, error) { return e, nil },
+			Process: func(*inventory.Container) {}, Changed: func(cause string) { told <- cause }})
+		w.Use(doc)
+		ctx, cancel := context.WithCancel(t.Context())
+		var wg sync.WaitGroup
+		wg.Go(func() { w.Run(ctx) })
+		synctest.Wait()
+		if len(told) == 0 {
+			t.Error("the first judgement was not told")
+		}
+		for len(told) > 0 {
+			<-told
+		}
+		e.set(inventory.Container{Name: "new"})
+		for range 2 {
+			e.events <- docker.Happening{Action: "create", ID: "new"}
+			synctest.Wait()
+		}
+		if len(told) != 1 {
+			t.Errorf("told %d times of a container that was judged twice and is the same, want once", len(told))
+		}
+		cancel()
+		wg.Wait()
 	})
 }

@@ -92,6 +92,9 @@ type Check struct {
 	static bool
 }
 
+// OfContainers reports whether the check judges containers one by one.
+func (c *Check) OfContainers() bool { return c.container != nil }
+
 // Checks returns every check, in the order of the report.
 func Checks() []Check {
 	return slices.Concat(kernelChecks(), hostChecks(), fileChecks(), ruleChecks(), networkChecks(), imageChecks(),

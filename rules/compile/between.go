@@ -36,6 +36,7 @@ func (b *paths) between() {
 // has to be allowed by egress as well: both containers and strangers can send it.
 func (b *paths) acrossBridges() {
 	c := b.chain(chainAcross)
+	cutting{b}.holdTowards(c)
 	toMany, stray := b.sourcesSet("groups and links", rules.Dst, append(slices.Clone(b.own.groups), linkLocal)), b.notContainers()
 	c.add(b.goTo(chainBetween, byDispatch, stray, toMany), b.jump(chainEgress, byDispatch, stray))
 	c.add(b.goTo(chainBetween, byDispatch, dnat()))

@@ -19,6 +19,9 @@ type scope struct {
 	networks map[string]netinfo.Network // by ID
 	// hosts are the services of the host itself.
 	hosts services
+	// sharing are the containers that share the network of another, by its ID, if there is
+	// a quarantine block.
+	sharing map[string][]netinfo.Container
 }
 
 func newScope(p policy.Policy, s netinfo.Snapshot) *scope {
@@ -64,7 +67,9 @@ type builder struct {
 }
 
 func newBuilder(p policy.Policy, s netinfo.Snapshot) *builder {
-	return &builder{paths: &paths{members: &members{scope: newScope(p, s), named: map[string]bool{}, lists: lists{}}}}
+	b := &builder{paths: &paths{members: &members{scope: newScope(p, s), named: map[string]bool{}, lists: lists{}}}}
+	b.sharing = b.sharers()
+	return b
 }
 
 // chain is a chain being written.

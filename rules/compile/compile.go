@@ -157,22 +157,29 @@ type ways struct{ outside, inside, unplaced way }
 //	blocks:    ─► by a Docker bridge ─► inside.enter: from a container, or an answer? begun? passes ─► inside.judges
 //	           └► else: blocked? begun? passes ─► outside.judges
 func (b *builder) judge(c *chain, begins string, w ways) {
-	if len(b.p.Blocks) == 0 {
+	if len(b.p.Blocks)+len(b.p.Quarantines) == 0 {
 		b.begun(c, begins, "")
 		b.bySource(b.chain(begins), w.outside.judges, w.inside.judges, w.unplaced.judges)
 		return
 	}
 	b.bySource(c, w.outside.enter, w.inside.enter, w.unplaced.enter)
+	forward, again := w.inside.enter == chainForwardSent, ""
+	if len(b.p.Blocks) > 0 {
+		again = b.sent()
+	}
 	rest := b.chain(w.outside.enter)
 	b.blocks(rest)
+	b.quarantine(rest, forward, false)
 	b.begun(rest, w.outside.judges, "")
 	sent := b.chain(w.inside.enter)
 	// A reply comes from a container: it is looked up in no list that cannot name it.
 	b.blocksInside(sent)
-	b.begun(sent, w.inside.judges, b.sent())
+	b.quarantine(sent, forward, true)
+	b.begun(sent, w.inside.judges, again)
 	maybe := b.chain(w.unplaced.enter)
 	b.blocks(maybe)
-	b.begun(maybe, w.unplaced.judges, b.sent())
+	b.quarantine(maybe, forward, false)
+	b.begun(maybe, w.unplaced.judges, again)
 }
 
 // bySource ends a chain: it sends each packet on by the interface that it came in
@@ -273,7 +280,7 @@ func (b *builder) outside() {
 
 // toDocker ends a chain: what leaves by a Docker bridge, or by an unknown interface,
 // goes to inside; the rest is none of dockwall's business.
-func (b *builder) toDocker(c *chain, inside string) {
+func (b *paths) toDocker(c *chain, inside string) {
 	for _, l := range b.top.notDocker {
 		c.add(b.ret(byForwarded, out(l)))
 	}
@@ -290,6 +297,7 @@ func (b *builder) toDocker(c *chain, inside string) {
 func (b *builder) inside() {
 	c := b.chain(chainInside)
 	b.notBlocked(c)
+	cutting{b.paths}.holdUnjudged(c)
 	c.add(b.stamp())
 	for _, l := range b.top.notDocker {
 		c.add(b.goTo(chainEgress, byDispatch, out(l)))
@@ -338,6 +346,9 @@ func (b *builder) fromOutside() {
 			b.notBlocked(c)
 		}
 		c.martians()
+		if c == maybe {
+			cutting{b.paths}.holdUnjudgedToHost(c, b.notStrangers)
+		}
 		b.apiPorts(c)
 		b.swarmPorts(c)
 		if len(named) > 0 {

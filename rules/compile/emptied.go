@@ -19,6 +19,8 @@ import (
 //	                   of the networks that a block speaks of
 //	subnets            a rule each
 //	routed ports       a second set of the same members, if direct is allowed anywhere
+//	quarantine         new connections meet a second set of the same members, and pass only
+//	                   between addresses in the set of those that are cleared
 //	ports of           a second set of the same members. If both are empty the ports are
 //	containers on the  open until the agent looks again, several times a second: no later
 //	host's network     rule knows the container
@@ -60,13 +62,14 @@ func (b *paths) holdUnlisted(c *chain, name string, cs []choice) {
 }
 
 // Unguarded names the sets whose loss opens something in spite of the second rules:
-// lists of addresses that are refused, or excepted from what is allowed, the sources
-// that can be forged, and the ports of containers on the host's network.
+// lists of addresses that are refused, or excepted from what is allowed, those of
+// containers in quarantine (their established connections go on), the sources that can be
+// forged, and the ports of containers on the host's network.
 func Unguarded(rs rules.Ruleset) []string {
 	var names []string
 	for _, c := range rs.Chains {
 		for _, r := range c.Rules {
-			blocks := r.Verdict.Kind == rules.Goto && (strings.HasPrefix(r.Verdict.Chain, chainBlocked) || r.Verdict.Chain == chainSources || r.Verdict.Chain == chainHostPorts)
+			blocks := refuses(r.Verdict)
 			for _, m := range r.Match {
 				in, ok := m.(rules.InSet)
 				if ok && (in.Not && r.Verdict.Kind == rules.Return || !in.Not && blocks) {
@@ -77,4 +80,13 @@ func Unguarded(rs rules.Ruleset) []string {
 	}
 	slices.Sort(names)
 	return slices.Compact(names)
+}
+
+// refuses reports whether what a rule with this verdict matches is refused for the set that
+// it was found in.
+func refuses(v rules.Verdict) bool {
+	if v.Kind != rules.Goto && v.Kind != rules.Jump {
+		return false
+	}
+	return strings.HasPrefix(v.Chain, chainBlocked) || strings.HasPrefix(v.Chain, chainQuarantine) || v.Chain == chainSources || v.Chain == chainHostPorts
 }

@@ -52,6 +52,9 @@ func TestEmptiedSetsOpenNothing(t *testing.T) {
 				if was.Verdict == trace.Pass || was.Decided != nil && was.Decided.Origin.Subject.Kind == policy.BySpoofed {
 					continue
 				}
+				if was.Decided != nil && was.Decided.Origin.Subject.Kind == rules.KindQuarantine && way.Question.Expected {
+					continue // an error about an established connection; the agent looks at that set often
+				}
 				refused++
 				for _, one := range emptied {
 					if got := trace.New(one).Run(way.Packet, way.Base); got.Verdict == trace.Pass {

@@ -14,7 +14,7 @@ func Frames(p policy.Policy, s netinfo.Snapshot) rules.Frames {
 	b := scope{p: p, s: s}
 	ports := s.Ports()
 	f := rules.Frames{NoTags: b.denies(b.matterBetween()), Places: places(s, ports), Foreign: foreignPorts(s)}
-	if len(p.Egress)+len(p.Host) > 0 {
+	if len(p.Egress)+len(p.Host)+len(p.Quarantines) > 0 {
 		f.Hold, f.Group, f.Prefix, f.Seen = true, HoldGroup, LogPrefix(byHold.Subject), slices.Clone(s.Sightings)
 		slices.SortFunc(f.Seen, netinfo.Place.Compare)
 	}

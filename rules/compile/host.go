@@ -1,10 +1,13 @@
 package compile
 
+import "dockwall/rules"
+
 // host builds what containers may reach of the host itself.
 func (b *builder) host() {
 	c := b.chain(chainHost)
 	b.notBlocked(c)
 	c.martians()
+	cutting{b.paths}.holdUnjudgedToHost(c, func() rules.InSet { return b.clearedSet(rules.Src) })
 	b.apiPorts(c)
 	b.swarmPorts(c)
 	b.toPublished(c, chainHairpin)

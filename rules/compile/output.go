@@ -99,8 +99,8 @@ func (b *members) announcedSet() rules.InSet {
 // announced reports whether every host port is known that Docker binds for the
 // container. One that Docker picks itself is not until it was picked.
 func (b *scope) announced(c netinfo.Container) bool {
-	if c.Unread {
-		return false
+	if c.Unread || len(b.p.Quarantines) > 0 && !b.judged(c) {
+		return false // docker-proxy dials for hosts that the rules of INPUT do not know yet
 	}
 	for _, p := range c.Ports {
 		picked := func(o netinfo.PublishedPort) bool {

@@ -28,6 +28,7 @@ func findProblems(p policy.Policy, s netinfo.Snapshot, t topology) []finding.Fin
 	ps = append(ps, betweenProblems(p, s)...)
 	ps = append(ps, directProblems(p, s)...)
 	ps = append(ps, hostNetworkProblems(p, s)...)
+	ps = append(ps, quarantineProblems(p, s)...)
 	ps = append(ps, uncovered(s)...)
 	ps = append(ps, elsewhereProblems(s)...)
 	ps = append(ps, nftablesProblem(s)...)

@@ -17,6 +17,7 @@ func fmtRange(lo, hi uint16) string { return fmt.Sprintf("%d-%d", lo, hi) }
 // the container's, and nothing else.
 func (b *paths) published() {
 	c := b.chain(chainPublished)
+	cutting{b}.holdTowards(c, dnat())
 	c.add(b.stamp())
 	routed := b.anyRouted()
 	var way fork

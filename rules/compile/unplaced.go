@@ -13,6 +13,9 @@ func (b *builder) unplaced() {
 	c := b.chain(chainUnplaced)
 	egress := b.unplacedTo(chainEgressMaybe, chainEgress, len(b.p.Egress) > 0)
 	b.notBlocked(c)
+	if len(b.p.Quarantines) > 0 {
+		b.holdRules(c, b.notStrangers())
+	}
 	c.add(b.stamp())
 	known := b.knownBridges()
 	for _, l := range b.presentBridges() {

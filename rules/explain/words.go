@@ -118,6 +118,8 @@ func (w *Way) reason(s netinfo.Snapshot) string {
 		return unjudged(w.class)
 	case kind == rules.KindBlock:
 		return ": " + w.Policy.String() + " stops it before everything else"
+	case kind == rules.KindQuarantine:
+		return ": " + w.Policy.String() + " cuts the container off, because a check of the audit fails on it (agentctl status says which)"
 	case deny && w.class == policy.ClassNoTLS:
 		return ": docker_api allows it, but require_tls is set and the port is not proven to ask for a client's certificate" + unprovenBecause(s, w.Question.Port)
 	case kind == rules.KindDockerAPI && deny:

@@ -44,6 +44,7 @@ const (
 	TLSName              Code = "tls_name"
 	TLSWeakKey           Code = "tls_weak_key"
 	SavedRules           Code = "saved_rules"
+	Quarantined          Code = "quarantined"
 )
 
 // Kinds returns the table: first the reasons, then the warnings.
@@ -140,6 +141,9 @@ func warnings() []Kind {
 		{Code: NoFrames, Severity: Medium, Effect: Warns,
 			Means: "this kernel does not take dockwall's table of bridges; the message says what that leaves open",
 			Fix:   "use a kernel with nf_tables for bridges (CONFIG_NF_TABLES_BRIDGE), or start containers with --cap-drop NET_RAW"},
+		{Code: Quarantined, Severity: Medium, Effect: Warns,
+			Means: "a quarantine block closes a container, because a check of the audit fails on it",
+			Fix:   "start the container without what the check names; or agentctl release NAME, or name it in except"},
 		{Code: SavedRules, Severity: Medium, Effect: Warns,
 			Means: "a file from which the host loads its own rules at boot holds rules of dockwall's; it may not be loaded then, the host's own rules included",
 			Fix:   "save the file again without dockwall's rules, as the message says"},

@@ -44,7 +44,7 @@ type tally struct {
 func (t *tally) add(a answer) {
 	switch {
 	case !a.seen:
-	case !a.pass && a.by.Kind == rules.KindBlock:
+	case !a.pass && (a.by.Kind == rules.KindBlock || a.by.Kind == rules.KindQuarantine):
 		t.blocked = append(t.blocked, a.by.String())
 	case a.pass:
 		t.open = true

@@ -32,7 +32,7 @@ func (x *prober) policies(pic *Picture) []Policy {
 	var block, outside, inside []Policy
 	for e := range x.p.Entries() {
 		switch p := policyOf(e); {
-		case e.Kind == rules.KindBlock:
+		case e.Kind == rules.KindBlock, e.Kind == rules.KindQuarantine:
 			block = append(block, p)
 		case e.From.Addresses != nil:
 			outside = append(outside, p)
@@ -64,6 +64,9 @@ func policyOf(e policy.Entry) Policy {
 	}
 	if e.Except != nil {
 		p.Except = words(*e.Except)
+	}
+	if e.Spared != nil {
+		p.Except = selected(*e.Spared)
 	}
 	return p.full()
 }

@@ -17,8 +17,10 @@ type Entry struct {
 	Origin rules.Origin
 
 	From, To Side
-	Except   *AddressList
-	Ports    *[]Ports
+	// Spared are containers of which the block does not speak.
+	Spared *[]*Selector
+	Except *AddressList
+	Ports  *[]Ports
 	// NoPorts reports whether the block allows no port at all.
 	NoPorts bool
 	Via     *[]*Interfaces
@@ -44,7 +46,7 @@ func (e Entry) Lists() iter.Seq[*AddressList] {
 // Selectors yields the block's lists of containers.
 func (e Entry) Selectors() iter.Seq[*[]*Selector] {
 	return func(yield func(*[]*Selector) bool) {
-		for _, l := range []*[]*Selector{e.From.Containers, e.To.Containers} {
+		for _, l := range []*[]*Selector{e.From.Containers, e.To.Containers, e.Spared} {
 			if l != nil && !yield(l) {
 				return
 			}
@@ -96,6 +98,7 @@ func (p *Policy) kinds() []blocks {
 		one(&p.DockerAPI, (*DockerAPI).entry),
 		one(&p.Swarm, (*Swarm).entry),
 		many(&p.Blocks, (*Block).entry),
+		many(&p.Quarantines, (*Quarantine).entry),
 	}
 }
 

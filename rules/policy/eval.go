@@ -13,7 +13,7 @@ import (
 // and to be slow; rules/compile must come to the same answers by its own way.
 //
 // The order is: what never meets the host's rules, the host's own traffic, forged
-// sources, the block blocks, ICMP errors about open connections, then what the
+// sources, the block blocks, the quarantine blocks, ICMP errors about open connections, then what the
 // attempt is for. That an open connection announced an attempt allows nothing.
 func Eval(p Policy, s netinfo.Snapshot, q Question) Answer {
 	e := eval{p, s, q.plain()}
@@ -28,6 +28,9 @@ func Eval(p Policy, s netinfo.Snapshot, q Question) Answer {
 	}
 	from := side(s, e.q.NIC)
 	if a, blocked := e.blocked(from != outside); blocked {
+		return a
+	}
+	if a, quarantined := (quarantines{e}).quarantined(from); quarantined {
 		return a
 	}
 	if e.isError() {
@@ -81,6 +84,8 @@ func (e eval) fromOutside() Answer {
 		return e.outsideToHost()
 	case at.Kind != OnBridge:
 		return framed(true, ByNobody, ClassTransit)
+	case quarantines{e}.unjudged(at, e.q.dst()):
+		return framed(false, ByHeld, ClassQuarantine)
 	case e.q.DNAT.IsValid():
 		return e.published([]target{{at, e.q.Port}}, e.q.Port)
 	case e.routedPort(at):

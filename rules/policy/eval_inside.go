@@ -14,6 +14,9 @@ import (
 // host, so egress has to allow it as well.
 func (e eval) fromContainer() Answer {
 	from, to := sender(e.s, e.q), e.q.To(e.s)
+	if !(to.Kind == OnHost && e.isDiscovery()) && (quarantines{e}).unjudged(from, e.q.Source) || to.Kind == OnBridge && (quarantines{e}).unjudged(to, e.q.dst()) {
+		return framed(false, ByHeld, ClassQuarantine)
+	}
 	if to.Kind == OnBridge && e.isStray(e.q.Source) {
 		if a := e.egressBy(from, to.Bridge); !a.Allow {
 			return a

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"net/netip"
+	"slices"
 
 	"dockwall/netinfo"
 )
@@ -137,7 +138,10 @@ func contains(ps []netip.Prefix, a netip.Addr) bool {
 // on the way to a container or its ports, as a container's on every other way.
 func (e eval) fromUnplaced() Answer {
 	from, at := sender(e.s, e.q), e.q.To(e.s)
+	stranger := slices.Contains(e.s.Strangers, e.q.Source)
 	switch {
+	case len(e.p.Quarantines) > 0 && !stranger && !(at.Kind == OnHost && e.isDiscovery()):
+		return framed(false, ByHeld, ClassQuarantine)
 	case at.Kind == OnHost:
 		if a := e.outsideToHost(); a.Class != ClassService {
 			return a

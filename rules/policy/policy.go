@@ -24,6 +24,8 @@ type Policy struct {
 	DockerAPI *DockerAPI // nil: no block, closed to all sources except loopback
 	Swarm     *Swarm     // nil: no block, and Swarm's ports are not judged
 	Blocks    []*Block
+	// Quarantines are in order of name: the first that holds is the one that is named.
+	Quarantines []*Quarantine `json:",omitempty"`
 
 	// Every names block, used or not, for warnings.
 	Addresses  []*Addresses

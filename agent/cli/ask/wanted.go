@@ -113,6 +113,7 @@ func (a *App) Facts(ctx context.Context, doc *config.Document, snapshotFile stri
 	if err != nil {
 		return snap, err
 	}
+	a.judge(ctx, doc, &snap, source)
 	if away := DockerAway(snap); away != "" {
 		a.Note("%s", away)
 	}

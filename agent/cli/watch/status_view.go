@@ -50,6 +50,8 @@ func matterName(name string) string {
 		return "to Docker's API over TCP"
 	case "block":
 		return "blocked everywhere"
+	case "quarantine":
+		return "containers in quarantine"
 	}
 	return view.Printable(name)
 }
@@ -58,6 +60,9 @@ func matterName(name string) string {
 func matterText(m overview.Matter) string {
 	if m.Name == "block" {
 		return map[bool]string{true: "no address", false: "by " + view.Count(m.Blocks, "block")}[m.Blocks == 0]
+	}
+	if m.Name == "quarantine" {
+		return "those with a finding of " + view.Count(m.Blocks, "block")
 	}
 	text := m.Default
 	if len(m.Networks) > 0 {

@@ -49,6 +49,24 @@ func (d *document) policies() {
 		d.p.Swarm = &policy.Swarm{Peers: d.addresses(), Origin: d.origin("swarm", "")}
 	}
 	d.blocks()
+	d.quarantines()
+}
+
+// Checks are the checks of the audit that quarantine blocks name.
+func Checks() []string {
+	return []string{"container.docker-socket", "container.exec-privileged", "container.privileged"}
+}
+
+// quarantines are seldom drawn: they close much.
+func (d *document) quarantines() {
+	for i := range pick(d.t, "quarantines", []int{0, 0, 0, 1, 2}) {
+		n := fmt.Sprint("q", i)
+		q := &policy.Quarantine{Name: n, On: some(d.t, "on", Checks()), Origin: d.origin("quarantine", n)}
+		if rapid.Bool().Draw(d.t, "spares") {
+			q.Except = d.selectors()
+		}
+		d.p.Quarantines = append(d.p.Quarantines, q)
+	}
 }
 
 func (d *document) direct() {

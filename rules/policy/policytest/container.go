@@ -38,9 +38,18 @@ func containers(t *rapid.T, s *netinfo.Snapshot) []netinfo.Container {
 			c.SharesWith, c.HostNetwork = all[0].ID, all[0].HostNetwork
 			c.Endpoints, c.Ports = nil, nil
 		}
+		judge(t, &c)
 		all = append(all, c)
 	}
 	return all
+}
+
+// judge draws what the audit found.
+func judge(t *rapid.T, c *netinfo.Container) {
+	if c.Judged = often(t, "judged"); c.Judged && seldom(t, "fails") {
+		c.Findings = some(t, "findings", Checks())
+		c.Released = seldom(t, "released")
+	}
 }
 
 func (d *draft) container(i int) netinfo.Container {

@@ -71,7 +71,7 @@ func family(a netip.Addr) string {
 }
 
 func wanted() []string {
-	w := []string{"block block false", "published published true", "direct direct false", "direct direct true", "host_network published true",
+	w := []string{"block block false", "quarantine quarantine false", "quarantine held false", "published published true", "direct direct false", "direct direct true", "host_network published true",
 		"docker_api docker_api true", "docker_api docker_api false", "docker_api_no_tls docker_api false", "between between true", "egress egress true", "egress egress false",
 		"egress held false", "host host true", "host host false", "host held false", "service not_judged true", "transit not_judged true",
 		"local not_judged true", "loopback loopback false", "error established true",

@@ -79,6 +79,10 @@ block "abusers" {
   from = [addresses.blocklist]
   to   = [addresses.blocklist]
 }
+quarantine "escape" { # a container with such a finding is cut off
+  on     = ["container.privileged", "container.docker-socket"]
+  except = [containers.web]
+}
 audit {
   every      = "12h"
   fail_on    = "high"
