@@ -69,7 +69,7 @@ func fullPolicy() policy.Policy {
 			Origin: at("host.dns", 67)}},
 		DockerAPI: &policy.DockerAPI{Ports: []policy.Ports{ports(netinfo.TCP, 2376, 2376), ports(netinfo.TCP, 9323, 9323)}, From: policy.AddressList{Refs: []*policy.Addresses{ops}}, Via: []*policy.Interfaces{lan},
 			Except: policy.AddressList{Literals: prefixes("198.51.100.8/32")}, RequireTLS: true, Origin: at("docker_api", 71)},
-		Swarm: &policy.Swarm{Peers: policy.AddressList{Refs: []*policy.Addresses{ops}, Literals: prefixes("192.0.2.11/32")}, Origin: at("swarm", 102)},
+		Swarm: &policy.Swarm{Peers: policy.AddressList{Refs: []*policy.Addresses{ops}, Literals: prefixes("192.0.2.11/32")}, Origin: at("swarm", 106)},
 		Blocks: []*policy.Block{{Name: "abusers", From: policy.AddressList{Refs: []*policy.Addresses{blocklist}},
 			To: policy.AddressList{Refs: []*policy.Addresses{blocklist}}, Origin: at("block.abusers", 78)}},
 		Quarantines: []*policy.Quarantine{{Name: "escape", On: []string{"container.docker-socket", "container.privileged"}, Except: []*policy.Selector{web}, Origin: at("quarantine.escape", 82)}},

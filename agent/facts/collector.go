@@ -315,14 +315,10 @@ func (c *Collector) Snapshot() (netinfo.Snapshot, time.Time, error) {
 	c.want(c.sockets.into(&s, c.minded))
 	c.proofs.into(&s, time.Now())
 	c.mindHostNetwork(s.Containers)
-	seen := time.Now()
-	if c.quarantines {
-		seen = seen.Add(-strangerDoubt)
-	}
 	if c.byPort() {
-		c.sightings.into(&s, seen)
+		c.sightings.into(&s, c.engine.Addr, time.Now())
 	} else {
-		c.neighbors.into(&s, seen)
+		c.neighbors.into(&s, c.engine.Addr, time.Now())
 	}
 	c.addByHand(&s)
 	c.memory.dialled.into(&s, c.sockets.dials, time.Now())

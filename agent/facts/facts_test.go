@@ -305,7 +305,7 @@ func TestNeighbors(t *testing.T) {
 	ns.note(hostnet.Neighbor{Link: 3, Addr: addr("fe80::7"), MAC: "02:42:ac:12:00:02"}, now)
 	ns.note(hostnet.Neighbor{Link: 2, Addr: addr("192.0.2.9"), MAC: "02:00:00:00:00:09"}, now.Add(-time.Hour))
 	s := netinfo.Snapshot{Networks: f.Networks, Containers: f.Containers, Links: []netinfo.Link{bridge, {Index: 2, Name: "eth0"}}}
-	ns.into(&s, now)
+	ns.into(&s, answered, now)
 	if got := s.Containers[0].Endpoints[0].Seen; len(got) != 2 || got[0] != addr("172.18.0.77") || got[1] != addr("fe80::7") {
 		t.Errorf("the container's other addresses are %v, want 172.18.0.77 and fe80::7", got)
 	}
@@ -329,7 +329,7 @@ func TestNeighborsAddressIsDisputed(t *testing.T) {
 	ns := neighbors{}
 	ns.note(hostnet.Neighbor{Link: 3, Addr: addr("172.18.0.2"), MAC: "02:42:ac:12:00:03"}, time.Now())
 	s := netinfo.Snapshot{Networks: f.Networks, Containers: f.Containers, Links: []netinfo.Link{bridge}}
-	ns.into(&s, time.Now())
+	ns.into(&s, answered, time.Now())
 	if got := s.Containers[0].Endpoints[0].Disputed; len(got) != 1 || got[0] != addr("172.18.0.2") {
 		t.Errorf("the holder's disputed addresses are %v", got)
 	}

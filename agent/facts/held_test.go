@@ -24,7 +24,7 @@ func (c *Collector) assembled(now time.Time) netinfo.Snapshot {
 	s := netinfo.Snapshot{Links: c.links, Networks: []netinfo.Network{{ID: "n", Bridge: "docker0"}},
 		Containers: []netinfo.Container{{ID: "c", Name: "web", Endpoints: []netinfo.Endpoint{{NetworkID: "n", MAC: "02:42:ac:11:00:02",
 			Addrs: []netinfo.Addr{netip.MustParseAddr("172.17.0.2")}}}}}}
-	c.neighbors.into(&s, now)
+	c.neighbors.into(&s, answered, now)
 	s.Normalize()
 	return s
 }

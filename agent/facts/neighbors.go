@@ -12,13 +12,31 @@ import (
 
 // strangerTime is how long an address must have been in use on a Docker bridge
 // without the engine naming a container for it, to be taken for no container's (an
-// image build's). A container is named when it is connected, some milliseconds
-// to some hundred before its process runs.
+// image build's).
 const strangerTime = 500 * time.Millisecond
 
-// strangerDoubt is how much longer that takes where a quarantine block exists: on a busy
-// host the engine may name a container late, and what is no container's passes.
-const strangerDoubt = 2500 * time.Millisecond
+// strangerBound is how long that takes if the engine, which is there, does not answer
+// which addresses of the network are in use: a call takes 5 s at most, and is made again.
+const strangerBound = 10 * time.Second
+
+// inquiry returns what the engine said of an address on a network: see docker.Source.Addr.
+type inquiry func(network string, a netinfo.Addr, since time.Time) (read, claimed bool)
+
+// stranger reports whether an address that is in use since then, and is of no container in
+// the snapshot, is no container's: a read of its network that began later does not list
+// it. A busy engine may name a container long after its process runs.
+func stranger(s *netinfo.Snapshot, ask inquiry, network string, a netinfo.Addr, since, now time.Time) bool {
+	if a.IsLinkLocalUnicast() {
+		return false // a container on another bridge may have the same one
+	}
+	bound := strangerTime
+	if s.Engine.Connected {
+		bound = strangerBound
+	}
+	read, claimed := ask(network, a, since)
+	age := now.Sub(since)
+	return !claimed && age >= strangerTime && (read || age >= bound)
+}
 
 // use is an address in use on a link.
 type use struct {
@@ -32,6 +50,8 @@ type user struct {
 	since time.Time
 	// held reports whether only a packet speaks for it, not the kernel's table.
 	held bool
+	// named: a container has had the address.
+	named bool
 }
 
 // neighbors is what was seen on the links.
@@ -74,8 +94,9 @@ func (ns neighbors) keep(now []hostnet.Neighbor) {
 
 // into adds to the snapshot the addresses that were seen on the Docker bridges: those that
 // a known container uses besides its own, another's among them, and those that
-// belong to no container.
-func (ns neighbors) into(s *netinfo.Snapshot, now time.Time) {
+// belong to no container. What a container that is gone has used is forgotten: its next
+// user may be a container with the same Ethernet address, which the engine has yet to name.
+func (ns neighbors) into(s *netinfo.Snapshot, ask inquiry, now time.Time) {
 	bridges := map[int]string{}
 	own := map[netinfo.Addr]bool{}
 	for _, l := range s.Links {
@@ -100,6 +121,8 @@ func (ns neighbors) into(s *netinfo.Snapshot, now time.Time) {
 		holder, user := found.addrs[onNetwork{network, k.addr}], found.macs[mac{network, u.mac}]
 		switch {
 		case holder != nil && (user == nil || user == holder):
+			u.named = true
+			ns[k] = u
 			continue
 		case holder != nil:
 			// It answers for another container's address.
@@ -110,8 +133,9 @@ func (ns neighbors) into(s *netinfo.Snapshot, now time.Time) {
 			// A container claims an address that cannot be on its network.
 		case user != nil:
 			found.change(user, func(e *netinfo.Endpoint) { e.Seen = withAddr(e.Seen, k.addr) })
-		case now.Sub(u.since) >= strangerTime && !k.addr.IsLinkLocalUnicast():
-			// A container on another bridge may have the same link-local address.
+		case u.named:
+			delete(ns, k)
+		case stranger(s, ask, network, k.addr, u.since, now):
 			s.Strangers = append(s.Strangers, k.addr)
 		}
 	}
@@ -181,12 +205,7 @@ func (c *Collector) watchNeighbors(ctx context.Context, notify func(string)) {
 	told := coalesced(toldEvery, func() {
 		notify("an address came into use")
 		time.AfterFunc(strangerTime+time.Millisecond, stranger)
-		c.mu.Lock()
-		doubt := c.quarantines
-		c.mu.Unlock()
-		if doubt {
-			time.AfterFunc(strangerTime+strangerDoubt+time.Millisecond, stranger)
-		}
+		time.AfterFunc(strangerBound+time.Millisecond, stranger)
 	})
 	c.mu.Lock()
 	c.told = told

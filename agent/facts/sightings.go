@@ -110,7 +110,7 @@ func (ss *sightings) keep(masters map[int]int) {
 // the addresses on ports that are no known container's, such as an image build's.
 // What cannot live on the port is left out: the address of a container elsewhere,
 // or one of another Docker network.
-func (ss *sightings) into(s *netinfo.Snapshot, now time.Time) {
+func (ss *sightings) into(s *netinfo.Snapshot, ask inquiry, now time.Time) {
 	if len(ss.since) == 0 {
 		return
 	}
@@ -132,8 +132,7 @@ func (ss *sightings) into(s *netinfo.Snapshot, now time.Time) {
 		switch user := users[p.Port]; {
 		case user != nil:
 			found.change(user, func(e *netinfo.Endpoint) { e.Seen = withAddr(e.Seen, p.Addr) })
-		case now.Sub(since) >= strangerTime && !p.Addr.IsLinkLocalUnicast():
-			// A container on another bridge may have the same link-local address.
+		case stranger(s, ask, network, p.Addr, since, now):
 			s.Strangers = append(s.Strangers, p.Addr)
 		}
 	}

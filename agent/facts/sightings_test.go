@@ -41,7 +41,7 @@ func TestSightingsGoByPort(t *testing.T) {
 	} {
 		ss.note(netinfo.Place{Port: p.port, Addr: netip.MustParseAddr(p.addr)}, now, of)
 	}
-	ss.into(&s, now.Add(strangerTime))
+	ss.into(&s, answered, now.Add(strangerTime))
 	s.Normalize()
 	want := []netip.Addr{netip.MustParseAddr("10.8.0.6"), netip.MustParseAddr("172.18.0.250"), netip.MustParseAddr("fe80::9")}
 	if got := s.Containers[0].Endpoints[0].Seen; !slices.Equal(got, want) {

@@ -146,6 +146,8 @@ func (d *decoder) view(n *network.Inspect) view {
 		}
 		if c, ok := d.claim(n, key, e); ok {
 			v.endpoints = append(v.endpoints, c)
+		} else if strings.HasPrefix(key, "ep-") {
+			v.joining = append(v.joining, d.addrs(n, e)...)
 		}
 	}
 	return v
@@ -156,14 +158,19 @@ func (d *decoder) claim(n *network.Inspect, key string, e network.EndpointResour
 	if holder == "" {
 		return claim{}, false
 	}
-	ep := netinfo.Endpoint{ID: e.EndpointID, NetworkID: n.ID, MAC: e.MacAddress}
+	ep := netinfo.Endpoint{ID: e.EndpointID, NetworkID: n.ID, MAC: e.MacAddress, Addrs: d.addrs(n, e)}
+	return claim{holder, ep}, len(ep.Addrs) > 0
+}
+
+// addrs are the endpoint's addresses, sorted.
+func (d *decoder) addrs(n *network.Inspect, e network.EndpointResource) (as []netip.Addr) {
 	for _, s := range []string{e.IPv4Address, e.IPv6Address} {
-		if a := d.addr("endpoint of "+e.Name+" on network "+n.Name, s); a.IsValid() && !slices.Contains(ep.Addrs, a) {
-			ep.Addrs = append(ep.Addrs, a)
+		if a := d.addr("endpoint of "+e.Name+" on network "+n.Name, s); a.IsValid() && !slices.Contains(as, a) {
+			as = append(as, a)
 		}
 	}
-	slices.SortFunc(ep.Addrs, netip.Addr.Compare)
-	return claim{holder, ep}, len(ep.Addrs) > 0
+	slices.SortFunc(as, netip.Addr.Compare)
+	return as
 }
 
 func (d *decoder) mode(object, s string) netinfo.GatewayMode {

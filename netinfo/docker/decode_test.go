@@ -3,6 +3,7 @@ package docker
 import (
 	"encoding/json"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 
@@ -160,6 +161,10 @@ func TestDecodeNetwork(t *testing.T) {
 	}
 	if len(d.problems) != 3 {
 		t.Errorf("problems: %v; want the mode, the subnet and the address", d.problems)
+	}
+	slices.SortFunc(v.joining, netip.Addr.Compare)
+	if !slices.Equal(v.joining, []netip.Addr{netip.MustParseAddr("10.0.0.3")}) {
+		t.Errorf("%v are joining or leaving, want 10.0.0.3", v.joining)
 	}
 	holders := map[string]int{}
 	for _, c := range v.endpoints {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/netip"
+	"slices"
 	"time"
 
 	"dockwall/netinfo"
@@ -89,6 +90,17 @@ type sighting struct {
 type view struct {
 	facts     netinfo.Network
 	endpoints []claim
+	// joining are the addresses of endpoints that are joining or leaving.
+	joining []netip.Addr
+}
+
+// addrs are the addresses of all endpoints.
+func (v view) addrs() []netip.Addr {
+	all := slices.Clone(v.joining)
+	for _, c := range v.endpoints {
+		all = append(all, c.ep.Addrs...)
+	}
+	return all
 }
 
 // claim is one endpoint of a network as NetworkInspect lists it.

@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"reflect"
 	"slices"
+	"time"
 
 	"dockwall/netinfo"
 )
@@ -11,8 +12,13 @@ import (
 // segment is what is known about one network and its containers.
 type segment struct {
 	facts  netinfo.Network
-	born   uint64                      // when it was first heard of
-	read   uint64                      // when the read was begun that was believed last
+	born   uint64    // when it was first heard of
+	read   uint64    // when the read was begun that was believed last
+	readAt time.Time // the same by the clock
+	asked  time.Time // when a caller of Addr last had it read
+	// listed are the addresses that this read gave to containers, those that are joining and
+	// those that are not believed included.
+	listed []netip.Addr
 	places map[string]netinfo.Endpoint // by holder
 	// lost holds which holders were disconnected, and when: a read begun before
 	// does not bring them back.
@@ -111,7 +117,7 @@ func (b *book) seen(v view, begun uint64) todo {
 	if n.read > begun {
 		return todo{}
 	}
-	n.read = begun
+	n.read, n.listed = begun, v.addrs()
 	b.describe(n, v.facts)
 	n.bury(v.endpoints, begun)
 	listed, twice := b.accept(n, v.endpoints, begun)

@@ -232,18 +232,21 @@ func (s *Source) complain(ps []problem) {
 // read reads one network or container, and notes what it says.
 func (s *Source) read(eng engine, notify func(string)) func(context.Context, key, trigger) error {
 	return func(ctx context.Context, k key, why trigger) error {
-		begun := s.begin()
+		begun, at := s.begin(), time.Now()
 		ctx, cancel := context.WithTimeout(ctx, s.limit)
 		defer cancel()
 		var f func(*book) todo
 		var err error
 		if k.network {
-			f, err = s.readNetwork(ctx, eng, k.id, begun)
+			f, err = s.readNetwork(ctx, eng, k.id, begun, at)
 		} else {
 			f, err = s.readContainer(ctx, eng, k.id, begun)
 		}
 		if f != nil {
 			s.change(why, notify, f)
+		}
+		if why.cause == addrAsked && err == nil {
+			notify(why.cause)
 		}
 		if err != nil && ctx.Err() == nil && !errors.Is(err, errNotFound) {
 			s.log.Warn("reading from the engine", "id", short(k.id), "error", err)
@@ -252,7 +255,7 @@ func (s *Source) read(eng engine, notify func(string)) func(context.Context, key
 	}
 }
 
-func (s *Source) readNetwork(ctx context.Context, eng engine, id string, begun uint64) (func(*book) todo, error) {
+func (s *Source) readNetwork(ctx context.Context, eng engine, id string, begun uint64, at time.Time) (func(*book) todo, error) {
 	v, ps, err := eng.Network(ctx, id)
 	s.complain(ps)
 	if errors.Is(err, errNotFound) {
@@ -263,6 +266,9 @@ func (s *Source) readNetwork(ctx context.Context, eng engine, id string, begun u
 	}
 	return func(b *book) todo {
 		t := b.seen(v, begun)
+		if n := b.nets[id]; n != nil && n.read == begun {
+			n.readAt = at
+		}
 		if len(t.later) == 0 {
 			delete(s.doubts, id)
 		}
