@@ -12,12 +12,19 @@ import (
 
 // String is the rule as nft prints it, without its comment. A test that the next statement
 // implies is not printed: `ip saddr` says the family, and `tcp dport` the protocol.
-func (r Rule) String() string {
+func (r Rule) String() string { return r.text(true) }
+
+// Loadable is the rule as nft reads it, without its comment, and with counters at zero.
+func (r Rule) Loadable() string {
+	return strings.ReplaceAll(r.text(false), "counter packets 0 bytes 0", "counter")
+}
+
+func (r Rule) text(short bool) string {
 	var p printer
 	for i, s := range r.Statements {
 		if t, ok := s.(Test); ok && !t.Not {
 			p.learn(t)
-			if i+1 < len(r.Statements) && p.implied(t, r.Statements[i+1]) {
+			if short && i+1 < len(r.Statements) && p.implied(t, r.Statements[i+1]) {
 				continue
 			}
 		}

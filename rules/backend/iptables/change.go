@@ -47,7 +47,7 @@ func (e *tableEdit) changes() []plan.Change {
 		if k == plan.ChangeChain && len(to) > 0 && slices.Equal(from, to) {
 			return // only written again, because the guard stepped aside
 		}
-		from, to = goneAndCome(from, to)
+		from, to = plan.GoneAndCome(from, to)
 		out = append(out, plan.Change{Kind: k, Family: int(e.family), Table: e.table, Chain: chain, Old: from, New: to})
 	}
 	for _, b := range e.bases {
@@ -91,31 +91,4 @@ func (b baseEdit) change() (from, to []string) {
 		to = append(to, plainJump)
 	}
 	return from, to
-}
-
-// goneAndCome takes away what is in both lists, unless nothing would be left:
-// then the order is what changes, and all of it is shown.
-func goneAndCome(from, to []string) (gone, come []string) {
-	count := map[string]int{}
-	for _, s := range to {
-		count[s]++
-	}
-	for _, s := range from {
-		if count[s] > 0 {
-			count[s]--
-		} else {
-			gone = append(gone, s)
-		}
-	}
-	for _, s := range slices.Backward(to) {
-		if count[s] > 0 {
-			count[s]--
-			come = append(come, s)
-		}
-	}
-	slices.Reverse(come)
-	if len(gone)+len(come) == 0 {
-		return from, to
-	}
-	return gone, come
 }

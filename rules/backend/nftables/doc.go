@@ -1,16 +1,27 @@
-// Package nftables renders rules for nf_tables: as statements, which agent/kernel puts
-// into netlink messages.
+// Package nftables implements rules/backend for nf_tables: one table, inet dockwall, of both
+// families, with its sets, which one transaction changes.
 //
-//	rules.Latch ─► rules.Ruleset ─► LatchChains ─► nft.Chain ─► agent/kernel ─► table inet dockwall
+//	rules.Ruleset ─► Backend.Diff ─► plan.EditTable ─► agent/kernel ─► table inet dockwall
+//	                     ▲                                                  │
+//	                     └──────────── State ◄── nft.Table ◄───────────────┘
 //
-// It renders the latch. A compiled policy is rendered by rules/backend/iptables.
+// The table's chains stand before filter (priority -1), and its rules drop or return: a drop
+// is final, so that no other program's accept comes before it, and the guard of
+// rules.Ruleset is not written. A set is one set of hashes for each length of prefix and
+// family, named after the block that it is for: published.shop_4_24. A rule is one line for
+// each way in which it can hold (ways), and each line says in its comment which block it is
+// of, where that stands, and the rule's ID.
+//
+// LatchChains renders the latch, whose table is the agent's own matter.
 //
 // Invariants:
 //
-//  1. Rendering is pure: the same ruleset gives the same statements.
-//  2. A statement's bytes are what the kernel's register holds: host byte order for
-//     metadata and conntrack, network byte order for the packet's own fields.
-//  3. Each dropping rule counts its packets.
+//  1. Rendering is pure: the same ruleset gives the same statements, except the lengths of
+//     sets that are edited in place, which stay once they are there.
+//  2. A line that leaves the packet in the chain (log, stamp, jump) is met once: no packet
+//     has two of the ways of its rule.
+//  3. A rollback leads back from before and from after each step of its plan: it finds
+//     nothing there or missing that it does not expect.
 //
-// Thread safety: values and pure functions.
+// Thread safety: values and pure functions. A State may be used by one goroutine at a time.
 package nftables

@@ -1,0 +1,136 @@
+package nftables
+
+import (
+	"maps"
+	"slices"
+
+	"dockwall/rules"
+	"dockwall/rules/backend"
+	"dockwall/rules/nft"
+	"dockwall/rules/plan"
+)
+
+// Move plans to move members of sets. It is one transaction, and another one a moment later
+// for what opens where others close.
+func (Backend) Move(moves []rules.Move, have backend.State) (plan.Plan, bool) {
+	s := state(have)
+	var p plan.Plan
+	var ops, later, undo nft.Ops
+	grown := map[string]bool{}
+	for _, m := range moves {
+		if len(m.Come) > 0 && m.After == "" {
+			grown[m.Set] = true
+		}
+	}
+	for _, m := range moves {
+		base, ok := s.bases[m.Set]
+		if !ok {
+			return plan.Plan{}, false
+		}
+		for _, e := range moved(m) {
+			set := s.set((&kernelSet{base: base}).name(e.at.family, e.at.bits))
+			if set == nil || !set.Alike(nft.Set{Key: keyTypes(e.typ, e.at.family)}) || !holds(set.Elements, e.gone, e.come) {
+				return plan.Plan{}, false
+			}
+			p.Changes = append(p.Changes, setChange(*set, e.gone, e.come))
+			undo = append(undo, back(set.Name, e.gone, e.come)...)
+			if len(e.gone) > 0 {
+				ops = append(ops, nft.DeleteElements{Set: set.Name, Elements: e.gone})
+			}
+			switch {
+			case len(e.come) == 0:
+			case grown[m.After]:
+				later = append(later, nft.AddElements{Set: set.Name, Elements: e.come})
+			default:
+				ops = append(ops, nft.AddElements{Set: set.Name, Elements: e.come})
+			}
+			set.Elements = moveElements(set.Elements, e.gone, e.come)
+		}
+	}
+	if len(ops)+len(later) == 0 {
+		return p, true
+	}
+	p.Steps = afterwards(ops, later, nil, "move members of sets")
+	p.Rollback = []plan.Step{edit(undo, nil, "move members of sets back")}
+	return p, true
+}
+
+// elementMove is a Move's part for one kernel set.
+type elementMove struct {
+	at         place
+	typ        rules.SetType
+	gone, come []nft.Element
+}
+
+func moved(m rules.Move) []elementMove {
+	typ := rules.HashNet
+	for _, x := range slices.Concat(m.Gone, m.Come) {
+		if x.Proto != 0 {
+			typ = rules.HashNetPort
+		}
+	}
+	gone, come := elements(typ, m.Gone), elements(typ, m.Come)
+	places := map[place]bool{}
+	for p := range gone {
+		places[p] = true
+	}
+	for p := range come {
+		places[p] = true
+	}
+	var out []elementMove
+	for _, p := range slices.SortedFunc(maps.Keys(places), place.compare) {
+		out = append(out, elementMove{p, typ, gone[p], come[p]})
+	}
+	return out
+}
+
+func (p place) compare(o place) int {
+	if p.family != o.family {
+		return p.family - o.family
+	}
+	return p.bits - o.bits
+}
+
+// holds reports whether the elements are as a move takes them to be.
+func holds(es, gone, come []nft.Element) bool {
+	there := func(e nft.Element) bool {
+		_, ok := slices.BinarySearchFunc(es, e, nft.Element.Compare)
+		return ok
+	}
+	return !slices.ContainsFunc(come, there) && !slices.ContainsFunc(gone, func(e nft.Element) bool { return !there(e) })
+}
+
+// fewMoves is how many elements are better moved one by one.
+const fewMoves = 64
+
+// moveElements is the list without those that are gone and with those that come. It may
+// write into the list that it is given.
+func moveElements(es, gone, come []nft.Element) []nft.Element {
+	if len(gone)+len(come) > fewMoves {
+		return merge(es, gone, come)
+	}
+	for _, e := range gone {
+		at, _ := slices.BinarySearchFunc(es, e, nft.Element.Compare)
+		es = slices.Delete(es, at, at+1)
+	}
+	for _, e := range come {
+		at, _ := slices.BinarySearchFunc(es, e, nft.Element.Compare)
+		es = slices.Insert(es, at, e)
+	}
+	return es
+}
+
+func merge(es, gone, come []nft.Element) []nft.Element {
+	out := make([]nft.Element, 0, len(es)+len(come)-len(gone))
+	for _, e := range es {
+		if len(gone) > 0 && gone[0].Compare(e) == 0 {
+			gone = gone[1:]
+			continue
+		}
+		for len(come) > 0 && come[0].Compare(e) < 0 {
+			out, come = append(out, come[0]), come[1:]
+		}
+		out = append(out, e)
+	}
+	return append(out, come...)
+}
