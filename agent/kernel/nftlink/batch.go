@@ -52,12 +52,14 @@ func newBatch(table string, flags uint32, ops nft.Ops, generation, first uint32)
 			return nil, &OpError{Index: i, Op: op, Err: err}
 		}
 	}
-	if n := len(b.ops); n > 0 {
+	if len(b.ops) > 0 {
 		b.acknowledgeLast()
 	}
-	b.edge(unix.NFNL_MSG_BATCH_END, func() {})
 	return b, nil
 }
+
+// end writes the end, without which the kernel checks the transaction and aborts it.
+func (b *batch) end() { b.edge(unix.NFNL_MSG_BATCH_END, func() {}) }
 
 // edge writes the beginning or the end of the transaction.
 func (b *batch) edge(typ uint16, attrs func()) {

@@ -70,6 +70,21 @@ func (c *Conn) Commit(table string, flags uint32, ops nft.Ops, generation uint32
 	if err != nil || len(b.ops) == 0 {
 		return err
 	}
+	b.end()
+	return c.commit(b, ops)
+}
+
+// Check is Commit that changes nothing: the kernel aborts a transaction that has no end
+// once it has checked it (nfnetlink_rcv_batch; nft --check does the same).
+func (c *Conn) Check(table string, flags uint32, ops nft.Ops) error {
+	b, err := newBatch(table, flags, ops, 0, c.seq)
+	if err != nil || len(b.ops) == 0 {
+		return err
+	}
+	return c.commit(b, ops)
+}
+
+func (c *Conn) commit(b *batch, ops nft.Ops) error {
 	c.seq = b.last() + 2
 	if err := c.conn.SetDeadline(time.Now().Add(answerTime)); err != nil {
 		return err

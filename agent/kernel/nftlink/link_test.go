@@ -292,7 +292,17 @@ func TestOwned(t *testing.T) {
 	c := dial(t)
 	other, err := Dial()
 	nstest.Must(t, err)
-	if err := c.Commit("dockwall", Owner|Persist, nft.Ops{nft.AddTable{}, nft.AddChain{Name: "c"}}, 0); errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.EINVAL) {
+	if err := c.Check("dockwall", Owner|Persist|0x80, nft.Ops{nft.AddTable{}}); !errors.Is(err, unix.EOPNOTSUPP) {
+		t.Errorf("a flag that no kernel has: %v", err)
+	}
+	possible := c.Check("dockwall", Owner|Persist, nft.Ops{nft.AddTable{}})
+	if _, there, err := c.Outline("dockwall"); there || err != nil {
+		t.Errorf("a check made the table: %v", err)
+	}
+	if err := c.Commit("dockwall", Owner|Persist, nft.Ops{nft.AddTable{}, nft.AddChain{Name: "c"}}, 0); errors.Is(err, unix.EOPNOTSUPP) {
+		if possible == nil {
+			t.Error("a check found it possible")
+		}
 		t.Skip("this kernel has no persistent tables (Linux 6.9)")
 	} else if err != nil {
 		t.Fatal(err)
@@ -305,6 +315,9 @@ func TestOwned(t *testing.T) {
 	if err := other.Commit("dockwall", 0, nft.Ops{nft.DeleteTable{}}, 0); !errors.Is(err, unix.EPERM) {
 		t.Errorf("another socket deletes it: %v", err)
 	}
+	if possible != nil {
+		t.Errorf("a check: %v", possible)
+	}
 	c.Close()
 	nstest.Must(t, other.Commit("dockwall", Owner|Persist, nft.Ops{nft.AddTable{}, nft.AddChain{Name: "d"}}, 0))
 	r, _, err = other.Read("dockwall")
@@ -313,4 +326,27 @@ func TestOwned(t *testing.T) {
 		t.Errorf("adopted: %+v", r)
 	}
 	other.Close()
+}
+
+// Counters and sizes are those of the rules and sets.
+func TestCounters(t *testing.T) {
+	c := dial(t)
+	count := nft.Rule{Comment: "all", Statements: nft.Statements{nft.Count{}, nft.Verdict{Kind: rules.Return}}}
+	nstest.Must(t, c.Commit("dockwall", 0, nft.Ops{nft.AddTable{}, nft.AddChain{Name: "output", Hook: &nft.Hook{Point: nft.Output, Priority: -1}}, nft.AddRule{Chain: "output", Rule: count},
+		nft.AddRule{Chain: "output", Rule: nft.Rule{Statements: nft.Statements{nft.Verdict{Kind: rules.Return}}}}, nft.AddSet{Set: everything().Sets[0]}}, 0))
+	nstest.Run(t, "", "bash", "-c", "echo > /dev/udp/127.0.0.1/9")
+	got, err := c.Counters("dockwall")
+	nstest.Must(t, err)
+	// A datagram of one byte, and the answer that the port is closed.
+	if d := cmp.Diff([]Counted{{"output", count, 2, 29 + 57}}, got); d != "" {
+		t.Errorf("-want +got:\n%s", d)
+	}
+	if sets, elements, err := c.SetSizes("dockwall"); sets != 1 || elements != 2 || err != nil {
+		t.Errorf("%d sets with %d elements: %v", sets, elements, err)
+	}
+	r, ok, err := c.Outline("dockwall")
+	nstest.Must(t, err)
+	if d := cmp.Diff([]nft.Chain{{Name: "output", Hook: &nft.Hook{Point: nft.Output, Priority: -1}}}, r.Table.Chains); !ok || d != "" {
+		t.Errorf("-want +got:\n%s", d)
+	}
 }

@@ -61,6 +61,57 @@ func (c *Conn) read(name string) (r Reading, ok bool, err error) {
 	return r, true, c.unchanged(r.Generation)
 }
 
+// Outline is Read without rules and sets.
+func (c *Conn) Outline(name string) (r Reading, ok bool, err error) {
+	ok, err = c.header(name, &r)
+	if err == nil && ok {
+		r.Table = nft.Table{Name: name, Dormant: r.Flags&Dormant != 0}
+		_, err = c.bareChains(&r.Table)
+	}
+	if err != nil {
+		return Reading{}, false, fmt.Errorf("looking at the nftables table inet %s: %w", name, err)
+	}
+	return r, ok, nil
+}
+
+// Counted is a rule with what it has matched.
+type Counted struct {
+	Chain          string
+	Rule           nft.Rule
+	Packets, Bytes uint64
+}
+
+// Counters reads the rules of the table that count.
+func (c *Conn) Counters(name string) (all []Counted, err error) {
+	err = c.eachRule(name, func(chain string, r rawRule) error {
+		es, err := expressions(r.expressions)
+		for _, e := range es {
+			if v, _ := only(e.data, unix.NFTA_COUNTER_BYTES, unix.NFTA_COUNTER_PACKETS, unix.NFTA_COUNTER_PAD); e.name == "counter" {
+				all = append(all, Counted{chain, ruleOf(r, es), number(v[1]), number(v[0])})
+				break
+			}
+		}
+		return err
+	})
+	return all, err
+}
+
+func ruleOf(r rawRule, es []expression) nft.Rule {
+	return nft.Rule{Statements: statements(es), Comment: comment(r.userdata, udataRuleComment)}
+}
+
+// SetSizes counts the sets of the table, and their elements.
+func (c *Conn) SetSizes(name string) (sets, elements int, err error) {
+	t := nft.Table{Name: name}
+	if err := c.sets(&t); err != nil {
+		return 0, 0, fmt.Errorf("counting the sets of the nftables table inet %s: %w", name, err)
+	}
+	for _, s := range t.Sets {
+		elements += len(s.Elements)
+	}
+	return len(t.Sets), elements, nil
+}
+
 // unchanged is errChanged if it is another generation by now.
 func (c *Conn) unchanged(generation uint32) error {
 	now, err := c.Generation()
@@ -114,20 +165,9 @@ const tableOwner = 7
 
 // chains reads the chains in the kernel's order, with their rules.
 func (c *Conn) chains(t *nft.Table) error {
-	ms, err := c.ask(unix.NFT_MSG_GETCHAIN, netlink.Dump, inet, func(w *writer) { w.text(unix.NFTA_CHAIN_TABLE, t.Name) })
+	at, err := c.bareChains(t)
 	if err != nil {
-		return fmt.Errorf("listing chains: %w", err)
-	}
-	at := map[string]int{}
-	for _, m := range ms {
-		chain, other, err := parseChain(m, t.Name)
-		if err != nil {
-			return fmt.Errorf("listing chains: %w", err)
-		}
-		if !other {
-			at[chain.Name] = len(t.Chains)
-			t.Chains = append(t.Chains, chain)
-		}
+		return err
 	}
 	return c.eachRule(t.Name, func(chain string, r rawRule) error {
 		i, known := at[chain]
@@ -135,9 +175,29 @@ func (c *Conn) chains(t *nft.Table) error {
 			return errChanged
 		}
 		es, err := expressions(r.expressions)
-		t.Chains[i].Rules = append(t.Chains[i].Rules, nft.Rule{Statements: statements(es), Comment: comment(r.userdata, udataRuleComment)})
+		t.Chains[i].Rules = append(t.Chains[i].Rules, ruleOf(r, es))
 		return err
 	})
+}
+
+// bareChains reads the chains without their rules, and returns their places.
+func (c *Conn) bareChains(t *nft.Table) (at map[string]int, err error) {
+	ms, err := c.ask(unix.NFT_MSG_GETCHAIN, netlink.Dump, inet, func(w *writer) { w.text(unix.NFTA_CHAIN_TABLE, t.Name) })
+	if err != nil {
+		return nil, fmt.Errorf("listing chains: %w", err)
+	}
+	at = map[string]int{}
+	for _, m := range ms {
+		chain, other, err := parseChain(m, t.Name)
+		if err != nil {
+			return nil, fmt.Errorf("listing chains: %w", err)
+		}
+		if !other {
+			at[chain.Name] = len(t.Chains)
+			t.Chains = append(t.Chains, chain)
+		}
+	}
+	return at, nil
 }
 
 // rawRule is a rule as the kernel lists it.
