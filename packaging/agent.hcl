@@ -118,7 +118,7 @@ defaults {
 #}
 
 #firewall {
-#  backend    = "auto"           # auto, iptables-nft, iptables-legacy
+#  backend    = "auto"           # auto, iptables-nft, iptables-legacy, nftables
 #  sets       = "auto"           # auto, ipset, inline (for kernels without ipset)
 #  deny_with  = "drop"           # drop: say nothing; reject: tell the sender
 #  log_denied = true             # agentctl denied shows what was stopped

@@ -40,7 +40,7 @@ type ControlSettings struct {
 
 // FirewallSettings is the firewall block.
 type FirewallSettings struct {
-	Backend   string        `json:"backend"`   // auto, iptables-nft, iptables-legacy; nftables is refused when rules are written
+	Backend   string        `json:"backend"`   // auto, iptables-nft, iptables-legacy, nftables
 	Sets      string        `json:"sets"`      // auto, ipset, inline
 	DenyWith  string        `json:"deny_with"` // drop, reject
 	LogDenied bool          `json:"log_denied"`

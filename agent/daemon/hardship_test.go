@@ -162,9 +162,12 @@ func (h *host) problem(code, says string) {
 	})
 }
 
+// iptablesBackend keeps auto from taking nftables because something of iptables is missing.
+const iptablesBackend = "firewall {\n  backend = \"iptables-nft\"\n}\n"
+
 func TestWithoutIpsetAndConntrack(t *testing.T) {
 	h := newHost(t)
-	h.write(shopFrom)
+	h.write(shopFrom + iptablesBackend)
 	h.start(h.few()).inForce()
 	h.enforces()
 	h.problem("no_ipset", "Install the package ipset")
@@ -175,11 +178,32 @@ func TestWithoutIpsetAndConntrack(t *testing.T) {
 
 func TestWithoutIptables(t *testing.T) {
 	h := newHost(t)
-	h.write(shopFrom)
+	h.write(shopFrom + iptablesBackend)
 	h.start("PATH=" + h.dir)
 	h.says("iptables-nft is not installed (Debian's package is iptables)")
 	if st, ok := h.status(); !ok || st.State == reconcile.Enforcing || len(st.Reasons) == 0 {
 		t.Errorf("without iptables the status is %+v", st)
+	}
+}
+
+// TestAutoTakesNFTables has auto write to nftables where iptables is not there, or not whole,
+// and start no program for it: there is none.
+func TestAutoTakesNFTables(t *testing.T) {
+	for name, path := range map[string]func(h *host) string{"no iptables": func(h *host) string { return "PATH=" + h.dir }, "no ipset": (*host).few} {
+		t.Run(name, func(t *testing.T) {
+			h := newHost(t)
+			h.write(shopFrom)
+			h.start(path(h)).inForce()
+			if st, _ := h.status(); st.Backend != "nftables" || st.Sets != "nftables" {
+				t.Errorf("the status is %+v", st)
+			}
+			if s := h.save(); strings.Contains(s, "DOCKWALL") || strings.Contains(s, "dockwall4-") {
+				t.Errorf("iptables holds\n%s", s)
+			}
+			if s := h.must("nft", "list", "table", "inet", "dockwall"); !strings.Contains(s, "DOCKWALL-") {
+				t.Errorf("nftables holds\n%s", s)
+			}
+		})
 	}
 }
 

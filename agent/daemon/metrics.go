@@ -39,7 +39,7 @@ func (a *agent) readKernel(ctx context.Context) (metrics.Reading, error) {
 		return r, err
 	}
 	if !in.Backend.Limits().Inline {
-		r.Sets, r.Entries, err = a.kernel.SetSizes(ctx)
+		r.Sets, r.Entries, err = runner.SetSizes(ctx, in.Backend)
 	}
 	return r, err
 }

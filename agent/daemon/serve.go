@@ -120,7 +120,8 @@ func (a *agent) assemble(doc *config.Document) error {
 	}
 	a.kernel = kernel.New(a.log.Named("kernel"))
 	a.bridges = a.kernel.Bridges(kernel.SwitchedPath(a.socket.Path()))
-	a.latch = &kernel.Latch{}
+	a.kernel.Hold()
+	a.latch = a.kernel.Latch()
 	if a.collector, err = facts.New(doc.Settings.Docker.Host, last, a.log.Named("facts")); err != nil {
 		return err
 	}

@@ -33,7 +33,7 @@ func (t *writer) choose(ctx context.Context, look bool) error {
 	if c.chosen != nil && !back && !(look && c.failed.family == 0 && c.chosen.Limits().LeftOut != 0) {
 		return nil
 	}
-	w := backend.Wish{Backend: t.firewall.Backend, Sets: t.firewall.Sets, EngineVersion: t.snapshot.Engine.Version}
+	w := backend.Wish{Backend: t.firewall.Backend, Sets: t.firewall.Sets, EngineVersion: t.snapshot.Engine.Version, NFTables: t.snapshot.Engine.NFTables()}
 	if c.failed.family != 0 {
 		w.LeftOut, w.Why = c.failed.family, c.failed.why
 	}
@@ -41,10 +41,13 @@ func (t *writer) choose(ctx context.Context, look bool) error {
 	if err != nil {
 		return err
 	}
+	if c.last != nil && c.last.Name() != b.Name() {
+		t.lift() // its table may have the name that the policy needs
+	}
 	if b != c.chosen {
 		t.belief.forget()
 		l := b.Limits()
-		args := []any{"variant", b.Name(), "sets", l.SetsWord(), "guard", !l.Unguarded}
+		args := []any{"variant", b.Name(), "sets", l.SetsWord(), "guard", !l.Unguarded && !l.Native}
 		if l.LeftOut != 0 {
 			args = append(args, "without", fmt.Sprintf("IPv%d", l.LeftOut))
 		}

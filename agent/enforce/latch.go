@@ -58,6 +58,10 @@ func (t *writer) Loosen() {
 // shut is called once the rules that stamp packets are in force. The latch goes
 // with the process that shuts it, so one that ends now shuts none.
 func (t *writer) shut() {
+	if t.o.Latch != nil && t.backend.chosen.Limits().Owned {
+		t.lift() // no program can flush the rules
+		return
+	}
 	if t.o.Latch != nil && !t.o.Once && !t.lacks(rules.Stamp) {
 		l := compile.Latch(t.policy, t.snapshot)
 		l.LeftOut = t.backend.chosen.Limits().LeftOut

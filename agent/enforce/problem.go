@@ -42,6 +42,10 @@ func CodeOf(err error) finding.Code {
 // that dockwall works without.
 func (t *Target) Problems() []finding.Finding {
 	problems := slices.Clone(t.compiled.problems)
+	if c := t.backend.chosen; c != nil && c.Limits().Native {
+		// No chain of Docker's is needed, nor made.
+		problems = slices.DeleteFunc(problems, func(f finding.Finding) bool { return f.Code == finding.DockerNFTables })
+	}
 	if t.backend.inline() && t.firewall.Sets == "auto" {
 		problems = append(problems, finding.New(finding.NoIPSet,
 			`ipset is not there, so rules name each address: that does the same, but long lists make it slow. Install the package ipset and restart dockwall, or write sets = "inline"`))

@@ -24,6 +24,10 @@ import (
 type Kernel struct {
 	programs
 	log hclog.Logger
+	// policy is the nftables backend's table.
+	policy *policyTable
+	// writing is the name of the backend that was chosen last.
+	writing string
 	// leading are the chains that stand before dockwall's rules.
 	leading leading
 	// digest is legacyDigest as of just before the last Observe.
@@ -56,9 +60,19 @@ type programs struct {
 
 // New returns the kernel of this namespace.
 func New(log hclog.Logger) *Kernel {
-	return &Kernel{log: log, digests: map[string]uint64{}, filled: map[string][]rules.Member{},
+	k := &Kernel{log: log, digests: map[string]uint64{}, filled: map[string][]rules.Member{},
 		programs: programs{timeout: commandTimeout, proc: "/proc", versions: map[asked][3]int{}}}
+	k.policy = &policyTable{kernel: k}
+	return k
 }
+
+// Hold has this process own the nftables backend's table from its next transaction on,
+// where the kernel can do that (Linux 6.9): no other process can change it until this one
+// ends, and it stays then.
+func (k *Kernel) Hold() { k.policy.holding = true }
+
+// Latch returns the latch beside the backend that is in use.
+func (k *Kernel) Latch() *Latch { return &Latch{kernel: k} }
 
 // Own reports whether the transaction is one of a command that was started here,
 // and runs or ended a moment ago, of a socket that was used here just now, or of a
@@ -84,8 +98,6 @@ func (k *programs) Detect(ctx context.Context, setting string) (backend.Variant,
 	case string(backend.NFT), string(backend.Legacy):
 		v := backend.Variant(setting)
 		return v, k.usable(v)
-	case "nftables":
-		return "", errors.New(`firewall.backend = "nftables" is not supported by this version: write "auto" or "iptables-nft"`)
 	case "", "auto":
 		return k.detectAuto(ctx)
 	}

@@ -266,7 +266,7 @@ func TestOwnDockerUserIsNoSignOfDocker(t *testing.T) {
 	if got, err := k.Detect(t.Context(), "auto"); err != nil || got != backend.NFT {
 		t.Errorf("Detect says %q, %v", got, err)
 	}
-	must(t, k.RemoveOther(t.Context(), backend.NFT))
+	must(t, k.RemoveOther(t.Context(), string(backend.NFT)))
 	if s := sh(t, "iptables-legacy-save; ip6tables-legacy-save"); strings.Contains(s, "DOCKWALL") {
 		t.Errorf("the other variant still holds\n%s", s)
 	}

@@ -12,12 +12,18 @@ import (
 	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
 
+	"dockwall/agent/kernel/nftlink"
 	"dockwall/rules"
 	backend "dockwall/rules/backend/nftables"
+	"dockwall/rules/nft"
 )
 
-// LatchTable is the nftables table, of family inet, that the latch is.
-const LatchTable = "dockwall"
+const (
+	// LatchTable is the nftables table, of family inet, that the latch is.
+	LatchTable = "dockwall"
+	// LatchBesideTable is its name where LatchTable is the policy's (PolicyTable).
+	LatchBesideTable = "dockwall-latch"
+)
 
 const (
 	// ownedTable is NFT_TABLE_F_OWNER (Linux 5.12): only the socket that made
@@ -41,6 +47,8 @@ type Latch struct {
 	conn  *nftables.Conn
 	sock  *netlink.Conn
 	table *nftables.Table
+	// kernel is asked which backend is in use; nil stands for iptables.
+	kernel *Kernel
 	// is what it was shut for last.
 	is *rules.Latch
 }
@@ -48,12 +56,17 @@ type Latch struct {
 // Shut makes it the latch of these interfaces and ports, in one transaction.
 // After an error it is open.
 func (l *Latch) Shut(want rules.Latch) error {
+	if l.table != nil && l.table.Name != l.name() {
+		if err := l.Lift(); err != nil {
+			return err
+		}
+	}
 	if l.is != nil && reflect.DeepEqual(*l.is, want) {
 		return nil
 	}
 	err := l.shut(want)
 	if err != nil {
-		return errors.Join(fmt.Errorf("shutting the latch (nftables table inet %s): %w", LatchTable, err), l.Lift())
+		return errors.Join(fmt.Errorf("shutting the latch (nftables table inet %s): %w", l.name(), err), l.Lift())
 	}
 	l.is = &want
 	return nil
@@ -88,7 +101,7 @@ func (l *Latch) Lift() error {
 		err = errors.Join(err, l.conn.Flush())
 	}
 	err = errors.Join(err, l.conn.CloseLasting())
-	*l = Latch{}
+	*l = Latch{kernel: l.kernel}
 	if err != nil {
 		// The table has no owner any more, and another socket may succeed.
 		if removed, again := RemoveLatch(); removed {
@@ -101,25 +114,37 @@ func (l *Latch) Lift() error {
 }
 
 // RemoveLatch takes away the latch of an agent that was killed, and reports whether
-// there was one. That of an agent that lives stays.
+// there was one. That of an agent that lives stays, and so does a table of its name that is
+// a policy, or another program's.
 func RemoveLatch() (removed bool, err error) {
-	conn, err := nftables.New()
+	c, err := nftlink.Dial()
 	if err != nil {
 		return false, err
 	}
-	conn.DelTable(latchTable())
-	switch err := conn.Flush(); {
-	case err == nil:
-		return true, nil
-	case errors.Is(err, unix.ENOENT), errors.Is(err, unix.EPERM), errors.Is(err, unix.EOPNOTSUPP), errors.Is(err, unix.EPROTONOSUPPORT), errors.Is(err, unix.EINVAL):
-		return false, nil
-	default:
-		return false, fmt.Errorf("taking away the latch (nftables table inet %s): %w", LatchTable, err)
+	defer c.Close()
+	for _, name := range []string{LatchTable, LatchBesideTable} {
+		r, there, err := c.Outline(name)
+		if err == nil && there && (name == LatchBesideTable || kindOf(r.Table) == latchKind || len(r.Table.Chains) == 0 && r.Owner == 0) {
+			err = c.Commit(name, 0, nft.Ops{nft.DeleteTable{}}, 0)
+			removed = removed || err == nil
+		}
+		if err != nil && !errors.Is(err, unix.ENOENT) && !errors.Is(err, unix.EPERM) && !noNFTables(err) {
+			return removed, fmt.Errorf("taking away the latch (nftables table inet %s): %w", name, err)
+		}
 	}
+	return removed, nil
 }
 
-func latchTable() *nftables.Table {
-	return &nftables.Table{Name: LatchTable, Family: nftables.TableFamilyINet}
+// name is the table's name: LatchTable unless the policy has that.
+func (l *Latch) name() string {
+	if l.kernel != nil && l.kernel.writing == backend.Name {
+		return LatchBesideTable
+	}
+	return LatchTable
+}
+
+func (l *Latch) inet() *nftables.Table {
+	return &nftables.Table{Name: l.name(), Family: nftables.TableFamilyINet}
 }
 
 // open makes the table, empty.
@@ -132,9 +157,12 @@ func (l *Latch) open() error {
 	if err != nil {
 		return err
 	}
-	table := latchTable()
+	table := l.inet()
 	err = l.makeTable()
 	if errors.Is(err, os.ErrExist) {
+		if err := policyStands(table.Name); err != nil {
+			return err
+		}
 		// A killed agent left it, or a program restored what `nft list ruleset` had
 		// printed: it has no owner. A table that has an owner stays.
 		l.conn.DelTable(table)
@@ -146,6 +174,19 @@ func (l *Latch) open() error {
 		l.table = table
 	}
 	return err
+}
+
+// policyStands is an error if the table is a policy, which the latch must not take away.
+func policyStands(name string) error {
+	c, err := nftlink.Dial()
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	if r, there, err := c.Outline(name); err != nil || !there || kindOf(r.Table) != policyKind || len(r.Table.Chains) == 0 {
+		return err
+	}
+	return fmt.Errorf("the nftables backend's policy is still in the table inet %s", name)
 }
 
 // makeTable makes the table so that it stays where the kernel can do that.
@@ -161,7 +202,7 @@ func (l *Latch) makeTable() error {
 func (l *Latch) makeTableWith(flags uint32) error {
 	begin, errBegin := batchEdge(unix.NFNL_MSG_BATCH_BEGIN)
 	table, errTable := tableMessage(unix.NFT_MSG_NEWTABLE, netlink.Acknowledge|netlink.Create|netlink.Excl, unix.NFPROTO_INET,
-		nftString(unix.NFTA_TABLE_NAME, LatchTable), netlink.Attribute{Type: unix.NFTA_TABLE_FLAGS, Data: binary.BigEndian.AppendUint32(nil, flags)})
+		nftString(unix.NFTA_TABLE_NAME, l.name()), netlink.Attribute{Type: unix.NFTA_TABLE_FLAGS, Data: binary.BigEndian.AppendUint32(nil, flags)})
 	end, errEnd := batchEdge(unix.NFNL_MSG_BATCH_END)
 	if err := errors.Join(errBegin, errTable, errEnd); err != nil {
 		return err

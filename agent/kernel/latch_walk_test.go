@@ -61,7 +61,7 @@ func TestLatchMessagesMeanTheRuleset(t *testing.T) {
 			want.Ports, want.From = nil, nil
 		}
 		w := newTables(t)
-		l := Latch{conn: w.conn, table: latchTable()}
+		l := Latch{conn: w.conn, table: (&Latch{}).inet()}
 		must(t, l.write(want))
 		must(t, w.conn.Flush())
 		m := trace.New(want.Ruleset())
@@ -83,7 +83,7 @@ func TestLatchMessagesMeanTheRuleset(t *testing.T) {
 				case rules.BaseOutput:
 					q.In = ""
 				}
-				got := w.walk(latchTable(), chain, traced(q))
+				got := w.walk((&Latch{}).inet(), chain, traced(q))
 				if said := m.RunLatch(q, base); got.dropped != (said.Verdict == trace.Drop) {
 					rt.Fatalf("%s of %+v: the messages drop it: %v, trace says %s", chain, q, got.dropped, said.Verdict)
 				}
@@ -101,7 +101,7 @@ func TestLatchMessagesMeanTheRuleset(t *testing.T) {
 // The chains are hooked where the latch belongs: after the guard, in both families.
 func TestLatchChainsAreHooked(t *testing.T) {
 	w := newTables(t)
-	l := Latch{conn: w.conn, table: latchTable()}
+	l := Latch{conn: w.conn, table: (&Latch{}).inet()}
 	must(t, l.write(latched()))
 	must(t, w.conn.Flush())
 	hooked := map[string]bool{}

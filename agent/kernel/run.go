@@ -11,9 +11,13 @@ import (
 	"time"
 
 	"github.com/vishvananda/netlink/nl"
+	"golang.org/x/sys/unix"
 
+	"dockwall/netinfo/hostnet"
 	"dockwall/rules"
 	backend "dockwall/rules/backend/iptables"
+	native "dockwall/rules/backend/nftables"
+	"dockwall/rules/nft"
 	"dockwall/rules/plan"
 )
 
@@ -28,6 +32,8 @@ type StepError struct {
 	// Origin is the line's origin; zero if it is unknown.
 	Origin rules.Origin
 	Err    error
+	// op is the operation that the kernel refused, of a plan.EditTable; nil if it named none.
+	op nft.Op
 	// RolledBack is set if the kernel holds the ruleset of before.
 	RolledBack bool
 }
@@ -54,6 +60,10 @@ func (e *StepError) Error() string {
 // that stamp them: this iptables, or this kernel, has no NFLOG or no CLASSIFY.
 // Legacy does not say which of a table's rules it refuses, so there it is a guess.
 func (e *StepError) Lacks() (rules.VerdictKind, bool) {
+	if add, ok := e.op.(nft.AddRule); ok {
+		logs := slices.ContainsFunc(add.Rule.Statements, func(s nft.Statement) bool { _, is := s.(nft.Log); return is })
+		return rules.Log, logs && (errors.Is(e.Err, unix.ENOENT) || errors.Is(e.Err, unix.EOPNOTSUPP))
+	}
 	for _, t := range []struct {
 		kind         rules.VerdictKind
 		name, option string
@@ -110,7 +120,7 @@ func transactions(p plan.Plan) uint32 {
 	n := uint32(0)
 	for _, s := range slices.Concat(p.Prepare, p.Steps, p.Cleanup) {
 		switch s.Action.(type) {
-		case plan.RestoreTable, plan.DeleteTable, plan.DeleteChains, plan.SetJumps:
+		case plan.RestoreTable, plan.DeleteTable, plan.DeleteChains, plan.SetJumps, plan.EditTable:
 			n++
 		}
 	}
@@ -203,6 +213,8 @@ func (k *Kernel) runner(s plan.Step) func(context.Context) error {
 		return func(context.Context) error { return DeleteEmptyChains(a.Family, a.Table, a.Chains) }
 	case plan.SetJumps:
 		return func(ctx context.Context) error { return k.setJumps(ctx, a) }
+	case plan.EditTable:
+		return func(context.Context) error { return k.editTable(s, a) }
 	case plan.Settle:
 		return settle
 	}
@@ -322,16 +334,14 @@ func (k *Kernel) RemoveAll(ctx context.Context) (changed bool, err error) {
 		}
 		errs = append(errs, remove(st))
 	}
-	latch, err := RemoveLatch()
-	changed = changed || latch
+	table, err := k.policy.remove()
 	errs = append(errs, err)
-	errs = append(errs, again(ctx, busyTries, busyPause, busy, func() error {
-		sets, err := k.sets()
-		if err != nil {
-			return err
-		}
-		return remove(backend.State{Variant: backend.NFT, Sets: sets})
-	}))
+	latch, err := RemoveLatch()
+	changed = changed || latch || table
+	errs = append(errs, err)
+	sets, err := k.removeSets(ctx)
+	changed = changed || sets
+	errs = append(errs, err)
 	there, err := removeBarrier()
 	errs = append(errs, err)
 	framed, err := k.Frames().Remove()
@@ -365,15 +375,30 @@ func again(ctx context.Context, tries int, pause time.Duration, worth func(error
 	}
 }
 
-// RemoveOther takes owned traces out of the variant that is not in use, where
-// an earlier run may have left them, and the latch of an agent that was killed: it
-// asks for the stamps of that agent's rules. Sets, which both variants share, stay.
-func (k *Kernel) RemoveOther(ctx context.Context, inUse backend.Variant) error {
+// RemoveOther takes owned traces out of the backends that are not in use, where an earlier
+// run may have left them, and the latch of an agent that was killed: it asks for the stamps
+// of that agent's rules. Sets, which both variants of iptables share, stay if one of them
+// is in use.
+func (k *Kernel) RemoveOther(ctx context.Context, inUse string) error {
 	if _, err := RemoveLatch(); err != nil {
 		return err
 	}
+	if inUse == native.Name {
+		if err := k.policy.takeOver(); err != nil {
+			return err
+		}
+	} else if removed, err := k.policy.remove(); err != nil {
+		return err
+	} else if removed {
+		k.log.Info("removed dockwall's nftables table, which iptables' rules replace")
+	}
 	for _, v := range []backend.Variant{backend.NFT, backend.Legacy} {
-		if v == inUse || k.usable(v) != nil {
+		if string(v) == inUse || k.usable(v) != nil {
+			continue
+		}
+		if may, err := k.mayHold(v); err != nil {
+			return err
+		} else if !may {
 			continue
 		}
 		st, err := k.observeTables(ctx, v)
@@ -381,11 +406,49 @@ func (k *Kernel) RemoveOther(ctx context.Context, inUse backend.Variant) error {
 			return err
 		}
 		if p := backend.Remove(st); !p.Empty() {
-			k.log.Info("taking dockwall's rules out of the variant that Docker does not use", "variant", string(v))
+			k.log.Info("taking dockwall's rules out of the backend that is not in use", "backend", string(v))
 			if err := k.Run(ctx, p); err != nil {
 				return err
 			}
 		}
 	}
-	return nil
+	if inUse != native.Name {
+		return nil
+	}
+	_, err := k.removeSets(ctx)
+	return err
+}
+
+// mayHold reports whether the variant may hold rules of dockwall's. It starts no process.
+func (k *programs) mayHold(v backend.Variant) (bool, error) {
+	for _, f := range []backend.Family{backend.V4, backend.V6} {
+		if v == backend.Legacy {
+			if names, err := k.legacyNames(f); len(names) > 0 || err != nil {
+				return true, err
+			}
+			continue
+		}
+		for _, table := range ownTables {
+			// A rule of dockwall's in a chain of another program leads to a chain of its own.
+			names, err := hostnet.NFTChains(int(f), table)
+			if err != nil || slices.ContainsFunc(names, backend.Owned) {
+				return true, err
+			}
+		}
+	}
+	return false, nil
+}
+
+// removeSets removes ipset's sets, once no rule looks at them.
+func (k *Kernel) removeSets(ctx context.Context) (changed bool, err error) {
+	err = again(ctx, busyTries, busyPause, busy, func() error {
+		sets, err := k.sets()
+		if err != nil {
+			return err
+		}
+		p := backend.Remove(backend.State{Variant: backend.NFT, Sets: sets})
+		changed = changed || !p.Empty()
+		return k.Run(ctx, p)
+	})
+	return changed, err
 }

@@ -19,6 +19,9 @@ func Watched(p hostnet.Place) bool {
 	if p.Family == hostnet.BridgeFamily {
 		return p.Table == FrameTable
 	}
+	if p.Family == hostnet.InetFamily {
+		return p.Table == PolicyTable
+	}
 	if p.Family == 0 || !slices.Contains(ownTables, p.Table) {
 		return false
 	}

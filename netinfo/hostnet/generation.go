@@ -36,12 +36,15 @@ type Generation struct {
 // Place is where something of nftables changed. Chain is empty where a whole
 // table came or went.
 type Place struct {
-	Family       int // 4, 6 or BridgeFamily; 0 stands for every other family
+	Family       int // 4, 6, BridgeFamily or InetFamily; 0 stands for every other family
 	Table, Chain string
 }
 
 // BridgeFamily is the Family of nftables' own tables for bridges.
 const BridgeFamily = unix.NFPROTO_BRIDGE
+
+// InetFamily is the Family of nftables' own tables for IPv4 and IPv6.
+const InetFamily = unix.NFPROTO_INET
 
 // CurrentGeneration asks the kernel for the generation. It starts no process
 // and takes some ten microseconds. The error is ErrNoNFTables where there is
@@ -133,7 +136,7 @@ func dialGenerations(buffer int) (*netlink.Conn, error) {
 }
 
 // parsePlace reads where a table, chain or rule came or went. Sets and their
-// elements are no place in iptables' tables, which have none; in those for bridges
+// elements are no place in iptables' tables, which have none; in nftables' own
 // the place of an element is its table.
 func parsePlace(m netlink.Message) (p Place, ok bool) {
 	if len(m.Data) < nfgenSize {
@@ -146,6 +149,8 @@ func parsePlace(m netlink.Message) (p Place, ok bool) {
 		p.Family = 6
 	case unix.NFPROTO_BRIDGE:
 		p.Family = BridgeFamily
+	case unix.NFPROTO_INET:
+		p.Family = InetFamily
 	}
 	chain := uint16(0)
 	switch m.Header.Type & 0xff {
@@ -155,7 +160,7 @@ func parsePlace(m netlink.Message) (p Place, ok bool) {
 	case unix.NFT_MSG_NEWRULE, unix.NFT_MSG_DELRULE:
 		chain = unix.NFTA_RULE_CHAIN
 	case unix.NFT_MSG_NEWSET, unix.NFT_MSG_DELSET, unix.NFT_MSG_NEWSETELEM, unix.NFT_MSG_DELSETELEM:
-		if p.Family != BridgeFamily {
+		if p.Family != BridgeFamily && p.Family != InetFamily {
 			return p, false
 		}
 	default:

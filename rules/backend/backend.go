@@ -54,6 +54,8 @@ type Wish struct {
 	Backend, Sets string
 	// EngineVersion is Docker's; empty if it is unknown.
 	EngineVersion string
+	// NFTables: Docker keeps its own rules in nftables.
+	NFTables bool
 	// LeftOut is the family that is not to be written, 4 or 6, because that failed, and
 	// Why is how; 0 if there is none.
 	LeftOut int
@@ -67,14 +69,23 @@ type Limits struct {
 	// Unguarded: what is denied is denied in one place only. While another program has
 	// flushed it, nothing is denied.
 	Unguarded bool
+	// Native: rules and sets are in an nftables table of dockwall's own. firewall.sets says
+	// nothing about it.
+	Native bool
+	// Owned: no other program can change or flush the rules while this process runs, so
+	// that no latch is needed.
+	Owned bool
 	// LeftOut is the family that cannot be written here, 4 or 6, and Why is the reason; 0 if
 	// both can.
 	LeftOut int
 	Why     string
 }
 
-// SetsWord is the word in firewall.sets for how members are kept: ipset or inline.
+// SetsWord says how members are kept: ipset or inline, as in firewall.sets, or nftables.
 func (l Limits) SetsWord() string {
+	if l.Native {
+		return "nftables"
+	}
 	if l.Inline {
 		return "inline"
 	}

@@ -48,7 +48,7 @@ func Env(version string) ask.Env {
 		RulesOnDisk: files.Findings, SavedSets: savedSets(files, runner),
 		Host: ask.Host{Facts: facts.Once, Saved: facts.Saved, Kernel: runner.Backends(), Translations: runner.Translations, Peers: hostnet.Peers, Audit: audit.Gather, Image: savedImage,
 			Bridges: func(socket string) ask.Bridges { return runner.Bridges(kernel.SwitchedPath(socket)) },
-			Frames:  frames, Lacks: func() []finding.Finding { return lacks(frames) }, Latch: &kernel.Latch{},
+			Frames:  frames, Lacks: func() []finding.Finding { return lacks(frames) }, Latch: runner.Latch(),
 			Cutter: cutting{cutter.New(log).With(&kernel.Barrier{})},
 			Docker: systemctl.Docker{},
 			State:  facts.StateDir, Clock: trial.SystemClock(), Await: await, Session: session, Refused: refused},

@@ -350,3 +350,20 @@ func TestCounters(t *testing.T) {
 		t.Errorf("-want +got:\n%s", d)
 	}
 }
+
+// An extension of iptables that the kernel has is found, one that it has not is missed, and
+// the socket is as it was.
+func TestLacksMatch(t *testing.T) {
+	c := dial(t)
+	for name, want := range map[string]bool{"comment": false, "conntrack": false, "set": false, "nowhere": true} {
+		if got := c.LacksMatch(name, map[string]uint32{"conntrack": 3}[name]); got != want {
+			t.Errorf("%s: %v, want %v", name, got, want)
+		}
+	}
+	if !c.LacksMatch("comment", 200) {
+		t.Error("a revision that there is not is there")
+	}
+	if _, err := c.Generation(); err != nil {
+		t.Error(err)
+	}
+}
