@@ -33,26 +33,28 @@ func TestEachFamilyByItself(t *testing.T) {
 	for _, c := range []struct {
 		name    string
 		variant string
+		backend string
 		prepare func(l *lab.Lab)
 		state   string
 		six     bool // IPv6 is in force as well
 	}{
-		{"plain names", "nft", func(l *lab.Lab) { hide(l, "ip*tables-nft*", "ip*tables-legacy*") }, "enforcing", true},
-		{"plain names of legacy", "legacy", func(l *lab.Lab) { hide(l, "ip*tables-nft*", "ip*tables-legacy*") }, "enforcing", true},
-		{"no ip6tables", "nft", func(l *lab.Lab) { hide(l, "ip6tables*") }, "degraded", false},
-		{"ip6tables fails", "legacy", func(l *lab.Lab) {
+		{"plain names", "nft", "", func(l *lab.Lab) { hide(l, "ip*tables-nft*", "ip*tables-legacy*") }, "enforcing", true},
+		{"plain names of legacy", "legacy", "", func(l *lab.Lab) { hide(l, "ip*tables-nft*", "ip*tables-legacy*") }, "enforcing", true},
+		{"no ip6tables", "nft", "iptables-nft", func(l *lab.Lab) { hide(l, "ip6tables*") }, "degraded", false},
+		{"no ip6tables, so nftables", "nft", "", func(l *lab.Lab) { hide(l, "ip6tables*") }, "enforcing", true},
+		{"ip6tables fails", "legacy", "iptables-legacy", func(l *lab.Lab) {
 			hide(l, "ip6tables*")
 			for _, name := range []string{"ip6tables", "ip6tables-save", "ip6tables-restore"} {
 				l.Host("sh", "-ec", `printf '#!/bin/sh\necho "cannot initialize ip6tables table: Address family not supported by protocol" >&2\nexit 3\n' >"$0" && chmod +x "$0"`, l.Dir()+"/bin/"+name)
 			}
 		}, "degraded", false},
-		{"no IPv6 and no ip6tables", "legacy", func(l *lab.Lab) {
+		{"no IPv6 and no ip6tables", "legacy", "iptables-legacy", func(l *lab.Lab) {
 			l.Host("sysctl", "-qw", "net.ipv6.conf.all.disable_ipv6=1")
 			hide(l, "ip6tables*")
 		}, "enforcing", false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			l := lab.New(t, lab.Options{Engine: wanted[0], Variant: c.variant, NoDocker: true})
+			l := lab.New(t, lab.Options{Engine: wanted[0], Variant: c.variant, Backend: c.backend, NoDocker: true})
 			c.prepare(l)
 			l.StartDockerd()
 			l.RunContainer(lab.Spec{Name: "web", Publish: []string{"8080:80"}})

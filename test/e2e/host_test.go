@@ -97,7 +97,7 @@ type host struct {
 }
 
 // newHost makes a lab; close takes it down.
-func newHost(t testing.TB, engine string, of scenario.Host) *host {
+func newHost(t testing.TB, engine, backend string, of scenario.Host) *host {
 	t.Helper()
 	s := &stage{TB: t, keeping: true}
 	h := &host{stage: s, engine: engine}
@@ -107,7 +107,7 @@ func newHost(t testing.TB, engine string, of scenario.Host) *host {
 		}
 	}()
 	options := lab.Options{
-		Engine: engine, Variant: of.Variant, NoForwarding: of.DockerForwards, NoDocker: of.DockerLater,
+		Engine: engine, Variant: of.Variant, Backend: backend, NoForwarding: of.DockerForwards, NoDocker: of.DockerLater,
 		Args: strings.Fields(of.Dockerd), Env: strings.Fields(of.Env), Docker29: of.Docker29,
 	}
 	l := lab.New(s, options)

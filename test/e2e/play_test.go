@@ -257,6 +257,9 @@ func (p *player) write(name, text string, remove bool) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		p.t.Fatal(err)
 	}
+	if name == "agent.hcl" {
+		text = p.host.WithBackend(text)
+	}
 	if err := os.WriteFile(path+".new", []byte(text), 0o644); err != nil {
 		p.t.Fatal(err)
 	}

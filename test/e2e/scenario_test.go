@@ -2,6 +2,7 @@ package e2e_test
 
 import (
 	"cmp"
+	"flag"
 	"fmt"
 	"os"
 	"slices"
@@ -32,13 +33,42 @@ func TestScenarios(t *testing.T) {
 				t.Skipf("Docker engine %s is not in .cache/engines; `make engines` fetches it", engine)
 			}
 			t.Parallel() // a scenario mostly waits for what is refused
-			playAll(t, engine, all)
+			playAll(t, engine, "", all)
 		})
 	}
 }
 
+var allOnNFTables = flag.Bool("nftables-all", false, "play every scenario with the nftables backend, not every third one")
+
+// nftablesShare is of how many scenarios one is played with the nftables backend.
+const nftablesShare = 3
+
+// TestScenariosOnNFTables plays every third scenario with the nftables backend on the newest
+// engine, whose own rules are iptables-nft's:
+//
+//	go test -run 'TestScenariosOnNFTables/nic' ./test/e2e/ -nftables-all
+func TestScenariosOnNFTables(t *testing.T) {
+	all, err := scenario.Load(os.DirFS("../scenario/testdata"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	engine := wanted[len(wanted)-1]
+	if !slices.Contains(lab.Engines(t), engine) {
+		t.Skipf("Docker engine %s is not in .cache/engines; `make engines` fetches it", engine)
+	}
+	t.Parallel()
+	all = slices.DeleteFunc(all, func(s scenario.Scenario) bool { return s.Host.Iptables || s.Host.Variant != "nft" })
+	var some []scenario.Scenario
+	for i, s := range all {
+		if *allOnNFTables || i%nftablesShare == 0 {
+			some = append(some, s)
+		}
+	}
+	playAll(t, engine, "nftables", some)
+}
+
 // playAll shares a host among the scenarios that ask for the same one.
-func playAll(t *testing.T, engine string, all []scenario.Scenario) {
+func playAll(t *testing.T, engine, backend string, all []scenario.Scenario) {
 	all = slices.DeleteFunc(slices.Clone(all), func(s scenario.Scenario) bool { return !s.On(engine) })
 	slices.SortStableFunc(all, func(a, b scenario.Scenario) int { return cmp.Compare(kind(a), kind(b)) })
 	for i := 0; i < len(all); {
@@ -46,7 +76,7 @@ func playAll(t *testing.T, engine string, all []scenario.Scenario) {
 		for n < len(all) && !all[n].Host.Own && kind(all[n]) == kind(all[i]) {
 			n++
 		}
-		playTogether(t, engine, all[i:n])
+		playTogether(t, engine, backend, all[i:n])
 		i = n
 	}
 }
@@ -56,12 +86,12 @@ func kind(s scenario.Scenario) string { return fmt.Sprintf("%+v", s.Host) }
 
 // playTogether plays scenarios on one host, which is made when the first of
 // them runs: -run may have chosen none.
-func playTogether(t *testing.T, engine string, group []scenario.Scenario) {
+func playTogether(t *testing.T, engine, backend string, group []scenario.Scenario) {
 	var h *host
 	for _, s := range group {
 		t.Run(s.Name, func(t *testing.T) {
 			if h == nil {
-				h = newHost(t, engine, s.Host)
+				h = newHost(t, engine, backend, s.Host)
 			}
 			play(t, h, s)
 		})

@@ -33,12 +33,30 @@ func (l *Lab) WriteConfig(text string) {
 	if text == "" {
 		text = "# no policy\n" // a file of zero bytes is one that is being written
 	}
+	text = l.WithBackend(text)
 	temporary := l.ConfigPath() + ".new"
 	if err := os.WriteFile(temporary, []byte(text), 0o644); err != nil {
 		l.t.Fatalf("writing the agent's file: %v", err)
 	}
 	if err := os.Rename(temporary, l.ConfigPath()); err != nil {
 		l.t.Fatalf("writing the agent's file: %v", err)
+	}
+}
+
+// WithBackend is the text of an agent's file with the lab's backend, unless the file names
+// one.
+func (l *Lab) WithBackend(text string) string {
+	line := fmt.Sprintf("backend = %q\n", l.options.Backend)
+	switch block := "firewall {\n"; {
+	case l.options.Backend == "" || strings.Contains(text, "backend "):
+		return text
+	case strings.Contains(text, block):
+		return strings.Replace(text, block, block+line, 1)
+	case strings.Contains(text, "firewall {"): // and its only setting, on one line
+		before, rest, _ := strings.Cut(text, "firewall {")
+		return before + block + line + strings.Replace(rest, "}", "\n}", 1)
+	default:
+		return strings.TrimRight(text, "\n") + "\n" + block + line + "}\n"
 	}
 }
 

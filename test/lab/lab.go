@@ -23,6 +23,9 @@ type Options struct {
 	// Docker29 has the engine run as a double of Docker 29 with its nftables backend
 	// (test/docker29).
 	Docker29 bool
+	// Backend is firewall.backend in agent's files that name none; empty leaves them as they
+	// are.
+	Backend string
 	// NoDocker leaves dockerd unstarted; StartDockerd starts it.
 	NoDocker bool
 	// NoForwarding leaves ip_forward off, as on a fresh host, so that it is

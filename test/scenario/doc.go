@@ -23,6 +23,7 @@
 //	dockerd ARG ...         further arguments of dockerd
 //	environment KEY=VALUE   of dockerd
 //	variant legacy          which iptables Docker and the agent use
+//	only iptables           it is about the rules of that backend
 //	docker forwards         ip_forward is off until Docker turns it on
 //	docker later            dockerd does not run yet
 //	docker 29               a double of Docker 29 with its nftables backend

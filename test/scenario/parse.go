@@ -134,6 +134,8 @@ func (p *parser) setting(ws []string) (took bool, err error) {
 		h.Env = ws[1]
 	case line == "variant legacy", line == "variant nft":
 		h.Variant = ws[1]
+	case line == "only iptables":
+		h.Iptables = true
 	case line == "docker forwards":
 		h.DockerForwards = true
 	case line == "docker later":

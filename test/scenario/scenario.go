@@ -25,7 +25,9 @@ type Host struct {
 	// Env is one environment variable of dockerd, KEY=VALUE.
 	Env string
 	// Variant is "nft" or "legacy".
-	Variant        string
+	Variant string
+	// Iptables: it is about rules of iptables, and is not played with another backend.
+	Iptables       bool
 	DockerForwards bool
 	DockerLater    bool
 	// Docker29: the engine is a double of Docker 29 with its nftables backend.
