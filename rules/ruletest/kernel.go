@@ -18,6 +18,8 @@ type Kernel struct {
 	sets    map[string]*ipset
 	// native are the tables that hold native rules of nftables.
 	native map[string]bool
+	// nft is what is in dockwall's own table.
+	nft NFT
 }
 
 type table struct{ chains map[string]*chain }
@@ -38,6 +40,7 @@ func NewKernel(v iptables.Variant) *Kernel {
 // Clone copies everything.
 func (k *Kernel) Clone() *Kernel {
 	out := NewKernel(k.variant)
+	out.nft = *k.nft.Clone()
 	for name, t := range k.tables {
 		out.tables[name] = t.clone()
 	}
@@ -83,11 +86,16 @@ func (k *Kernel) run(a plan.Action) error {
 		return nil // iptables-save prints base chains of a table whether or not they exist
 	case plan.SetJumps:
 		return k.setJumps(a)
+	case plan.EditTable:
+		return k.nft.Run(plan.Step{Action: a})
 	case plan.Settle:
 		return nil
 	}
 	return ErrUnknownAction
 }
+
+// NFT is dockwall's own table in this kernel.
+func (k *Kernel) NFT() *NFT { return &k.nft }
 
 // RunAll runs steps in order up to the first failure that matters.
 func (k *Kernel) RunAll(steps []plan.Step) error {

@@ -149,25 +149,27 @@ func (r *reader) rules(lines []nft.Rule) []rules.Rule {
 	return out
 }
 
-// together guesses a rule from its first line, and reports how many lines it is. The guess
-// counts if the rule gives these lines.
+// together guesses a rule from its first lines, and reports how many lines it is. A guess
+// counts if the rule gives these lines; the one that gives most is taken.
 func (r *reader) together(lines []nft.Rule) (rules.Rule, int) {
 	about := parseComment(lines[0].Comment)
 	if about.id == "" {
 		return rules.Rule{}, 0
 	}
+	var best rules.Rule
+	most := 0
 	for i, line := range lines {
 		if i == maxGuesses || line.Comment != lines[0].Comment {
 			break
 		}
 		for _, guess := range r.guesses(line) {
 			guess.Origin = about.origin()
-			if n := r.lines(guess, lines); n > 0 {
-				return guess, n
+			if n := r.lines(guess, lines); n > most {
+				best, most = guess, n
 			}
 		}
 	}
-	return rules.Rule{}, 0
+	return best, most
 }
 
 // maxGuesses is how many lines of a rule are looked at: the first may be those of packets
@@ -208,8 +210,8 @@ func (r *reader) resolves(rule rules.Rule) bool {
 // match of its own, and as what the lookups imply.
 func (r *reader) guesses(line nft.Rule) []rules.Rule {
 	var out []rules.Rule
-	for _, family := range []bool{false, true} {
-		for _, reject := range []bool{false, true} {
+	for _, reject := range []bool{true, false} { // otherwise the two lines of a reject are two rules
+		for _, family := range []bool{false, true} {
 			for _, each := range []bool{false, true} {
 				p := parser{reader: r, merge: true, family: family, reject: reject, each: each}
 				if one, ok := p.parse(line); ok {
