@@ -101,21 +101,41 @@ func placeOf(m rules.Member) place { return place{familyOf(m.Prefix.Addr()), m.P
 // elements are the members of a set by the kernel set that holds them. Members are sorted,
 // so that elements are.
 func elements(typ rules.SetType, ms []rules.Member) map[place][]nft.Element {
-	count := map[place]int{}
-	for _, m := range ms {
-		count[placeOf(m)]++
+	type group struct {
+		count int
+		es    []nft.Element
+		keys  []byte
 	}
-	out := make(map[place][]nft.Element, len(count))
-	keys := make(map[place][]byte, len(count))
-	for p, n := range count {
-		out[p] = make([]nft.Element, 0, n)
-		keys[p] = make([]byte, 0, n*keySize(typ, p.family))
+	var groups [len(families)][129]group // a map would take most of the time
+	of := func(m rules.Member) *group {
+		if m.Prefix.Addr().Is4() {
+			return &groups[0][m.Prefix.Bits()]
+		}
+		return &groups[1][m.Prefix.Bits()]
 	}
 	for _, m := range ms {
-		p := placeOf(m)
-		from := len(keys[p])
-		keys[p] = appendKey(keys[p], typ, m)
-		out[p] = append(out[p], nft.Element{Key: keys[p][from:len(keys[p]):len(keys[p])]})
+		of(m).count++
+	}
+	for i, family := range families {
+		for bits := range groups[i] {
+			if g := &groups[i][bits]; g.count > 0 {
+				g.es, g.keys = make([]nft.Element, 0, g.count), make([]byte, 0, g.count*keySize(typ, family))
+			}
+		}
+	}
+	for _, m := range ms {
+		g := of(m)
+		from := len(g.keys)
+		g.keys = appendKey(g.keys, typ, m)
+		g.es = append(g.es, nft.Element{Key: g.keys[from:len(g.keys):len(g.keys)]})
+	}
+	out := map[place][]nft.Element{}
+	for i, family := range families {
+		for bits := range groups[i] {
+			if g := &groups[i][bits]; g.count > 0 {
+				out[place{family, bits}] = g.es
+			}
+		}
 	}
 	return out
 }

@@ -47,11 +47,15 @@ func (w *writer) kernelSet(s rules.Set) *kernelSet {
 		k.sort()
 		return k
 	}
-	seen := map[place]bool{}
+	var seen [2][129]bool
 	for _, m := range s.Members {
-		if p := placeOf(m); !seen[p] {
-			seen[p] = true
-			k.add(p.family, p.bits)
+		is6 := 0
+		if m.Prefix.Addr().Is6() {
+			is6 = 1
+		}
+		if there := &seen[is6][m.Prefix.Bits()]; !*there {
+			*there = true
+			k.add(families[is6], m.Prefix.Bits())
 		}
 	}
 	four, six := usual(s)
