@@ -13,7 +13,8 @@ type AddTable struct{}
 // DeleteTable deletes the table with all that is in it.
 type DeleteTable struct{}
 
-// AddChain makes a chain. Its rules are added by AddRule.
+// AddChain makes a chain. Its rules are added by AddRule. It is no error if the chain exists
+// with this hook: rollbacks rely on that.
 type AddChain struct {
 	Name string `json:"name"`
 	Hook *Hook  `json:"hook,omitempty"`
@@ -35,7 +36,8 @@ type AddRule struct {
 	Rule  Rule   `json:"rule"`
 }
 
-// AddSet makes a set, with its elements.
+// AddSet makes a set, with its elements. If the set exists and is of this type, its elements
+// are added, which is no error: rollbacks rely on that.
 type AddSet struct {
 	Set Set `json:"set"`
 }
