@@ -117,6 +117,9 @@ type Listener struct {
 	// Container says that a process in a container holds the socket: one on the
 	// host's network.
 	Container bool `json:"container,omitempty"`
+	// Unattributed says that it is not known whose process holds the socket: the host's or
+	// a container's.
+	Unattributed bool `json:"unattributed,omitempty"`
 }
 
 // Normalize sorts everything in place, so that equal facts are equal values.

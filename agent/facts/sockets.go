@@ -25,6 +25,8 @@ const (
 type sockets struct {
 	proxies   []hostnet.Proxy
 	listeners []sighting
+	// counted are those of them that were settled at the look.
+	counted []netinfo.Listener
 	// open are all listeners that were there, sorted.
 	open []hostnet.Socket
 	// nameServers are those that Docker gives to containers.
@@ -87,6 +89,13 @@ func (o owned) hosts() bool {
 	return o.owner == hostnet.OwnerHost
 }
 
+// unattributed reports whether it matters in which container the process runs, and nothing
+// says it: the agent has no right to read the process's open files, and the socket is in no
+// cgroup of version 2.
+func (o owned) unattributed() bool {
+	return o.minded && o.home.Home == hostnet.HomeUnknown && o.Inode != 0 && !o.InCgroup() && o.owner != hostnet.OwnerEngine
+}
+
 // anyWanted reports whether a container that does not run would publish ports, a
 // policy names some, or it depends on who listens on the API's.
 func (c *Collector) anyWanted() bool {
@@ -135,7 +144,6 @@ func (c *Collector) lookAtSockets() (changed, settling bool, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	old := c.sockets
-	before := old.settled(now)
 	next := sockets{proxies: proxies, open: listening, looked: true, nameServers: c.scanner.NameServers(), elsewhere: c.scanner.EngineElsewhere()}
 	if c.scanner.DockerdRuns() {
 		next.engineSince = cmp.Or(old.engineSince, now)
@@ -157,10 +165,11 @@ func (c *Collector) lookAtSockets() (changed, settling bool, err error) {
 		changed = true
 		c.askProofs()
 	}
-	after := next.settled(now)
+	after := c.sockets.settled(now)
+	c.sockets.counted = after
 	changed = changed || len(next.listeners) != len(after) && !slices.EqualFunc(next.listeners, old.listeners, func(a, b sighting) bool { return a.l == b.l })
 	settling = len(after) < len(next.listeners) || next.returning(now)
-	return changed || !slices.Equal(before, after), settling, err
+	return changed || !slices.Equal(old.counted, after), settling, err
 }
 
 // owners separates the host's own listeners from dockerd's. One that has gone since
@@ -232,7 +241,7 @@ func (s sockets) returning(now time.Time) bool {
 func (s sockets) see(open []owned, engine []netinfo.Listener, proxies []hostnet.Proxy, now time.Time) []sighting {
 	var seen []sighting
 	for _, o := range open {
-		l := netinfo.Listener{Addr: o.Addr, Proto: o.Proto, Port: o.Port, Container: o.home.Home == hostnet.HomeContainer}
+		l := netinfo.Listener{Addr: o.Addr, Proto: o.Proto, Port: o.Port, Container: o.home.Home == hostnet.HomeContainer, Unattributed: o.unattributed()}
 		proxied := slices.ContainsFunc(proxies, func(p hostnet.Proxy) bool {
 			return p.Proto == o.Proto && p.HostPort == o.Port && sameBind(p.HostAddr, o.Addr)
 		})
@@ -282,8 +291,8 @@ func (s sockets) settled(now time.Time) []netinfo.Listener {
 
 // into adds to the snapshot what matters to policy: what docker-proxy serves,
 // the engine's own ports, and the host's services on ports that a container
-// which has no address now would publish, and on the minded ones. It returns the
-// ports that such containers want.
+// which has no address now would publish, on the minded ones, and those of which it is
+// not known whose they are. It returns the ports that such containers want.
 func (s sockets) into(snap *netinfo.Snapshot, minded *portSet) (wanted *portSet) {
 	for _, p := range s.proxies {
 		snap.Proxies = append(snap.Proxies, netinfo.PublishedPort{HostAddr: p.HostAddr, HostPort: p.HostPort,
@@ -301,7 +310,7 @@ func (s sockets) into(snap *netinfo.Snapshot, minded *portSet) (wanted *portSet)
 	wanted, published := publishes(snap.Containers)
 	s.addHostNetwork(snap)
 	for _, l := range s.settled(time.Now()) {
-		if l.Dockerd && !published.has(l.Proto, l.Port) || !l.Dockerd && (wanted.has(l.Proto, l.Port) || minded.has(l.Proto, l.Port)) {
+		if l.Dockerd && !published.has(l.Proto, l.Port) || !l.Dockerd && (l.Unattributed || wanted.has(l.Proto, l.Port) || minded.has(l.Proto, l.Port)) {
 			snap.Listeners = append(snap.Listeners, l)
 		}
 	}

@@ -165,3 +165,64 @@ func TestProxyOfAnotherAddress(t *testing.T) {
 		t.Errorf("docker-proxy on a socket of both families is taken for a service: %v", got)
 	}
 }
+
+// A socket that is in no cgroup of version 2, and whose process's files may not be read,
+// may be that of a container on the host's network.
+func TestUnattributedListeners(t *testing.T) {
+	for name, x := range map[string]struct {
+		o    owned
+		want bool
+	}{
+		"cgroup v1":             {owned{Socket: hostnet.Socket{Inode: 7, Cgroup: 1}, minded: true}, true},
+		"before Linux 5.8":      {owned{Socket: hostnet.Socket{Inode: 7}, minded: true}, true},
+		"the host's":            {owned{Socket: hostnet.Socket{Inode: 7}, minded: true, home: hostnet.Residence{Home: hostnet.HomeHost}}, false},
+		"a container's":         {owned{Socket: hostnet.Socket{Inode: 7}, minded: true, home: hostnet.Residence{Home: hostnet.HomeContainer}}, false},
+		"its process has ended": {owned{Socket: hostnet.Socket{Inode: 7, Cgroup: 4711}, minded: true}, false},
+		"dockerd's":             {owned{Socket: hostnet.Socket{Inode: 7}, minded: true, owner: hostnet.OwnerEngine}, false},
+		"the kernel's":          {owned{Socket: hostnet.Socket{}, minded: true}, false},
+		"of no interest":        {owned{Socket: hostnet.Socket{Inode: 7}}, false},
+	} {
+		if got := x.o.unattributed(); got != x.want {
+			t.Errorf("%s: %t, want %t", name, got, x.want)
+		}
+		x.o.Proto, x.o.Port, x.o.Addr = netinfo.TCP, 8123, addr("0.0.0.0")
+		var s sockets
+		s.listeners = s.see([]owned{x.o}, nil, nil, time.Now().Add(-settleTime))
+		var snap netinfo.Snapshot
+		if s.into(&snap, nil); (len(snap.Listeners) == 1) != x.want {
+			t.Errorf("%s: the snapshot has %v", name, snap.Listeners)
+		}
+	}
+}
+
+// The look at which a listener has been there for long enough finds a change, and the next
+// one does not.
+func TestSettlingIsAChange(t *testing.T) {
+	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	c := collectorOf(t, t.TempDir(), netinfo.Snapshot{})
+	look := func() bool {
+		t.Helper()
+		changed, _, err := c.lookAtSockets()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return changed
+	}
+	look()
+	if look() {
+		t.Fatal("a second look finds a change")
+	}
+	for i := range c.sockets.listeners {
+		c.sockets.listeners[i].since = time.Now().Add(-settleTime)
+	}
+	if !look() {
+		t.Error("the look at which listeners have settled finds no change")
+	}
+	if look() {
+		t.Error("the look after it finds a change")
+	}
+}

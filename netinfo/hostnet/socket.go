@@ -33,6 +33,14 @@ type Socket struct {
 	Cgroup uint64
 }
 
+// rootCgroup is the ID of the root of cgroup v2. On a host that uses cgroup v1 alone every
+// process is in it.
+const rootCgroup = 1
+
+// InCgroup reports whether the socket was made in a cgroup of version 2, which says whose
+// it is.
+func (s Socket) InCgroup() bool { return s.Cgroup > rootCgroup }
+
 // Listeners lists the listening sockets of this network namespace, sorted. The
 // kernel's sock_diag is asked for just these; where it lacks the module for a
 // protocol, /proc/net is read (then V6Only is not known, and false).

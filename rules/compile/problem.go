@@ -31,6 +31,7 @@ func findProblems(p policy.Policy, s netinfo.Snapshot, t topology) []finding.Fin
 	ps = append(ps, quarantineProblems(p, s)...)
 	ps = append(ps, uncovered(s)...)
 	ps = append(ps, elsewhereProblems(s)...)
+	ps = append(ps, unattributedProblems(s)...)
 	ps = append(ps, nftablesProblem(s)...)
 	return append(ps, uncoveredBridges(s)...)
 }

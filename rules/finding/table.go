@@ -18,6 +18,7 @@ const (
 	Pending         Code = "pending"
 	Isolation       Code = "isolation"
 	Family          Code = "family"
+	Unattributed    Code = "unattributed"
 )
 
 // The codes of warnings.
@@ -91,6 +92,9 @@ func reasons() []Kind {
 		{Code: Isolation, Severity: High, Effect: NotInForce,
 			Means: "isolation between containers of one network is not in force: bridged traffic is not shown to the rules",
 			Fix:   "load the kernel's module br_netfilter; the message says what the kernel refused"},
+		{Code: Unattributed, Severity: High, Effect: NotInForce,
+			Means: "a container runs on the host's network, and agentd cannot find out whether the container or the host listens on a port; the port is open unless a published block names the container and the port",
+			Fix:   "boot with cgroup v2, or name the container and its ports in a published block; or give dockwall.service every capability (CapabilityBoundingSet=~ in a drop-in)"},
 		{Code: Family, Severity: High, Effect: NotInForce,
 			Means: "one family of addresses, IPv4 or IPv6, is not enforced, because its tools are missing or fail; the other one is",
 			Fix:   "install or repair iptables and ip6tables, which belong to one package; or, where IPv6 is not used, set the sysctl net.ipv6.conf.all.disable_ipv6 to 1"},

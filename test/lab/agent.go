@@ -76,7 +76,10 @@ func (l *Lab) LaunchAgentd(args ...string) *Agent {
 	build(l.t, l.repo, "agentd", "agentctl")
 	all := append([]string{l.bin.path("agentd"), "--config", l.ConfigPath()}, args...)
 	a := &Agent{lab: l}
-	if n := l.options.AgentFiles; n > 0 {
+	if caps := l.options.AgentCaps; len(caps) > 0 {
+		limited := append([]string{"setpriv", "--bounding-set=-all,+" + strings.Join(caps, ",+"), "--inh-caps=-all"}, all...)
+		a.process = l.logged(all[0], l.command(limited...))
+	} else if n := l.options.AgentFiles; n > 0 {
 		limited := append([]string{"prlimit", fmt.Sprintf("--nofile=%d:%d", n, n)}, all...)
 		a.process = l.logged(all[0], l.command(limited...))
 	} else {

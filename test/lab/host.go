@@ -26,6 +26,7 @@ umount -l "$DIR/cgroup"
 awk '$3 == "cgroup" || $3 == "cgroup2" { print $2 }' /proc/self/mounts | while read -r controller; do
   mount -o remount,bind,rw "$controller" 2>/dev/null || true
 done
+if [ -n "$NO_UNIFIED" ]; then umount -l /sys/fs/cgroup/unified; fi
 mount -t proc proc /proc
 mount --bind "$DIR/lib" /var/lib
 mount --bind "$DIR/run" /run
@@ -40,6 +41,12 @@ func (l *Lab) startHost() {
 	cmd := exec.Command("nsenter", "--net="+l.NamespacePath("host"),
 		"unshare", "--mount", "--pid", "--ipc", "--uts", "--fork", "--kill-child", "sh", "-ec", hostScript)
 	cmd.Env = append(os.Environ(), "DIR="+l.dir, "RESPONDER="+l.bin.path("responder"))
+	if l.options.NoUnified {
+		if _, err := os.Stat("/sys/fs/cgroup/unified/cgroup.controllers"); err != nil {
+			l.t.Skip("a host with cgroup v1 alone can be made only of a machine that has it beside v2 (systemd.unified_cgroup_hierarchy=0)")
+		}
+		cmd.Env = append(cmd.Env, "NO_UNIFIED=1")
+	}
 	cmd.Stdout, cmd.Stderr = out, out
 	p, err := l.started.start(cmd, true)
 	if err != nil {

@@ -32,8 +32,13 @@ type Options struct {
 	// Docker that turns it on and then sets FORWARD's policy to DROP. With
 	// forwarding on beforehand the policy stays ACCEPT, which leaks the most.
 	NoForwarding bool
+	// NoUnified hides cgroup v2 from the host, as on one that boots with cgroup v1 alone.
+	NoUnified bool
 	// AgentFiles is how many descriptors agentd may have open; as many as the test if 0.
 	AgentFiles int
+	// AgentCaps are the only capabilities that agentd has, as setpriv names them; all if
+	// empty.
+	AgentCaps []string
 }
 
 // Lab is one throwaway host and its clients.
