@@ -35,9 +35,20 @@ type overlay struct {
 	Registries []string                  `json:"registries"`
 	// Isolated are networks between whose containers agent.hcl denies.
 	Isolated []string `json:"isolated"`
+	// Policy is what agent.hcl says of ports; if it is left out, there is no agent.hcl.
+	Policy *fixturePolicy `json:"policy"`
 	// Enforced is why it is not known that agent.hcl is in force.
 	Enforced string        `json:"enforced"`
 	Skips    []fixtureSkip `json:"skips"`
+}
+
+// fixturePolicy has published blocks about the ports of Listed, host ports or in routed mode
+// the container's as 80/tcp, networks where the default lets every client in, and
+// docker_api, which opens the ports of API.
+type fixturePolicy struct {
+	Listed, Allowed []string
+	API             []uint16
+	RequireTLS      bool `json:"require_tls"`
 }
 
 // fixtureSkip is a skip block; of is the name of the container that it is about.
@@ -78,6 +89,13 @@ func caseInventory(t *testing.T, text []byte) (*inventory.Inventory, Settings) {
 			skip.Of = func(c *inventory.Container) bool { return c.Name == k.Of }
 		}
 		s.Skips = append(s.Skips, skip)
+	}
+	if p := o.Policy; p != nil {
+		s.Published = &Published{Allowed: func(network string) bool { return slices.Contains(p.Allowed, network) },
+			Listed: func(_ *inventory.Container, b inventory.PortBinding, routed bool) bool {
+				return slices.Contains(p.Listed, b.HostPort) || routed && slices.Contains(p.Listed, b.Container)
+			}}
+		s.API = &API{RequireTLS: p.RequireTLS, Opens: func(port uint16) bool { return slices.Contains(p.API, port) }}
 	}
 	if len(o.Isolated) > 0 {
 		s.Isolated = func(network string) bool { return slices.Contains(o.Isolated, network) }

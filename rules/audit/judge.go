@@ -20,11 +20,32 @@ type Settings struct {
 	// Isolated reports whether the policy denies connections between containers of the
 	// network; nil if there is no policy.
 	Isolated func(network string) bool
+	// Published is what the policy says of published ports, API of Docker's API; nil if
+	// there is no policy.
+	Published *Published
+	API       *API
 	// Enforced is why it is not known that the policy is in force; empty if it is.
 	Enforced string
 	// Skips are the failures that are accepted. Today is the day, 2026-11-30.
 	Skips []Skip
 	Today string
+}
+
+// Published is what a policy says of published ports.
+type Published struct {
+	// Listed reports whether a published block lets a client reach the port of the
+	// container; on a network in routed mode, blocks name the container's own port.
+	Listed func(c *inventory.Container, p inventory.PortBinding, routed bool) bool
+	// Allowed reports whether the default of the network lets every client in.
+	Allowed func(network string) bool
+}
+
+// API is what a policy says of Docker's API over TCP.
+type API struct {
+	// Opens reports whether the docker_api block opens the port to a client.
+	Opens func(port uint16) bool
+	// RequireTLS is require_tls of the block.
+	RequireTLS bool
 }
 
 // facts are what checks judge.

@@ -20,6 +20,11 @@ func networkChecks() []Check {
 			Why:     "An API that only the administration's network needs is offered to all others, and only the firewall closes it.",
 			Decides: "the addresses of the TCP sockets of the API",
 			Fix:     "Bind dockerd to one address: -H tcp://10.0.0.5:2376.", host: apiAddress},
+		{ID: "network.api-require-tls", Group: Network, Severity: finding.High, CIS: cisMoved("2.7", "2.8"),
+			Title:   "agent.hcl opens Docker's API only where a certificate is proven to be asked for",
+			Why:     "Without require_tls, the port stays open to the clients of docker_api if dockerd is started without TLS one day, and each of them is root on the host.",
+			Decides: "require_tls and from of docker_api in agent.hcl, and which TCP sockets of the API ask for no certificate",
+			Fix:     "Write require_tls = true in docker_api; agentctl tls init, tls server and tls install make dockerd ask for certificates.", host: apiRequireTLS},
 		{ID: "network.between-containers", Group: Network, Severity: finding.Medium, CIS: cis("2.2"),
 			Title:   "Containers of one bridge network do not reach each other unless a rule allows it",
 			Why:     "A container that is taken over attacks its neighbours, on ports that were never published.",
@@ -105,6 +110,26 @@ func apiAddress(f *facts) verdict {
 		}
 	}
 	return pass("no socket of the API is bound to every address")
+}
+
+// apiRequireTLS fails where the file opens a socket that answers without a certificate.
+func apiRequireTLS(f *facts) verdict {
+	switch {
+	case f.API == nil:
+		return absent("there is no agent.hcl without errors")
+	case f.API.RequireTLS:
+		return pass("require_tls is true")
+	case !f.Daemon.API.Read:
+		return unknown("%s", f.Daemon.API.Why())
+	}
+	var open []string
+	for _, s := range f.Daemon.API.Value {
+		if !s.Loopback && !(s.TLS && s.Verify) && f.API.Opens(s.Port) {
+			open = append(open, socketName(s))
+		}
+	}
+	return when(len(open) > 0, "docker_api opens it without require_tls, and no certificate is asked for: "+list(open),
+		"docker_api opens no port of the API that asks for no certificate")
 }
 
 func betweenContainers(f *facts) verdict {

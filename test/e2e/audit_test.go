@@ -40,13 +40,24 @@ func (h auditHost) audit(args ...string) map[string]auditFinding {
 	return found
 }
 
+// auditFile lists one published port of one container.
+const auditFile = `containers "listed" {
+  names = ["listed"]
+}
+published "listed" {
+  to    = [containers.listed]
+  ports = ["8082/tcp"]
+  from  = ["any"]
+}
+`
+
 // TestAudit judges real containers, each with a setting that is wrong, beside one on
 // which all are right. What the scripts of others get wrong is among them.
 func TestAudit(t *testing.T) {
 	for _, engine := range lab.Engines(t) {
 		t.Run(engine, func(t *testing.T) {
 			h := auditHost{lab.New(t, lab.Options{Engine: engine}), t, false}
-			h.WriteConfig("# no policy\n")
+			h.WriteConfig(auditFile)
 			h.Docker("network", "create", "--opt", "com.docker.network.bridge.enable_icc=false", "shop")
 			h.RunContainer(lab.Spec{Name: "good", Network: "shop", Publish: []string{"127.0.0.1:8080:80"}, Args: []string{"--cap-drop", "NET_RAW", "--security-opt", "no-new-privileges",
 				"--user", "1001", "--memory", "64m", "--cpus", "1", "--pids-limit", "64", "--read-only", "--restart", "on-failure:5", "--log-opt", "max-size=1m",
@@ -66,6 +77,11 @@ func TestAudit(t *testing.T) {
 			for _, c := range auditCases(h) {
 				for _, id := range c.fails {
 					if f := found[id+" "+c.name]; f.State != "fail" {
+						t.Errorf("%s of %s is %q: %s", id, c.name, f.State, f.Detail)
+					}
+				}
+				for _, id := range c.notes {
+					if f := found[id+" "+c.name]; f.State != "note" {
 						t.Errorf("%s of %s is %q: %s", id, c.name, f.State, f.Detail)
 					}
 				}
@@ -125,6 +141,7 @@ type auditCase struct {
 	created       bool
 	args          []string
 	fails, passes []string
+	notes         []string
 }
 
 func auditCases(h auditHost) []auditCase {
@@ -157,6 +174,8 @@ func auditCases(h auditHost) []auditCase {
 		{name: "privileged", created: true, args: []string{"--privileged"}, fails: []string{"container.privileged", "container.capabilities", "container.seccomp", "container.devices"}},
 		{name: "volumes", args: []string{"--volume", "folder:/x", "--volume", "plain:/y"}, fails: []string{"container.sensitive-mount"}, passes: []string{"container.docker-socket"}},
 		{name: "files", created: true, args: []string{"--ulimit", "nofile=2000000:2000000"}, fails: []string{"container.ulimits"}},
+		{name: "listed", args: []string{"--publish", "8082:80"}, passes: []string{"container.published-unlisted", "container.published-idle"}},
+		{name: "unlisted", args: []string{"--publish", "8083:80", "--publish", "8084:84"}, fails: []string{"container.published-unlisted"}, notes: []string{"container.published-idle"}},
 		{name: "made", created: true, args: []string{"--security-opt", "no-new-privileges=false", "--publish", "127.0.0.1:1024:81", "--cap-add", "NET_ADMIN"},
 			fails: []string{"container.no-new-privileges", "container.capabilities"}, passes: []string{"container.privileged-port", "container.published-everywhere"}},
 	}
