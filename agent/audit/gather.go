@@ -68,6 +68,7 @@ func complete(files hostfile.Reader, in *inventory.Inventory, only string) {
 		if c := &in.Containers.Value[i]; only == "" || rules.Named(c, only) {
 			g.Go(func() error {
 				processes.Complete(c)
+				addLinks(files.Root, c)
 				return nil
 			})
 		}

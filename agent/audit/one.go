@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"dockwall/netinfo/hostfile"
+	"dockwall/netinfo/hostnet"
 	"dockwall/netinfo/inventory"
 )
 
@@ -11,6 +12,15 @@ import (
 // host's files are.
 func Process(root string, c *inventory.Container) {
 	hostfile.Reader{Root: root}.Processes().Complete(c)
+	addLinks(root, c)
+}
+
+// addLinks adds what the kernel says of the container's interfaces, if its process is one
+// of this host.
+func addLinks(root string, c *inventory.Container) {
+	if c.Running() && c.Process.Namespaces.Read && root == "/" {
+		c.Process.Promiscuous = inventory.Of(hostnet.Promiscuous(c.PID))
+	}
 }
 
 // Base is what the inventory says beside its containers, and of its images only what

@@ -79,6 +79,7 @@ func unread(err error) inventory.Process {
 		Limits: inventory.Unread[map[string]int64](why), PidsMax: inventory.Unread[int64](why), MemoryMax: inventory.Unread[int64](why),
 		Namespaces: inventory.Unread[map[string]string](why), ReadonlyRoot: inventory.Unread[bool](why), SharedMounts: inventory.Unread[[]string](why),
 		Members: inventory.Unread[[]inventory.Member](why), Listening: inventory.Unread[[]uint16](why), PacketSockets: inventory.Unread[int](why),
+		Promiscuous: inventory.Unread[[]string](why),
 	}
 }
 

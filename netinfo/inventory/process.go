@@ -28,6 +28,9 @@ type Process struct {
 	// PacketSockets is how many packet sockets the processes of its cgroup hold in its
 	// network namespace: each sees or writes whole frames.
 	PacketSockets Fact[int] `json:"packet_sockets"`
+	// Promiscuous are the interfaces in its network namespace that take every frame, ports
+	// of bridges left out.
+	Promiscuous Fact[[]string] `json:"promiscuous"`
 }
 
 // Status is what /proc/PID/status says of a process's rights.

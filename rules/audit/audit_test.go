@@ -70,7 +70,7 @@ func TestUnreadProcess(t *testing.T) {
 	in.Containers.Value[0].Process = inventory.Process{}
 	unproven := []string{"container.exec-privileged", "container.capabilities", "container.net-raw", "container.seccomp", "container.apparmor", "container.no-new-privileges",
 		"container.root", "container.host-network", "container.host-pid", "container.host-ipc", "container.host-uts", "container.host-cgroup", "container.host-users",
-		"container.mount-propagation", "container.read-only", "container.memory", "container.pids", "container.ulimits", "container.sshd", "container.packet-socket", "container.one-service", "container.published-idle"}
+		"container.mount-propagation", "container.read-only", "container.memory", "container.pids", "container.ulimits", "container.sshd", "container.packet-socket", "container.promiscuous", "container.one-service", "container.published-idle"}
 	for _, f := range Judge(&in, Settings{}).Findings {
 		if want := slices.Contains(unproven, f.ID); (f.State == Unknown) != want {
 			t.Errorf("%s: %s, %s", f.ID, f.State, f.Detail)

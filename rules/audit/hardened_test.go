@@ -90,7 +90,7 @@ func web() inventory.Container {
 			Namespaces:   inventory.Known(map[string]string{"net": "net:[2]", "pid": "pid:[2]", "ipc": "ipc:[2]", "uts": "uts:[2]", "cgroup": "cgroup:[2]", "user": "user:[2]"}),
 			ReadonlyRoot: inventory.Known(true), SharedMounts: inventory.Known[[]string](nil),
 			Members:   inventory.Known([]inventory.Member{{PID: 42, Exe: "/usr/bin/shop", CapBnd: status.CapBnd, Leader: true}}),
-			Listening: inventory.Known([]uint16{80}), PacketSockets: inventory.Known(0),
+			Listening: inventory.Known([]uint16{80}), PacketSockets: inventory.Known(0), Promiscuous: inventory.Known[[]string](nil),
 		}, Times: inventory.Times{Created: now - 100},
 	}
 }

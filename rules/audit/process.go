@@ -18,6 +18,10 @@ func processChecks() []Check {
 			Title:   "No process in the container reads or writes whole frames",
 			Why:     "A packet socket is how a sniffer sees, and how forged ARP is sent.",
 			Decides: "/proc/PID/net/packet, and the open files of the container's processes (/proc/PID/fd)", Fix: "Find the program (ss -0p in its network namespace); start the container with --cap-drop NET_RAW.", container: packetSocket},
+		{ID: "container.promiscuous", Group: Containers, Severity: finding.Medium,
+			Title:   "No interface of the container takes frames that are for others",
+			Why:     "A sniffer switches that on to read its neighbours' frames.",
+			Decides: "IFLA_PROMISCUITY of the interfaces in its network namespace, as the kernel tells it by netlink; ports of bridges inside it are left out", Fix: "Find the program (ss -0p in its network namespace); start the container with --cap-drop NET_RAW and without NET_ADMIN.", container: promiscuous},
 		{ID: "container.one-service", Group: Containers, Severity: finding.Low,
 			Title:   "The container runs one service",
 			Why:     "Several services in one container are neither limited nor updated by themselves.",
@@ -70,6 +74,21 @@ func packetSocket(_ *facts, c *inventory.Container) verdict {
 	}
 	n := c.Process.PacketSockets.Value
 	return when(n > 0, fmt.Sprintf("/proc/%d/net/packet lists %d", c.PID, n), fmt.Sprintf("/proc/%d/net/packet lists none", c.PID))
+}
+
+func promiscuous(_ *facts, c *inventory.Container) verdict {
+	switch {
+	case !c.Running():
+		return absent("the container does not run")
+	case c.NetworkMode == "host":
+		return absent("it uses the host's network, whose interfaces are the host's")
+	case c.NetworkMode == "none":
+		return absent("it has no network")
+	case !c.Process.Promiscuous.Read:
+		return unknown("%s", c.Process.Promiscuous.Why())
+	}
+	found := c.Process.Promiscuous.Value
+	return when(len(found) > 0, "IFLA_PROMISCUITY is set on "+list(found), "IFLA_PROMISCUITY is set on none")
 }
 
 func oneService(_ *facts, c *inventory.Container) verdict {

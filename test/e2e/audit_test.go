@@ -73,6 +73,7 @@ func TestAudit(t *testing.T) {
 			}
 			_, _, code := h.TryDocker("exec", "--privileged", "--detach", "plain", "/responder", "serve", "-listen", "tcp:81")
 			h.execs = code == 0
+			h.sniffing("listed")
 			found := h.audit()
 			for _, c := range auditCases(h) {
 				for _, id := range c.fails {
@@ -98,6 +99,13 @@ func TestAudit(t *testing.T) {
 			}
 		})
 	}
+}
+
+// sniffing has an interface of the container take every frame, as a sniffer does.
+func (h auditHost) sniffing(name string) {
+	h.t.Helper()
+	pid := strings.TrimSpace(h.Docker("inspect", "--format", "{{.State.Pid}}", name))
+	h.Host("nsenter", "--net=/proc/"+pid+"/ns/net", "ip", "link", "set", "eth0", "promisc", "on")
 }
 
 // good expects all checks on the good container to pass, except those that this test's
@@ -158,7 +166,7 @@ func auditCases(h auditHost) []auditCase {
 		{name: "plain", fails: append(execs, "container.net-raw", "container.no-new-privileges", "container.root", "container.memory", "container.cpu", "container.read-only", "container.log",
 			"container.healthcheck", "container.default-bridge", "container.image-tag"),
 			passes: []string{"container.privileged", "container.capabilities", "container.seccomp", "container.host-network", "container.host-pid", "container.docker-socket",
-				"container.sensitive-mount", "container.devices", "container.restart", "container.sshd", "container.packet-socket", "container.secret"}},
+				"container.sensitive-mount", "container.devices", "container.restart", "container.sshd", "container.packet-socket", "container.promiscuous", "container.secret"}},
 		{name: "worst", network: "host", args: []string{"--cap-add", "SYS_PTRACE", "--security-opt", "seccomp=unconfined", "--security-opt", "no-new-privileges=false", "--user", "0:0",
 			"--pid", "host", "--ipc", "host", "--uts", "host", "--device", "/dev/null:/dev/x", "--volume", socket, "--volume", link + ":/x", "--restart", "always",
 			"--log-driver", "none", "--env", "DB_PASSWORD=hunter2"},
@@ -174,7 +182,7 @@ func auditCases(h auditHost) []auditCase {
 		{name: "privileged", created: true, args: []string{"--privileged"}, fails: []string{"container.privileged", "container.capabilities", "container.seccomp", "container.devices"}},
 		{name: "volumes", args: []string{"--volume", "folder:/x", "--volume", "plain:/y"}, fails: []string{"container.sensitive-mount"}, passes: []string{"container.docker-socket"}},
 		{name: "files", created: true, args: []string{"--ulimit", "nofile=2000000:2000000"}, fails: []string{"container.ulimits"}},
-		{name: "listed", args: []string{"--publish", "8082:80"}, passes: []string{"container.published-unlisted", "container.published-idle"}},
+		{name: "listed", args: []string{"--publish", "8082:80"}, fails: []string{"container.promiscuous"}, passes: []string{"container.published-unlisted", "container.published-idle"}},
 		{name: "unlisted", args: []string{"--publish", "8083:80", "--publish", "8084:84"}, fails: []string{"container.published-unlisted"}, notes: []string{"container.published-idle"}},
 		{name: "made", created: true, args: []string{"--security-opt", "no-new-privileges=false", "--publish", "127.0.0.1:1024:81", "--cap-add", "NET_ADMIN"},
 			fails: []string{"container.no-new-privileges", "container.capabilities"}, passes: []string{"container.privileged-port", "container.published-everywhere"}},
