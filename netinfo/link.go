@@ -33,6 +33,10 @@ type Link struct {
 	// if the container gives its end another address. Empty: the link is no veth
 	// into another network namespace, or two ports of one bridge claim the address.
 	Peer string `json:"peer,omitempty"`
+	// Stray reports whether this is a veth that has been a port of a Docker network's
+	// bridge for some time, and belongs to no container that the engine tells of: an
+	// image build's, or one that an operator made. Of the latter Peer may be empty.
+	Stray bool `json:"stray,omitempty"`
 }
 
 // dockerNamed matches the names that Docker picks for bridges itself.

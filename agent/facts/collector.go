@@ -27,6 +27,7 @@ type Collector struct {
 	mu sync.Mutex // for what follows, up to byHand
 	linksRead
 	ports   bridgePorts
+	strays  strayPorts
 	sockets sockets
 	portsSought
 	memory memory
@@ -124,7 +125,7 @@ func New(host string, last netinfo.Snapshot, log hclog.Logger) (*Collector, erro
 	if err != nil {
 		return nil, err
 	}
-	return &Collector{log: log, engine: engine, remote: remoteHost(host), linksRead: linksRead{stale: true}, memory: remember(last), ports: rememberPorts(last),
+	return &Collector{log: log, engine: engine, remote: remoteHost(host), linksRead: linksRead{stale: true}, memory: remember(last), ports: rememberPorts(last), strays: rememberStrays(last),
 		sockets: recall(last), addrsUsed: addrsUsed{neighbors: neighbors{}, sightings: recallSightings(last)}, routes: newRoutes(),
 		socketLooks: socketLooks{scanner: hostnet.NewScanner("/proc").WithEngine(host), look: make(chan struct{}, 1)},
 		apiProofs:   apiProofs{unproven: make(chan struct{}, 1), clock: time.Now()}, connected: make(chan struct{}, 1)}, nil
@@ -312,6 +313,7 @@ func (c *Collector) Snapshot() (netinfo.Snapshot, time.Time, error) {
 	f.Engine.Elsewhere = cmp.Or(f.Engine.Elsewhere, c.elsewhere(f.Networks))
 	s, ask := c.memory.assemble(f, c.links, c.sockets.away, time.Now())
 	c.askLater(ask)
+	c.tellLater(c.strays.into(&s, c.veths, time.Now()))
 	c.want(c.sockets.into(&s, c.minded))
 	c.proofs.into(&s, time.Now())
 	c.mindHostNetwork(s.Containers)
