@@ -23,6 +23,7 @@ defaults {
   egress    = "allow"           # from containers to the outside
   dns       = "allow"           # from containers to their name servers, whatever egress, host and between say
   host      = "allow"           # from containers to the host's own services
+  spoofing  = "allow"           # "deny": a container sends only from its own Ethernet and IP addresses
 }
 
 # Docker's own TCP ports (2375, 2376) are closed to all except this host, unless a

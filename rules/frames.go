@@ -41,18 +41,20 @@ type Frames struct {
 	Prefix string
 	// Seen are further addresses that the agent knows of, for Hold. Sorted.
 	Seen []netinfo.Place
+	// Guard is what spoofing = "deny" adds.
+	Guard Guard
 }
 
 // SameRules reports whether both need the same rules, and so differ at most in
 // members of sets.
 func (f Frames) SameRules(o Frames) bool {
-	return f.NoTags == o.NoTags && f.Hold == o.Hold && f.Group == o.Group && f.Prefix == o.Prefix
+	return f.NoTags == o.NoTags && f.Hold == o.Hold && f.Group == o.Group && f.Prefix == o.Prefix && f.Guard.sameRules(o.Guard)
 }
 
 // Equal reports whether both are the same.
 func (f Frames) Equal(o Frames) bool {
 	return f.SameRules(o) && slices.Equal(f.Places, o.Places) && slices.Equal(f.Foreign, o.Foreign) &&
-		slices.Equal(f.Tagged, o.Tagged) && slices.Equal(f.Seen, o.Seen)
+		slices.Equal(f.Tagged, o.Tagged) && slices.Equal(f.Seen, o.Seen) && f.Guard.equal(o.Guard)
 }
 
 // Known returns the addresses of Places, sorted, each once.

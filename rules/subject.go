@@ -21,6 +21,7 @@ const (
 	KindDNS        Kind = "dns" // an attribute of defaults and network alone
 	KindDockerAPI  Kind = "docker_api"
 	KindSwarm      Kind = "swarm"
+	KindSpoofing   Kind = "spoofing" // also an attribute of defaults and network
 	KindBlock      Kind = "block"
 	KindQuarantine Kind = "quarantine"
 )
@@ -38,6 +39,7 @@ const (
 	KindHold        Kind = "hold"             // the source is not known yet
 	KindJudged      Kind = "judged"           // the mark of packets that dockwall has seen
 	KindSpoofed     Kind = "spoofed"          // the source cannot be behind the interface
+	KindSpoof       Kind = "spoof"            // a frame that its container may not send
 	KindUnannounced Kind = "unannounced"      // the host dials a container that is not known yet
 	KindServices    Kind = "services"         // a service of the host's own
 	KindOwnPort     Kind = "own.port"         // a container and its own published port
@@ -50,7 +52,7 @@ func (k Kind) Origin() Origin { return Origin{Subject: Subject{Kind: k}} }
 // labelled are the kinds of blocks that have a name, "defaults" included: its
 // names are those of its attributes.
 var labelled = [...]Kind{KindAddresses, KindInterfaces, KindContainers, KindDefaults, KindNetwork, KindPublished, KindDirect,
-	KindBetween, KindEgress, KindHost, KindBlock, KindQuarantine}
+	KindBetween, KindEgress, KindHost, KindBlock, KindQuarantine, KindSpoofing}
 
 // Subject names a part of the policy: a block, a default, or a framing rule.
 // The zero value names nothing.
@@ -97,7 +99,7 @@ func (s Subject) Default() bool { return s.Kind == KindDefaults || s.Kind == Kin
 // such a rule lets pass is not judged by the policy.
 func (s Subject) Framing() bool {
 	switch s.Kind {
-	case KindPublished, KindBetween, KindEgress, KindHost, KindDockerAPI, KindSwarm, KindBlock, KindQuarantine, KindDefaults, KindNetwork:
+	case KindPublished, KindBetween, KindEgress, KindHost, KindDockerAPI, KindSwarm, KindBlock, KindQuarantine, KindSpoofing, KindDefaults, KindNetwork:
 		return false
 	case KindDirect:
 		return s.Name == ""

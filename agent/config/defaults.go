@@ -7,7 +7,7 @@ import (
 
 // defaultDefaults is what holds without a defaults block.
 func defaultDefaults() policy.Defaults {
-	return policy.Defaults{Published: policy.Deny, Direct: policy.Deny, Between: policy.Allow, Egress: policy.Allow, DNS: policy.Allow, Host: policy.Allow,
+	return policy.Defaults{Published: policy.Deny, Direct: policy.Deny, Between: policy.Allow, Egress: policy.Allow, DNS: policy.Allow, Host: policy.Allow, Spoofing: policy.Allow,
 		Origin: rules.Origin{Subject: rules.Subject{Kind: "defaults"}}}
 }
 

@@ -47,8 +47,9 @@ func fullPolicy() policy.Policy {
 		Compose: []policy.Compose{{Project: "*", Service: "api"}, {Project: "shop", Service: "web"}}, Origin: at("containers.web", 32)}
 	return policy.Policy{
 		DenyWith: policy.DenyReject,
-		Defaults: policy.Defaults{Published: policy.Allow, Direct: policy.Deny, Between: policy.Deny, Egress: policy.Deny, DNS: policy.Allow, Host: policy.Deny, Origin: at("defaults", 40)},
-		Networks: []policy.Network{{Name: "shop_back", Between: policy.Allow, Origin: at("network.shop_back", 46)}, {Name: "shop_front", Direct: policy.Allow, Origin: at("network.shop_front", 103)}},
+		Defaults: policy.Defaults{Published: policy.Allow, Direct: policy.Deny, Between: policy.Deny, Egress: policy.Deny, DNS: policy.Allow, Host: policy.Deny, Spoofing: policy.Allow, Origin: at("defaults", 40)},
+		Networks: []policy.Network{{Name: "shop_back", Between: policy.Allow, Origin: at("network.shop_back", 46)}, {Name: "shop_front", Direct: policy.Allow, Origin: at("network.shop_front", 103)},
+			{Name: "shop_vpn", Spoofing: policy.Deny, Origin: at("network.shop_vpn", 114)}},
 		Published: []*policy.Published{
 			{Name: "everybody", From: policy.AddressList{Literals: prefixes("0.0.0.0/0", "::/0")}, Origin: at("published.everybody", 57)},
 			{Name: "shop", To: []*policy.Selector{db, web}, Via: []*policy.Interfaces{lan}, Origin: at("published.shop", 50),
@@ -73,9 +74,11 @@ func fullPolicy() policy.Policy {
 		Blocks: []*policy.Block{{Name: "abusers", From: policy.AddressList{Refs: []*policy.Addresses{blocklist}},
 			To: policy.AddressList{Refs: []*policy.Addresses{blocklist}}, Origin: at("block.abusers", 78)}},
 		Quarantines: []*policy.Quarantine{{Name: "escape", On: []string{"container.docker-socket", "container.privileged"}, Except: []*policy.Selector{web}, Origin: at("quarantine.escape", 82)}},
-		Addresses:   []*policy.Addresses{blocklist, office, ops},
-		Interfaces:  []*policy.Interfaces{lan},
-		Containers:  []*policy.Selector{db, web},
+		Spoofing: []*policy.Spoofing{{Name: "vrrp", Of: []*policy.Selector{web}, MACs: []rules.MAC{{0, 0, 0x5e, 0, 1, 0x0a}},
+			Addresses: policy.AddressList{Refs: []*policy.Addresses{ops}, Literals: prefixes("172.18.0.250/32")}, Origin: at("spoofing.vrrp", 109)}},
+		Addresses:  []*policy.Addresses{blocklist, office, ops},
+		Interfaces: []*policy.Interfaces{lan},
+		Containers: []*policy.Selector{db, web},
 	}
 }
 
@@ -125,7 +128,7 @@ func TestDefaults(t *testing.T) {
 		t.Errorf("audit: -want +got:\n%s", diff)
 	}
 	wantPolicy := policy.Policy{DenyWith: policy.DenyDrop, LogDenied: true, Defaults: policy.Defaults{
-		Published: policy.Deny, Direct: policy.Deny, Between: policy.Allow, Egress: policy.Allow, DNS: policy.Allow, Host: policy.Allow, Origin: rules.Origin{Subject: rules.Subject{Kind: "defaults"}}}}
+		Published: policy.Deny, Direct: policy.Deny, Between: policy.Allow, Egress: policy.Allow, DNS: policy.Allow, Host: policy.Allow, Spoofing: policy.Allow, Origin: rules.Origin{Subject: rules.Subject{Kind: "defaults"}}}}
 	if diff := cmp.Diff(wantPolicy, doc.Policy); diff != "" {
 		t.Errorf("policy: -want +got:\n%s", diff)
 	}

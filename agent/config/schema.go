@@ -104,6 +104,10 @@ func policyKinds() []kind {
 		{"quarantine", named, []attribute{{name: "on", needed: `Say which findings: on = ["container.privileged"]. agentctl audit --json lists the IDs of all checks.`,
 			empty: "For no check at all, leave the whole block out."}, except}, (*decoder).quarantine},
 		{"block", named, []attribute{{name: "from", empty: "Leave it out."}, {name: "to", empty: "Leave it out."}}, (*decoder).block},
+		{"spoofing", named, []attribute{
+			containers("of", "Say which containers may send so: of = [containers.NAME]."),
+			{name: "addresses", empty: "Leave it out."}, {name: "macs", empty: "Leave it out."},
+		}, (*decoder).spoofing},
 	}
 }
 

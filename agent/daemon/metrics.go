@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"dockwall/agent/kernel"
 	"dockwall/agent/metrics"
 	"dockwall/agent/reconcile"
 	"dockwall/netinfo"
@@ -37,6 +38,11 @@ func (a *agent) readKernel(ctx context.Context) (metrics.Reading, error) {
 	}
 	if r.V6, err = runner.Counters(ctx, in.Backend, 6); err != nil {
 		return r, err
+	}
+	if a.frames.InForce() {
+		if r.Bridges, err = kernel.FrameCounters(); err != nil {
+			return r, err
+		}
 	}
 	if !in.Backend.Limits().Inline {
 		r.Sets, r.Entries, err = runner.SetSizes(ctx, in.Backend)

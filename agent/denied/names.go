@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"strings"
 
+	"golang.org/x/sys/unix"
+
 	"dockwall/netinfo"
 	"dockwall/netinfo/hostnet"
 	"dockwall/rules"
@@ -22,6 +24,13 @@ func named(d hostnet.Denied, s netinfo.Snapshot) Packet {
 	if d.Proto == netinfo.AnyProtocol {
 		p.Protocol = "0" // IPv6's hop-by-hop options, cut short
 	}
+	if d.EtherType != 0 {
+		p.Protocol = etherName(d.EtherType)
+	}
+	// The sender chooses its address, but not the port that it sends by.
+	if sender, known := atPort(s, d.Port); known {
+		p.SourceContainer = sender
+	}
 	if d.Proto == netinfo.ICMP || d.Proto == netinfo.ICMPv6 {
 		p.ICMPType = &d.Type
 	}
@@ -29,6 +38,30 @@ func named(d hostnet.Denied, s netinfo.Snapshot) Packet {
 		p.Container = publisher(s, d)
 	}
 	return p
+}
+
+// etherName is the name of what a frame carries that is not IP.
+func etherName(etherType uint16) string {
+	if etherType == unix.ETH_P_ARP {
+		return "arp"
+	}
+	return fmt.Sprintf("ethertype 0x%04x", etherType)
+}
+
+// atPort is the container at the bridge port; false if none is known there.
+func atPort(s netinfo.Snapshot, port int) (name string, known bool) {
+	if port == 0 {
+		return "", false
+	}
+	ports := s.Ports()
+	for _, c := range s.Containers {
+		for _, e := range c.Endpoints {
+			if at, ok := ports.Of(e); ok && at == port {
+				return c.Name, true
+			}
+		}
+	}
+	return "", false
 }
 
 // linkName is the interface's name; one that came a moment ago, or is gone, has

@@ -11,6 +11,7 @@ import (
 
 	"dockwall/rules"
 	"dockwall/rules/finding"
+	"dockwall/rules/policy"
 )
 
 func codes(fs []finding.Finding) []finding.Code {
@@ -110,6 +111,38 @@ func TestHostWithoutFrames(t *testing.T) {
 	mustPass(t, target, facts("172.17.0.2"), true)
 	if got := codes(target.Problems()); slices.Contains(got, finding.NoFrames) {
 		t.Errorf("the table is written, and the problems are %q", got)
+	}
+}
+
+// Without the table, spoofing = "deny" is not in force, which degrades the state; and
+// without agentd it holds for the containers of that moment alone.
+func TestSpoofingNotInForce(t *testing.T) {
+	for name, tt := range map[string]struct {
+		missing, once, denies, want bool
+	}{
+		"in force": {denies: true}, "no table": {missing: true, denies: true, want: true}, "not wanted": {missing: true, once: true}, "without agentd": {once: true, denies: true, want: true},
+	} {
+		h := newHost()
+		if tt.missing {
+			h.noFrames = fmt.Errorf("%w: operation not supported", rules.ErrNoFrames)
+		}
+		target := h.target()
+		target.o.Once = tt.once
+		p := allowing("203.0.113.0/24")
+		if tt.denies {
+			p.Networks = append(p.Networks, policy.Network{Name: "back", Spoofing: policy.Deny})
+		}
+		target.Load(p, settings)
+		mustPass(t, target, facts("172.17.0.2"), true)
+		if got := slices.Contains(codes(target.Problems()), finding.Spoofing); got != tt.want {
+			t.Errorf("%s: the problem is there: %v, want %v", name, got, tt.want)
+		}
+		if want := tt.denies && !tt.once; target.Guard().HoldUnknown != want {
+			t.Errorf("%s: unknown ports are held: %v, want %v", name, !want, want)
+		}
+	}
+	if k := finding.KindOf(finding.Spoofing); !k.Degrades() {
+		t.Error("the state is enforcing without it")
 	}
 }
 

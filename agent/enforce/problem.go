@@ -57,6 +57,9 @@ func (t *Target) Problems() []finding.Finding {
 	if t.belief.frames.missing != nil {
 		problems = append(problems, NoFrames())
 	}
+	if f, ok := t.spoofing(); ok {
+		problems = append(problems, f)
+	}
 	if t.belief.latch.why != nil || t.o.Latch != nil && !t.o.Once && t.lacks(rules.Stamp) {
 		problems = append(problems, finding.New(finding.NoLatch,
 			"if another program flushes every table, published ports are open until the rules are restored. Closing that gap needs Linux 5.12 or later with nf_tables, and the kernel's module xt_CLASSIFY"))

@@ -126,6 +126,9 @@ func (t *Target) pass(ctx context.Context, s netinfo.Snapshot, look bool, r *Res
 			return err
 		}
 	}
+	if look {
+		t.restoreFrames(r)
+	}
 	rs, err := t.compile()
 	if err != nil {
 		return err
@@ -136,7 +139,7 @@ func (t *Target) pass(ctx context.Context, s netinfo.Snapshot, look bool, r *Res
 	}
 	t.settleBridges()
 	t.shut()
-	return t.frame(look, r)
+	return t.frame(look && t.belief.frames.written == nil, r)
 }
 
 // compile is the ruleset that policy and facts come to.

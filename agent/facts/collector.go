@@ -313,7 +313,7 @@ func (c *Collector) Snapshot() (netinfo.Snapshot, time.Time, error) {
 	f.Engine.Elsewhere = cmp.Or(f.Engine.Elsewhere, c.elsewhere(f.Networks))
 	s, ask := c.memory.assemble(f, c.links, c.sockets.away, time.Now())
 	c.askLater(ask)
-	c.tellLater(c.strays.into(&s, c.veths, time.Now()))
+	tellLater(c.strays.into(&s, c.veths, time.Now()), c.told)
 	c.want(c.sockets.into(&s, c.minded))
 	c.proofs.into(&s, time.Now())
 	c.mindHostNetwork(s.Containers)

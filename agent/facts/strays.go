@@ -73,9 +73,9 @@ func (ss strayPorts) into(s *netinfo.Snapshot, veths []hostnet.Veth, now time.Ti
 	return wait
 }
 
-// tellLater has the loop look again, unless wait is 0. c.mu is held.
-func (c *Collector) tellLater(wait time.Duration) {
-	if wait > 0 && c.told != nil {
-		time.AfterFunc(wait, c.told)
+// tellLater calls told after the time, unless it is 0.
+func tellLater(wait time.Duration, told func()) {
+	if wait > 0 && told != nil {
+		time.AfterFunc(wait, told)
 	}
 }

@@ -33,10 +33,12 @@ type frameWriter struct {
 	conn  *nftables.Conn
 	table *nftables.Table
 	sets  map[string]*nftables.Set
+	// guard: the chains begin with those of rules.Guard.
+	guard bool
 }
 
 func (w *frameWriter) addSet(s frameSet) error {
-	set := &nftables.Set{Table: w.table, Name: s.name, KeyType: s.key}
+	set := &nftables.Set{Table: w.table, Name: s.name, KeyType: s.key, Interval: s.interval}
 	if s.key.Name == nftables.TypeIFIndex.Name {
 		set.KeyByteOrder = binaryutil.NativeEndian
 	}
@@ -45,7 +47,7 @@ func (w *frameWriter) addSet(s frameSet) error {
 		return err
 	}
 	for part := range slices.Chunk(s.members, frameChunk) {
-		if err := w.conn.SetAddElements(set, elements(part)); err != nil {
+		if err := w.conn.SetAddElements(set, s.elements(part)); err != nil {
 			return err
 		}
 	}
@@ -65,7 +67,9 @@ func (w *frameWriter) rules(f rules.Frames) error {
 		return w.conn.AddChain(&nftables.Chain{Name: name, Table: w.table, Type: nftables.ChainTypeFilter, Hooknum: hook,
 			Priority: nftables.ChainPriorityRef(priority), Policy: &accept})
 	}
-	w.prerouting(base("prerouting", nftables.ChainHookPrerouting, beforeBridgeNF))
+	if err := w.prerouting(f, base("prerouting", nftables.ChainHookPrerouting, beforeBridgeNF)); err != nil {
+		return err
+	}
 	w.postrouting(base("postrouting", nftables.ChainHookPostrouting, afterEbtables))
 	if f.Hold {
 		if err := w.hold(f, base("input", nftables.ChainHookInput, afterEbtables)); err != nil {
@@ -78,10 +82,15 @@ func (w *frameWriter) rules(f rules.Frames) error {
 	return nil
 }
 
-func (w *frameWriter) prerouting(c *nftables.Chain) {
+func (w *frameWriter) prerouting(f rules.Frames, c *nftables.Chain) error {
 	in, v4, v6 := meta(expr.MetaKeyIIF), protocol(unix.ETH_P_IP), protocol(unix.ETH_P_IPV6)
 	// Nearly every frame is IP: it meets the rules of its own protocol alone.
 	ip4, ip6, arp := w.chain("prerouting4"), w.chain("prerouting6"), w.chain("prerouting_arp")
+	if w.guard {
+		if err := w.guarded(f.Guard, c, checked{ip4, ip6, arp}); err != nil {
+			return err
+		}
+	}
 	w.add(c, v4, goTo(ip4))
 	w.add(c, v6, goTo(ip6))
 	w.add(c, protocol(unix.ETH_P_ARP), goTo(arp))
@@ -91,8 +100,8 @@ func (w *frameWriter) prerouting(c *nftables.Chain) {
 	w.add(c, vlanZero(), protocol(unix.ETH_P_8021Q), drop())
 	w.add(c, vlanZero(), protocol(unix.ETH_P_8021AD), drop())
 
-	w.untracked(ip4, network(ip4Destination, 1, reg1), []expr.Any{&expr.Cmp{Op: expr.CmpOpLt, Register: reg1, Data: []byte{224}}})
-	w.untracked(ip6, network(ip6Destination, 1, reg1), []expr.Any{&expr.Cmp{Op: expr.CmpOpNeq, Register: reg1, Data: []byte{0xff}}})
+	w.untracked(ip4, network(ip4Destination, 1, reg1), below224())
+	w.untracked(ip6, network(ip6Destination, 1, reg1), notGroup6())
 	w.only(ip4, v4, in, network(ip4Source, 4, reg1w1), setPlaces4, network(ip4Source, 4, reg1), setKnown4)
 	w.only(arp, protocol(unix.ETH_P_ARP), in, network(arpSender, 4, reg1w1), setPlaces4, network(arpSender, 4, reg1), setKnown4)
 	// A neighbour advertisement claims its target address, whatever its source is.
@@ -100,6 +109,7 @@ func (w *frameWriter) prerouting(c *nftables.Chain) {
 	w.add(ip6, advertisement(), jump(advertised))
 	w.only(ip6, v6, in, network(ip6Source, 16, reg1w1), setPlaces6, network(ip6Source, 16, reg1), setKnown6)
 	w.only(advertised, v6, in, network(ndTarget, 16, reg1w1), setPlaces6, network(ndTarget, 16, reg1), setKnown6)
+	return nil
 }
 
 // untracked keeps frames for a group's Ethernet address, but with an IP destination that
@@ -158,10 +168,7 @@ const (
 // that the agent has not seen at its port yet. What passes from one port to another
 // is not held.
 func (w *frameWriter) hold(f rules.Frames, c *nftables.Chain) error {
-	asked := &nftables.Set{Table: w.table, Name: setAsked, KeyType: nftables.TypeIFIndex, KeyByteOrder: binaryutil.NativeEndian,
-		Dynamic: true, HasTimeout: true, Timeout: askTime, Size: askSize}
-	w.sets[setAsked] = asked
-	if err := w.conn.AddSet(asked, nil); err != nil {
+	if err := w.addMeter(setAsked); err != nil {
 		return err
 	}
 	in := meta(expr.MetaKeyIIF)
@@ -181,22 +188,29 @@ func (w *frameWriter) hold(f rules.Frames, c *nftables.Chain) error {
 	w.add(c, protocol(unix.ETH_P_IPV6), network(ip6Next, 1, reg1), []expr.Any{equal([]byte{unix.IPPROTO_ICMPV6})},
 		network(icmp6Type, 1, reg1), []expr.Any{&expr.Range{Op: expr.CmpOpEq, Register: reg1, FromData: []byte{133}, ToData: []byte{137}}}, ret())
 	for _, kind := range []uint16{unix.ETH_P_IP, unix.ETH_P_IPV6} {
-		w.add(c, protocol(kind), in, w.found(setBound), w.report(f.Group, f.Prefix))
+		w.add(c, protocol(kind), in, w.found(setBound), w.report(setAsked, f.Group, f.Prefix))
 		w.add(c, protocol(kind), in, w.found(setBound), drop())
-		w.add(c, protocol(kind), in, w.report(f.Group, ""))
+		w.add(c, protocol(kind), in, w.report(setAsked, f.Group, ""))
 	}
 	return nil
 }
 
+// addMeter adds the set that counts the reports of each port.
+func (w *frameWriter) addMeter(name string) error {
+	w.sets[name] = &nftables.Set{Table: w.table, Name: name, KeyType: nftables.TypeIFIndex, KeyByteOrder: binaryutil.NativeEndian,
+		Dynamic: true, HasTimeout: true, Timeout: askTime, Size: askSize}
+	return w.conn.AddSet(w.sets[name], nil)
+}
+
 // report reports some packets of each port, whose ifindex the register holds.
-func (w *frameWriter) report(group uint16, prefix string) []expr.Any {
+func (w *frameWriter) report(meter string, group uint16, prefix string) []expr.Any {
 	log := &expr.Log{Key: 1 << unix.NFTA_LOG_GROUP, Group: group}
 	if prefix != "" {
 		log.Key |= 1 << unix.NFTA_LOG_PREFIX
 		log.Data = []byte(prefix)
 	}
 	limit := &expr.Limit{Type: expr.LimitTypePkts, Rate: askRate, Unit: expr.LimitTimeSecond, Burst: askBurst}
-	return []expr.Any{&expr.Dynset{SrcRegKey: reg1, SetName: setAsked, SetID: w.sets[setAsked].ID, Operation: uint32(unix.NFT_DYNSET_OP_UPDATE), Exprs: []expr.Any{limit}}, log}
+	return []expr.Any{&expr.Dynset{SrcRegKey: reg1, SetName: meter, SetID: w.sets[meter].ID, Operation: uint32(unix.NFT_DYNSET_OP_UPDATE), Exprs: []expr.Any{limit}}, log}
 }
 
 func (w *frameWriter) chain(name string) *nftables.Chain {
@@ -238,7 +252,9 @@ const (
 	ip6Destination = 24
 	icmp6Type      = 40
 	ndTarget       = 48
-	arpSender      = 14 // of ARP for Ethernet and IPv4
+	arpSenderMAC   = 8 // of ARP for Ethernet and IPv4
+	arpSender      = 14
+	arpTarget      = 24
 	advertises     = 136
 )
 

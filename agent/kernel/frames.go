@@ -83,14 +83,15 @@ func (f *Frames) Put(want rules.Frames, look bool) (repaired bool, err error) {
 	return repaired, nil
 }
 
-// Loosen takes the places out of the table. A container that is restarted gets another
-// port: with no agent to follow it, its own address would cut it off.
+// Loosen takes the places out of the table, and holds no port that is not known. A
+// container that is restarted gets another port: with no agent to follow it, its own
+// address would cut it off.
 func (f *Frames) Loosen() error {
 	if f.is == nil {
 		return nil
 	}
 	want := *f.is
-	want.Places, want.Seen, want.Hold = nil, nil, false
+	want.Places, want.Seen, want.Hold, want.Guard.HoldUnknown = nil, nil, false, false
 	_, err := f.Put(want, false)
 	return err
 }
@@ -147,7 +148,7 @@ func (f *Frames) write(want rules.Frames) error {
 	conn.AddTable(table) // or there may be nothing to delete
 	conn.DelTable(table)
 	conn.AddTable(table)
-	w := frameWriter{conn: conn, table: table, sets: map[string]*nftables.Set{}}
+	w := frameWriter{conn: conn, table: table, sets: map[string]*nftables.Set{}, guard: want.Guard.On}
 	for _, s := range frameSets(want) {
 		if err := w.addSet(s); err != nil {
 			return err
@@ -209,7 +210,7 @@ func (f *Frames) holds() (bool, error) {
 		}
 		members := make([]string, 0, len(found))
 		for _, e := range found {
-			members = append(members, string(e.Key))
+			members = append(members, elementKey(e))
 		}
 		slices.Sort(members)
 		if !slices.Equal(members, s.members) {

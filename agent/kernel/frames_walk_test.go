@@ -61,7 +61,7 @@ func bridged(t *testing.T, f rules.Frames) (*tables, *nftables.Table) {
 	w := newTables(t)
 	table := &nftables.Table{Name: FrameTable, Family: nftables.TableFamilyBridge}
 	w.conn.AddTable(table)
-	fw := frameWriter{conn: w.conn, table: table, sets: map[string]*nftables.Set{}}
+	fw := frameWriter{conn: w.conn, table: table, sets: map[string]*nftables.Set{}, guard: f.Guard.On}
 	for _, s := range frameSets(f) {
 		must(t, fw.addSet(s))
 		w.sets[s.name] = s.members

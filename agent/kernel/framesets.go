@@ -3,6 +3,7 @@ package kernel
 import (
 	"net/netip"
 	"slices"
+	"strings"
 
 	"github.com/google/nftables"
 
@@ -37,30 +38,43 @@ type frameSet struct {
 	name    string
 	key     nftables.SetDatatype
 	members []string
+	// interval: a member is the first address of a range, or, with endMark behind it,
+	// the first address after it.
+	interval bool
 }
+
+// endMark marks the end of a range among the members of an interval set.
+const endMark = "\x01"
 
 // frameSets are the sets of the table, always in the same order.
 func frameSets(f rules.Frames) []frameSet {
 	known4, known6 := addrKeys(f.Known())
 	places4, places6 := placeKeys(f.Places)
 	sets := []frameSet{
-		{setForeign, nftables.TypeIFIndex, portKeys(f.Foreign)},
-		{setKnown4, nftables.TypeIPAddr, known4}, {setKnown6, nftables.TypeIP6Addr, known6},
-		{setPlaces4, placeType4, places4}, {setPlaces6, placeType6, places6},
+		exact(setForeign, nftables.TypeIFIndex, portKeys(f.Foreign)),
+		exact(setKnown4, nftables.TypeIPAddr, known4), exact(setKnown6, nftables.TypeIP6Addr, known6),
+		exact(setPlaces4, placeType4, places4), exact(setPlaces6, placeType6, places6),
 	}
 	if f.NoTags {
-		sets = append(sets, frameSet{setTagged, nftables.TypeIFIndex, portKeys(f.Tagged)})
+		sets = append(sets, exact(setTagged, nftables.TypeIFIndex, portKeys(f.Tagged)))
 	}
 	if f.Hold {
 		seen4, seen6 := placeKeys(f.Seen)
-		sets = append(sets, frameSet{setBound, nftables.TypeIFIndex, portKeys(f.Bound())},
-			frameSet{setSeen4, placeType4, seen4}, frameSet{setSeen6, placeType6, seen6})
+		sets = append(sets, exact(setBound, nftables.TypeIFIndex, portKeys(f.Bound())),
+			exact(setSeen4, placeType4, seen4), exact(setSeen6, placeType6, seen6))
+	}
+	if f.Guard.On {
+		sets = append(sets, guardSets(f.Guard)...)
 	}
 	for i := range sets {
 		slices.Sort(sets[i].members)
 		sets[i].members = slices.Compact(sets[i].members)
 	}
 	return sets
+}
+
+func exact(name string, key nftables.SetDatatype, members []string) frameSet {
+	return frameSet{name: name, key: key, members: members}
 }
 
 func portKeys(ports []int) []string {
@@ -119,4 +133,23 @@ func elements(keys []string) []nftables.SetElement {
 		es = append(es, nftables.SetElement{Key: []byte(k)})
 	}
 	return es
+}
+
+// elements are the set's members.
+func (s frameSet) elements(keys []string) []nftables.SetElement {
+	es := elements(keys)
+	for i, k := range keys {
+		if start, end := strings.CutSuffix(k, endMark); s.interval && end && len(k) > int(s.key.Bytes) {
+			es[i] = nftables.SetElement{Key: []byte(start), IntervalEnd: true}
+		}
+	}
+	return es
+}
+
+// elementKey is the member that the kernel lists so.
+func elementKey(e nftables.SetElement) string {
+	if e.IntervalEnd {
+		return string(e.Key) + endMark
+	}
+	return string(e.Key)
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/nftables"
@@ -128,6 +129,31 @@ func (w *tables) chain(table *nftables.Table, name string, p packet, out *outcom
 	return true
 }
 
+// found reports whether the set has what the registers hold.
+func (w *tables) found(set string, registers []byte) bool {
+	members := w.sets[set]
+	if strings.HasPrefix(set, setMore4) || strings.HasPrefix(set, setMore6) {
+		return inInterval(members, registers)
+	}
+	return slices.ContainsFunc(members, func(m string) bool { return string(registers[:len(m)]) == m })
+}
+
+// inInterval does so for a set of ranges, whose members are sorted.
+func inInterval(members []string, registers []byte) bool {
+	in := false
+	for _, m := range members {
+		start, end := m, false
+		if len(m)%4 == 1 {
+			start, end = m[:len(m)-1], true
+		}
+		if string(registers[:len(start)]) < start {
+			break
+		}
+		in = !end
+	}
+	return in
+}
+
 // rule returns the verdict of a rule that holds; nil if it does not hold, or goes on.
 func (w *tables) rule(es []expr.Any, p packet, out *outcome) *expr.Verdict {
 	w.t.Helper()
@@ -167,7 +193,7 @@ func (w *tables) rule(es []expr.Any, p packet, out *outcome) *expr.Verdict {
 			have := at(e.Register)[:len(e.FromData)]
 			holds = (bytes.Compare(have, e.FromData) >= 0 && bytes.Compare(have, e.ToData) <= 0) == (e.Op == expr.CmpOpEq)
 		case *expr.Lookup:
-			holds = slices.ContainsFunc(w.sets[e.SetName], func(m string) bool { return string(at(e.SourceRegister)[:len(m)]) == m })
+			holds = w.found(e.SetName, at(e.SourceRegister)) != e.Invert
 		case *expr.Log:
 			out.logged = append(out.logged, string(e.Data))
 		case *expr.Counter, *expr.Dynset:

@@ -21,6 +21,8 @@ const (
 type Reading struct {
 	// Rules are dockwall's own of the filter table.
 	V4, V6 []backend.Counter
+	// Bridges are those of the table of bridges, which is for both families.
+	Bridges []backend.Counter
 	// Sets and Entries are how many of both families there are.
 	Sets, Entries int
 }
@@ -59,7 +61,7 @@ func (t *tally) add(r Reading) {
 	for _, f := range []struct {
 		number   int
 		counters []backend.Counter
-	}{{4, r.V4}, {6, r.V6}} {
+	}{{4, r.V4}, {6, r.V6}, {0, r.Bridges}} {
 		for _, c := range f.counters {
 			k := place{f.number, c.Chain, c.ID, c.Policy, c.Verdict}
 			now[k] = count{now[k].packets + c.Packets, now[k].bytes + c.Bytes}

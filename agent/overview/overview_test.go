@@ -40,6 +40,7 @@ func TestEnforced(t *testing.T) {
 		{Name: "egress", Default: "allow", Blocks: 1},
 		{Name: "dns", Default: "allow"},
 		{Name: "host", Default: "allow", Networks: []string{"front deny"}, Blocks: 1},
+		{Name: "spoofing", Default: "allow"},
 		{Name: "docker_api", Default: "deny", Blocks: 1},
 		{Name: "block", Default: "allow", Blocks: 1},
 	}

@@ -33,6 +33,9 @@ type Denied struct {
 	// Src and Dst are the addresses as the rule saw them, after DNAT.
 	Src, Dst netip.Addr
 	Proto    netinfo.Protocol
+	// EtherType is that of a frame which is neither IPv4 nor IPv6, and 0 otherwise. Of
+	// ARP, Src and Dst are the sender's and the target's address.
+	EtherType uint16
 	// SrcPort and DstPort are TCP's, UDP's and SCTP's; 0 where there are none,
 	// as in the later fragments of a packet.
 	SrcPort, DstPort uint16
@@ -71,11 +74,12 @@ func parseNFLog(m netlink.Message, now time.Time) (Denied, error) {
 	}
 	d := Denied{At: now}
 	var payload []byte
+	var protocol uint16
 	for ad.Next() {
 		switch b := ad.Bytes(); ad.Type() {
 		case nflogAttrHeader: // be16 protocol, u8 hook, u8 padding
 			if len(b) >= 3 {
-				d.Hook = NFHook(b[2])
+				protocol, d.Hook = binary.BigEndian.Uint16(b), NFHook(b[2])
 			}
 		case nflogAttrTime: // be64 seconds, be64 microseconds
 			if len(b) >= 16 {
@@ -103,7 +107,20 @@ func parseNFLog(m netlink.Message, now time.Time) (Denied, error) {
 	if d.Port == 0 && m.Data[0] == unix.NFPROTO_BRIDGE {
 		d.Port = d.In // a kernel without br_netfilter knows no other interface there
 	}
+	if m.Data[0] == unix.NFPROTO_BRIDGE && protocol != unix.ETH_P_IP && protocol != unix.ETH_P_IPV6 {
+		d.readFrame(protocol, payload)
+		return d, nil
+	}
 	return d, d.readIP(payload)
+}
+
+// readFrame reads what is not IP. Of a frame with two VLAN tags, the type is that of the
+// inner one.
+func (d *Denied) readFrame(protocol uint16, p []byte) {
+	d.EtherType = protocol
+	if protocol == unix.ETH_P_ARP && len(p) >= 28 && [6]byte(p) == [6]byte{0, 1, 8, 0, 6, 4} {
+		d.Src, d.Dst = netip.AddrFrom4([4]byte(p[14:18])), netip.AddrFrom4([4]byte(p[24:28]))
+	}
 }
 
 func ifindex(b []byte) int {

@@ -13,6 +13,8 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/mdlayher/netlink"
 
+	"golang.org/x/sys/unix"
+
 	"dockwall/netinfo"
 	"dockwall/test/nstest"
 )
@@ -217,4 +219,20 @@ func build(want *Denied, addrs []byte, sport, dport uint16, proto byte, extensio
 		want.Type, want.Code = byte(sport>>8), byte(sport)
 	}
 	return binary.BigEndian.AppendUint16(binary.BigEndian.AppendUint16(packet, sport), dport)
+}
+
+// A bridge's table reports frames that are not IP.
+func TestFramesOfOtherTypes(t *testing.T) {
+	arp := append([]byte{0, 1, 8, 0, 6, 4, 0, 2, 2, 0x42, 0xac, 0x12, 0, 2, 172, 18, 0, 3, 0, 0, 0, 0, 0, 0, 172, 18, 0, 1}, make([]byte, 18)...)
+	var d Denied
+	d.readFrame(unix.ETH_P_ARP, arp)
+	if d.EtherType != unix.ETH_P_ARP || d.Src != netip.MustParseAddr("172.18.0.3") || d.Dst != netip.MustParseAddr("172.18.0.1") {
+		t.Errorf("ARP: %+v", d)
+	}
+	for name, payload := range map[string][]byte{"cut short": arp[:20], "not for Ethernet": append([]byte{0, 6}, arp[2:]...), "empty": nil} {
+		d = Denied{}
+		if d.readFrame(unix.ETH_P_ARP, payload); d.Src.IsValid() || d.EtherType != unix.ETH_P_ARP {
+			t.Errorf("%s: %+v", name, d)
+		}
+	}
 }

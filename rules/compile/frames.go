@@ -21,6 +21,7 @@ func Frames(p policy.Policy, s netinfo.Snapshot) rules.Frames {
 	if f.NoTags {
 		f.Tagged = b.taggedPorts(ports)
 	}
+	f.Guard = b.guard(ports)
 	return f
 }
 

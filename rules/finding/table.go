@@ -17,6 +17,7 @@ const (
 	ContestedRules  Code = "contested"
 	Pending         Code = "pending"
 	Isolation       Code = "isolation"
+	Spoofing        Code = "spoofing"
 	Family          Code = "family"
 	Unattributed    Code = "unattributed"
 )
@@ -95,6 +96,9 @@ func reasons() []Kind {
 		{Code: Unattributed, Severity: High, Effect: NotInForce,
 			Means: "a container runs on the host's network, and agentd cannot find out whether the container or the host listens on a port; the port is open unless a published block names the container and the port",
 			Fix:   "boot with cgroup v2, or name the container and its ports in a published block; or give dockwall.service every capability (CapabilityBoundingSet=~ in a drop-in)"},
+		{Code: Spoofing, Severity: High, Effect: NotInForce,
+			Means: "spoofing = \"deny\" is not in force, because this kernel takes no table of bridges; or, without agentd, it holds for the containers of that moment alone",
+			Fix:   "use a kernel with nf_tables for bridges (CONFIG_NF_TABLES_BRIDGE), or start containers with --cap-drop NET_RAW and --cap-drop NET_ADMIN; run agentd"},
 		{Code: Family, Severity: High, Effect: NotInForce,
 			Means: "one family of addresses, IPv4 or IPv6, is not enforced, because its tools are missing or fail; the other one is",
 			Fix:   "install or repair iptables and ip6tables, which belong to one package; or, where IPv6 is not used, set the sysctl net.ipv6.conf.all.disable_ipv6 to 1"},

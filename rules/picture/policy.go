@@ -32,6 +32,7 @@ func (x *prober) policies(pic *Picture) []Policy {
 	var block, outside, inside []Policy
 	for e := range x.p.Entries() {
 		switch p := policyOf(e); {
+		case e.Kind == rules.KindSpoofing: // it opens no connection
 		case e.Kind == rules.KindBlock, e.Kind == rules.KindQuarantine:
 			block = append(block, p)
 		case e.From.Addresses != nil:

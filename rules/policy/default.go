@@ -2,6 +2,7 @@ package policy
 
 import (
 	"cmp"
+	"slices"
 
 	"dockwall/rules"
 )
@@ -9,24 +10,39 @@ import (
 // Defaulted are the kinds of traffic that defaults and network blocks speak of, in
 // the order in which people think of them.
 func Defaulted() []rules.Kind {
-	return []rules.Kind{rules.KindPublished, rules.KindDirect, rules.KindBetween, rules.KindEgress, rules.KindDNS, rules.KindHost}
+	return []rules.Kind{rules.KindPublished, rules.KindDirect, rules.KindBetween, rules.KindEgress, rules.KindDNS, rules.KindHost, rules.KindSpoofing}
 }
 
 // Action is what d says of the kind, which is one of Defaulted; never empty.
 func (d Defaults) Action(k rules.Kind) Action {
-	if k == rules.KindDNS {
+	switch k {
+	case rules.KindDNS:
 		return cmp.Or(d.DNS, Allow)
+	case rules.KindSpoofing:
+		return cmp.Or(d.Spoofing, Allow)
 	}
 	return cmp.Or(*d.Of(k), Deny)
 }
 
+// Denies reports whether the kind, which is one of Defaulted, is denied by default or on
+// a network.
+func (p *Policy) Denies(k rules.Kind) bool {
+	return p.Defaults.Action(k) == Deny || slices.ContainsFunc(p.Networks, func(n Network) bool { return *n.Of(k) == Deny })
+}
+
 // Of is the field of the kind, which is one of Defaulted.
 func (d *Defaults) Of(k rules.Kind) *Action {
+	if k == rules.KindSpoofing {
+		return &d.Spoofing
+	}
 	return field(k, &d.Published, &d.Direct, &d.Between, &d.Egress, &d.DNS, &d.Host)
 }
 
 // Of is the field of the kind, which is one of Defaulted.
 func (n *Network) Of(k rules.Kind) *Action {
+	if k == rules.KindSpoofing {
+		return &n.Spoofing
+	}
 	return field(k, &n.Published, &n.Direct, &n.Between, &n.Egress, &n.DNS, &n.Host)
 }
 

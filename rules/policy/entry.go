@@ -99,6 +99,7 @@ func (p *Policy) kinds() []blocks {
 		one(&p.Swarm, (*Swarm).entry),
 		many(&p.Blocks, (*Block).entry),
 		many(&p.Quarantines, (*Quarantine).entry),
+		many(&p.Spoofing, (*Spoofing).entry),
 	}
 }
 

@@ -24,6 +24,7 @@ type Policy struct {
 	DockerAPI *DockerAPI // nil: no block, closed to all sources except loopback
 	Swarm     *Swarm     // nil: no block, and Swarm's ports are not judged
 	Blocks    []*Block
+	Spoofing  []*Spoofing
 	// Quarantines are in order of name: the first that holds is the one that is named.
 	Quarantines []*Quarantine `json:",omitempty"`
 
@@ -51,11 +52,14 @@ const (
 	Deny  Action = "deny"
 )
 
-// Defaults is what holds where no policy speaks. Only Direct and DNS may be empty, which
-// is Deny and Allow: policies that were kept by earlier versions do not have them.
+// Defaults is what holds where no policy speaks. Only Direct, DNS and Spoofing may be
+// empty, which is Deny, Allow and Allow: policies that were kept by earlier versions do
+// not have them.
 type Defaults struct {
 	Published, Direct, Between, Egress, DNS, Host Action
-	Origin                                        rules.Origin
+	// Spoofing is about what containers send, whomever they send it to.
+	Spoofing Action `json:",omitempty"`
+	Origin   rules.Origin
 }
 
 // Network is a network block: the defaults of one Docker network. An empty
@@ -63,6 +67,7 @@ type Defaults struct {
 type Network struct {
 	Name                                          string
 	Published, Direct, Between, Egress, DNS, Host Action
+	Spoofing                                      Action `json:",omitempty"`
 	Origin                                        rules.Origin
 }
 

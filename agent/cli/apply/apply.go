@@ -312,7 +312,9 @@ func (a *app) cutConnections(ctx context.Context, snap netinfo.Snapshot, f apply
 // limits are the findings that say which kinds of rules this host does not take, and which
 // family of addresses.
 func limits(t *enforce.Target) []finding.Finding {
-	all := slices.DeleteFunc(t.Problems(), func(f finding.Finding) bool { return f.Code != finding.NotReported && f.Code != finding.NoFrames })
+	all := slices.DeleteFunc(t.Problems(), func(f finding.Finding) bool {
+		return f.Code != finding.NotReported && f.Code != finding.NoFrames && f.Code != finding.Spoofing
+	})
 	if f, ok := t.LeftOut(); ok {
 		all = append(all, f)
 	}

@@ -12,6 +12,7 @@ import (
 	"dockwall/agent/config"
 	"dockwall/agent/enforce"
 	"dockwall/netinfo"
+	"dockwall/rules"
 	"dockwall/rules/finding"
 	"dockwall/rules/meaning"
 	"dockwall/rules/plan"
@@ -61,8 +62,10 @@ type diffResult struct {
 	Limits []finding.Finding `json:"limits,omitempty"`
 	// Bridges are those that would be switched.
 	Bridges []bridgeSwitch `json:"bridges"`
-	path    string
-	flags   diffFlags
+	// Spoofing says what would change in what containers may send; empty if nothing.
+	Spoofing string `json:"spoofing,omitempty"`
+	path     string
+	flags    diffFlags
 }
 
 func (a *app) diff(ctx context.Context, f diffFlags) (view.Result, error) {
@@ -89,7 +92,10 @@ func (a *app) diff(ctx context.Context, f diffFlags) (view.Result, error) {
 		if r.Bridges, err = bridgeSwitches(t); err != nil {
 			return nil, err
 		}
-		r.Changed = r.Changed || len(r.Bridges) > 0
+		if r.Spoofing, err = a.spoofing(t.Guard()); err != nil {
+			return nil, err
+		}
+		r.Changed = r.Changed || len(r.Bridges) > 0 || r.Spoofing != ""
 	}
 	if r.difference, err = a.means(d, snap, doc); err != nil {
 		return nil, err
@@ -124,6 +130,23 @@ func (a *app) means(d enforce.Difference, snap netinfo.Snapshot, doc *config.Doc
 	return difference{m.Changes, m.LeftOut, m.Table}, nil
 }
 
+// spoofing says how what the bridges deny would change; empty if it would not.
+func (a *app) spoofing(want rules.Guard) (string, error) {
+	bridges, ok := a.Env.Host.Frames.(interface {
+		GuardHolds(g rules.Guard) (bool, error)
+	})
+	if !ok {
+		return "", nil
+	}
+	switch same, err := bridges.GuardHolds(want); {
+	case err != nil || same:
+		return "", err
+	case !want.On:
+		return `Containers could send in the name of others again: spoofing = "deny" would no longer be in force.`, nil
+	}
+	return `What containers may send from would change: spoofing = "deny" would be in force as the file says.`, nil
+}
+
 func (r *diffResult) Code() int {
 	if r.Changed {
 		return view.Differs
@@ -146,7 +169,10 @@ func (r *diffResult) Text(p *view.Printer) {
 		return
 	}
 	showBridges(p, r.Bridges)
-	if len(r.Changes) == 0 && len(r.Bridges) > 0 {
+	if r.Spoofing != "" {
+		p.Printf("%s\n", r.Spoofing)
+	}
+	if len(r.Changes) == 0 && (len(r.Bridges) > 0 || r.Spoofing != "") {
 		return
 	}
 	showMeaning(p, r.Table, r.MeaningLeftOut)

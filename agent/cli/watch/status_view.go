@@ -46,6 +46,8 @@ func matterName(name string) string {
 		return "from containers to name servers"
 	case "host":
 		return "from containers to the host"
+	case "spoofing":
+		return "in the name of other senders"
 	case "docker_api":
 		return "to Docker's API over TCP"
 	case "block":

@@ -106,3 +106,11 @@ network "shop_front" {
 swarm {
   peers = [addresses.ops, "192.0.2.11"]
 }
+spoofing "vrrp" {
+  of        = [containers.web]
+  addresses = [addresses.ops, "172.18.0.250"]
+  macs      = ["00:00:5e:00:01:0a"]
+}
+network "shop_vpn" {
+  spoofing = "deny"
+}
