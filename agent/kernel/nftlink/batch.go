@@ -12,8 +12,6 @@ import (
 )
 
 const (
-	// headerSize is that of struct nlmsghdr with struct nfgenmsg behind it.
-	headerSize = unix.SizeofNlMsghdr + 4
 	// batchGenID is NFNL_BATCH_GENID: the generation that the batch was made for.
 	batchGenID = 1
 	// elementsAtOnce is how many elements a message has, and listBytes how long their list

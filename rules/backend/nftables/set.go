@@ -96,8 +96,6 @@ func usual(s rules.Set) (four, six []int) {
 // place is one of a set's kernel sets.
 type place struct{ family, bits int }
 
-func placeOf(m rules.Member) place { return place{familyOf(m.Prefix.Addr()), m.Prefix.Bits()} }
-
 // elements are the members of a set by the kernel set that holds them. Members are sorted,
 // so that elements are.
 func elements(typ rules.SetType, ms []rules.Member) map[place][]nft.Element {
