@@ -29,7 +29,9 @@ func TestPoliciesAreReadBack(t *testing.T) {
 		if unread > 0 {
 			t.Fatalf("%d lines are not read back:\n%s", unread, print(k.Table))
 		}
-		if got, want := count(back), count(written(rs, state)); got != want {
+		// A rule is read back as one for each family where an exception has members of
+		// one family alone: the line of the other does without it.
+		if got, want := count(back), count(written(rs, state)); got < want || got > 2*want {
 			t.Fatalf("%d rules became %d:\n%s", want, got, print(k.Table))
 		}
 		for i, c := range back.Chains {
