@@ -12,8 +12,8 @@ import (
 // set has grown as well, a moment later.
 type growth struct {
 	first, last []plan.SetOp
-	grown       map[string]bool // the ruleset's sets that first adds to
-	afters      []string        // what the sets of last come after
+	grown       map[string][]plan.SetOp // what first adds, by the ruleset's set
+	afters      []string                // what the sets of last come after
 }
 
 // add takes what comes to the ruleset's set in the family. What a set comes after
@@ -25,9 +25,9 @@ func (g *growth) add(set, after string, f Family, come []rules.Member, o rules.O
 	}
 	if after == "" {
 		if g.grown == nil {
-			g.grown = map[string]bool{}
+			g.grown = map[string][]plan.SetOp{}
 		}
-		g.grown[set] = true
+		g.grown[set] = append(g.grown[set], ops...)
 		g.first = append(g.first, ops...)
 		return
 	}
@@ -38,11 +38,20 @@ func (g *growth) add(set, after string, f Family, come []rules.Member, o rules.O
 func (g *growth) steps(why string) []plan.Step { return g.after(nil, why) }
 
 // after is the steps with others before them.
+//
+// What closes is added again just before what opens: another program may have emptied its
+// set in the meantime (ipset flush), and what opens would be open until the agent looks again.
 func (g *growth) after(ops []plan.SetOp, why string) []plan.Step {
-	if !slices.ContainsFunc(g.afters, func(set string) bool { return g.grown[set] }) {
+	var again []plan.SetOp
+	for i, set := range g.afters {
+		if !slices.Contains(g.afters[:i], set) {
+			again = append(again, g.grown[set]...)
+		}
+	}
+	if len(again) == 0 {
 		return editSets(slices.Concat(ops, g.first, g.last), why, exist)
 	}
 	out := editSets(slices.Concat(ops, g.first), why, exist)
 	out = append(out, plan.Step{Action: plan.Settle{}, Why: "wait for what began before"})
-	return append(out, editSets(g.last, why, exist)...)
+	return append(out, editSets(slices.Concat(again, g.last), why, exist)...)
 }

@@ -3,6 +3,7 @@ package iptables_test
 import (
 	"net/netip"
 	"slices"
+	"strings"
 	"testing"
 
 	"dockwall/netinfo"
@@ -61,10 +62,28 @@ func TestSetsThatOpenComeAfterThoseThatClose(t *testing.T) {
 			for i, s := range p.Steps {
 				edit, _ := s.Action.(plan.EditSets)
 				for _, op := range edit.Ops {
-					if opens := op.Set == "dockwall4-a-opens"; op.Verb != plan.AddMembers || opens != (i > at) {
+					if opens := op.Set == "dockwall4-a-opens"; op.Verb != plan.AddMembers || opens && i < at || !opens && op.Set[len("dockwall4-"):] != "closes" && i > at {
 						t.Errorf("%s, %s: %s %s is step %d, and the pause %d", tc.name, how, op.Verb, op.Set, i, at)
 					}
 				}
+			}
+			// Another program empties the sets during the pause.
+			disturbed := ruletest.NewKernel(o.Variant)
+			apply(t, disturbed, ruleset(nil, nil), o)
+			if err := disturbed.RunAll(p.Steps[:at]); err != nil {
+				t.Fatal(err)
+			}
+			for _, set := range state(t, disturbed).Sets {
+				if err := disturbed.RunAll([]plan.Step{{Action: plan.RestoreSets{Script: plan.Script{Body: "flush " + set.Name + "\n"}}}}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := disturbed.RunAll(p.Steps[at:]); err != nil {
+				t.Fatal(err)
+			}
+			closes := slices.ContainsFunc(state(t, disturbed).Sets, func(s iptables.SetState) bool { return strings.HasSuffix(s.Name, "-closes") && len(s.Members) > 0 })
+			if !closes {
+				t.Errorf("%s, %s: emptied during the pause, what closes stays empty, and what opens does not", tc.name, how)
 			}
 		}
 		if err := k.RunAll(all(moved)); err != nil {
