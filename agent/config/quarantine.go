@@ -24,5 +24,8 @@ func checkContainerCheck(id string) *problem {
 	if c, ok := audit.Find(id); ok && !c.OfContainers() {
 		return &problem{fmt.Sprintf("The check %q does not judge containers", id), "Only a container can be cut off: name a check whose findings are about containers, such as \"container.privileged\"."}
 	}
+	if c, ok := audit.Find(id); ok && c.Hearsay() {
+		return &problem{fmt.Sprintf("The check %q cannot cut a container off", id), "Another container can bring it about by forging addresses. Name a check of what the container is, such as \"container.privileged\"."}
+	}
 	return nil
 }

@@ -14,6 +14,7 @@ func (a *agent) newFeed(count func(policy string)) *denied.Feed {
 	return denied.New(denied.Options{
 		Log: a.log.Named("denied"), Snapshot: a.loop.Snapshot, Origins: a.loop.Reporting, Version: a.revision,
 		Held: a.collector.Saw, Dialled: a.collector.Dialled, Count: count,
+		Scan: func(container string, targets int) { a.watch.Scanned(container, targets) },
 	})
 }
 

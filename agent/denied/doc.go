@@ -3,9 +3,9 @@
 //
 // It is for people and for counting. It is not complete: the rules report so
 // many packets a second and leave the rest out, and what the kernel cannot
-// hand over in time is lost. No decision may depend on it, except for one
-// thing: a packet that was held is the first sign of its sender, and the facts
-// are told of that.
+// hand over in time is lost. No decision about packets may depend on it, except for
+// one thing: a packet that was held is the first sign of its sender, and the facts
+// are told of that. The audit is told of containers that scan; it only says so.
 //
 //	rules ─► NFLOG 4777 ─┐                      ┌─► ring of the last 1000
 //	rules ─► NFLOG 4778 ─┴─► Feed: names, place ─┼─► readers (agentctl denied)

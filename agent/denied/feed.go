@@ -39,6 +39,9 @@ type Options struct {
 	Dialled func(netip.Addr)
 	// Count is called with the policy of each packet; nil if not wanted.
 	Count func(policy string)
+	// Scan is called with the name of a container that was refused at so many targets
+	// within a minute; nil if not wanted.
+	Scan func(container string, targets int)
 }
 
 // Feed is what was refused.
@@ -54,11 +57,12 @@ type Feed struct {
 	places  places
 	version uint64
 	sources sources
+	scans   scans
 }
 
 // New returns a feed; Run fills it.
 func New(o Options) *Feed {
-	return &Feed{o: o, listen: hostnet.Packets, readers: map[*reader]struct{}{}, sources: newSources()}
+	return &Feed{o: o, listen: hostnet.Packets, readers: map[*reader]struct{}{}, sources: newSources(), scans: scans{}}
 }
 
 // reader is one connection that follows the feed.
@@ -152,7 +156,11 @@ func (f *Feed) add(d hostnet.Denied) {
 		}
 	}
 	f.sources.add(p)
+	scans := f.scans.add(p)
 	f.mu.Unlock()
+	if scans && f.o.Scan != nil {
+		f.o.Scan(p.SourceContainer, scanTargets)
+	}
 	if f.o.Count != nil {
 		f.o.Count(p.Policy)
 	}

@@ -83,13 +83,15 @@ type Watch struct {
 	privileged map[string]map[string]bool
 	// released are the containers that the operator let go from quarantine, by their ID.
 	released map[string]bool
-	engine   Engine // nil while there is no connection
+	// scans are the containers that were refused at many targets, by their ID.
+	scans  map[string]scan
+	engine Engine // nil while there is no connection
 }
 
 // New returns a watch that Run starts.
 func New(o Options) *Watch {
 	w := &Watch{o: o, wake: make(chan struct{}, 1), record: newRecord(), due: time.Now().Add(firstWait),
-		pending: map[string]bool{}, asked: map[string]string{}, late: map[string]bool{}, ended: map[string]bool{}, released: map[string]bool{}, privileged: map[string]map[string]bool{}}
+		pending: map[string]bool{}, asked: map[string]string{}, late: map[string]bool{}, ended: map[string]bool{}, released: map[string]bool{}, privileged: map[string]map[string]bool{}, scans: map[string]scan{}}
 	if w.o.Gather == nil {
 		w.o.Gather = audit.Gather
 	}
@@ -210,8 +212,7 @@ func (w *Watch) whole(ctx context.Context) {
 	w.mu.Lock()
 	s, failOn := w.settings()
 	for i := range in.Containers.Value {
-		c := &in.Containers.Value[i]
-		c.PrivilegedExecs = slices.Sorted(maps.Keys(w.privileged[c.ID]))
+		w.witnessed(&in.Containers.Value[i])
 	}
 	w.mu.Unlock()
 	found := rules.Failures(&in, s).Findings
@@ -341,7 +342,7 @@ func (w *Watch) one(ctx context.Context, engine Engine, id string) {
 func (w *Watch) inventory(ctx context.Context, engine Engine, c *inventory.Container) inventory.Inventory {
 	w.mu.Lock()
 	in := w.base
-	c.PrivilegedExecs = slices.Sorted(maps.Keys(w.privileged[c.ID]))
+	w.witnessed(c)
 	w.mu.Unlock()
 	in.Now = time.Now().Unix()
 	all := []inventory.Container{*c}
@@ -385,6 +386,7 @@ func (w *Watch) removed(id string) {
 	_, failOn := w.settings()
 	delete(w.pending, id)
 	delete(w.privileged, id)
+	delete(w.scans, id)
 	w.tell(w.record.remove(id), failOn)
 	if w.released[id] {
 		delete(w.released, id)

@@ -25,13 +25,21 @@ type Container struct {
 	Mounts          []Mount `json:"mounts,omitempty"`
 	// Networks are the names of its networks.
 	Networks []string `json:"networks,omitempty"`
-	// PrivilegedExecs are the IDs of processes that docker exec --privileged asked for and
-	// that have not ended. Only agentd, which follows the engine's events, fills it.
-	PrivilegedExecs []string `json:"privileged_execs,omitempty"`
-	Process         Process  `json:"process"`
+	Witnessed
+	Process Process `json:"process"`
 	// Written is where it is written, of a service of a Compose file; nil if it is a
 	// container of the engine.
 	Written *Written `json:"written,omitempty"`
+}
+
+// Witnessed is what only agentd, which goes on looking, has seen of a container.
+type Witnessed struct {
+	// PrivilegedExecs are the IDs of processes that docker exec --privileged asked for and
+	// that have not ended.
+	PrivilegedExecs []string `json:"privileged_execs,omitempty"`
+	// RefusedTargets is at how many addresses and ports it was refused within a minute, if
+	// that was many, and 0 otherwise; nil if it is not known, as without agentd.
+	RefusedTargets *int `json:"refused_targets,omitempty"`
 }
 
 // Times are moments of a container's life.

@@ -90,7 +90,13 @@ type Check struct {
 	content func(*facts, *inventory.Content) verdict
 	// static: it is a note that says the same on every host.
 	static bool
+	// hearsay: another container may bring it about.
+	hearsay bool
 }
+
+// Hearsay reports whether a container can make the check fail on another one, so that no
+// container may be cut off for it.
+func (c *Check) Hearsay() bool { return c.hearsay }
 
 // OfContainers reports whether the check judges containers one by one.
 func (c *Check) OfContainers() bool { return c.container != nil }
@@ -98,7 +104,7 @@ func (c *Check) OfContainers() bool { return c.container != nil }
 // Checks returns every check, in the order of the report.
 func Checks() []Check {
 	return slices.Concat(kernelChecks(), hostChecks(), fileChecks(), ruleChecks(), networkChecks(), imageChecks(),
-		buildChecks(), contentChecks(), rightsChecks(), namespaceChecks(), mountChecks(), limitChecks(), portChecks(), originChecks(), processChecks(), daemonChecks(), swarmChecks(), waiverChecks(), notes())
+		buildChecks(), contentChecks(), rightsChecks(), namespaceChecks(), mountChecks(), limitChecks(), portChecks(), originChecks(), processChecks(), scanChecks(), daemonChecks(), swarmChecks(), waiverChecks(), notes())
 }
 
 // Find returns the check with the ID.

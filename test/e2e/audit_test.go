@@ -121,6 +121,7 @@ func (h auditHost) good(found map[string]auditFinding) {
 		switch f.ID {
 		case "container.image-tag", "container.image-digest": // the lab has no registry
 		case "container.apparmor", "container.selinux", "container.registry", "container.host-users", "container.host-cgroup":
+		case "container.scan": // agentd does not run
 		default:
 			if f.State != "pass" {
 				h.t.Errorf("%s of good is %s: %s", f.ID, f.State, f.Detail)
