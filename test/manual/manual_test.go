@@ -25,14 +25,22 @@ var elsewhere = map[string][2]string{
 	"agentctl tls list":                  {"test/boot/tls_test.go", "it reads below /etc of the machine that tests"},
 	`docker context create prod --docker "host=tcp://192.0.2.1:2376,ca=alice/ca.pem,cert=alice/cert.pem,key=alice/key.pem"`: {
 		"test/boot/tls_test.go", "it is run on another host"},
-	"iptables-save | grep -vi dockwall > /etc/iptables/rules.v4":  {"test/boot/order_test.go", "it writes below /etc of the machine that tests"},
-	"ip6tables-save | grep -vi dockwall > /etc/iptables/rules.v6": {"test/boot/order_test.go", "it writes below /etc of the machine that tests"},
-	"agentctl audit --dockerfile Dockerfile":                      {"", "it takes a file; test/e2e TestAuditDockerfile and TestAuditCompose have some"},
-	"agentctl audit --dockerfile Dockerfile --format sarif":       {"", "it takes a file; test/e2e TestAuditDockerfile and TestAuditCompose have some"},
-	"agentctl audit --compose compose.yaml":                       {"", "it takes a file; test/e2e TestAuditDockerfile and TestAuditCompose have some"},
-	"agentctl audit --image image.tar":                            {"", "it takes a file; test/e2e TestAuditImage has one"},
-	"docker --context prod ps":                                    {"test/boot/tls_test.go", "it is run on another host"},
+	"iptables-save | grep -vi dockwall > /etc/iptables/rules.v4":                   {"test/boot/order_test.go", "it writes below /etc of the machine that tests"},
+	"ip6tables-save | grep -vi dockwall > /etc/iptables/rules.v6":                  {"test/boot/order_test.go", "it writes below /etc of the machine that tests"},
+	"{ echo 'flush ruleset'; nft list ruleset | awk '":                             {"test/boot/saved_test.go", savedElsewhere},
+	`/^table [a-z0-9]+ dockwall/ { table = 1 } /^\tchain DOCKWALL-/ { chain = 1 }`: {"test/boot/saved_test.go", savedElsewhere},
+	"!table && !chain && !/DOCKWALL-/":                                             {"test/boot/saved_test.go", savedElsewhere},
+	`/^\t}/ { chain = 0 } /^}/ { table = 0 }'; } > /etc/nftables.conf`:             {"test/boot/saved_test.go", savedElsewhere},
+	"nft --check --file /etc/nftables.conf":                                        {"test/boot/saved_test.go", savedElsewhere},
+	"agentctl audit --dockerfile Dockerfile":                                       {"", "it takes a file; test/e2e TestAuditDockerfile and TestAuditCompose have some"},
+	"agentctl audit --dockerfile Dockerfile --format sarif":                        {"", "it takes a file; test/e2e TestAuditDockerfile and TestAuditCompose have some"},
+	"agentctl audit --compose compose.yaml":                                        {"", "it takes a file; test/e2e TestAuditDockerfile and TestAuditCompose have some"},
+	"agentctl audit --image image.tar":                                             {"", "it takes a file; test/e2e TestAuditImage has one"},
+	"docker --context prod ps":                                                     {"test/boot/tls_test.go", "it is run on another host"},
 }
+
+// savedElsewhere is why the lines of one command are not run here.
+const savedElsewhere = "it writes below /etc of the machine that tests"
 
 // units are what systemctl does to the daemon, done without a systemd; with one
 // test/boot does it.
@@ -82,6 +90,7 @@ func newHost(t *testing.T) *host {
 	h.RunContainer(lab.Spec{Name: "db", Network: "shop_back", Publish: []string{"5432:5432"}, Listen: "tcp:5432", Args: service("db")})
 	h.RunContainer(lab.Spec{Name: "intranet", Network: "shop_front", Listen: "tcp:443"})
 	h.RunContainer(lab.Spec{Name: "admin", Network: "shop_back", Publish: []string{"9000:9000"}, Listen: "tcp:9000"})
+	h.RunContainer(lab.Spec{Name: "keepalived-1", Network: "shop_front"})
 	h.WriteConfig("# no policy\n")
 	h.Agentctl("version") // builds it
 	tool := fmt.Sprintf("#!/bin/sh\nexec %q \"$@\" --config %q\n", repository(t, ".cache/lab/agentctl"), h.ConfigPath())
