@@ -32,7 +32,7 @@ published "other" {
 // service on a port of the same block stays reachable, over a restart too, and a
 // container on a bridge that the block names is reached as before.
 func TestHostNetworkStartsWhileTheAgentIsAway(t *testing.T) {
-	oneByOne(t, outer, func(t *testing.T, engine string) {
+	onEngines(t, outer, func(t *testing.T, engine string) {
 		for name, away := range absences("frozen", "killed") {
 			t.Run(name, func(t *testing.T) {
 				l := lab.New(t, lab.Options{Engine: engine})

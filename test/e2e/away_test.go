@@ -12,7 +12,7 @@ import (
 // way in, docker-proxy's too. Those that the host knew before go on, and once the
 // agent is back everybody reaches what he may.
 func TestStartsWhileTheAgentIsAway(t *testing.T) {
-	oneByOne(t, wanted[:], func(t *testing.T, engine string) {
+	onEngines(t, wanted[:], func(t *testing.T, engine string) {
 		for name, away := range absences("frozen", "killed") {
 			t.Run(name, func(t *testing.T) {
 				l := lab.New(t, lab.Options{Engine: engine})

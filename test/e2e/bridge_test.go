@@ -19,7 +19,7 @@ func TestUplinkInANewBridge(t *testing.T) {
 	engines := map[string][]string{"docker hangs": outer, "frozen": wanted[1:2], "killed": wanted[:1]}
 	for name, away := range absences("docker hangs", "frozen", "killed") {
 		t.Run(name, func(t *testing.T) {
-			oneByOne(t, engines[name], func(t *testing.T, engine string) {
+			onEngines(t, engines[name], func(t *testing.T, engine string) {
 				l := lab.New(t, lab.Options{Engine: engine})
 				net := six(l, 1)
 				l.RunContainer(lab.Spec{Name: "web", Network: net, Publish: []string{"8080:80", "8081:80/udp"}})
@@ -62,7 +62,7 @@ func TestUplinkInANewBridge(t *testing.T) {
 // the agent is away, under floods by a client that no policy names.
 func TestNetworkNamedLikeANIC(t *testing.T) {
 	names := []string{"team-a", "vlan100", "www0", "en-shop"}
-	oneByOne(t, outer, func(t *testing.T, engine string) {
+	onEngines(t, outer, func(t *testing.T, engine string) {
 		for name, away := range absences("frozen", "killed") {
 			t.Run(name, func(t *testing.T) {
 				l := lab.New(t, lab.Options{Engine: engine})

@@ -18,7 +18,7 @@ func onEngines(t *testing.T, engines []string, test func(t *testing.T, engine st
 	})
 }
 
-// oneByOne is onEngines for a test that floods, or that gives the agent little time.
+// oneByOne is onEngines for a test in which much depends on how soon the agent acts.
 func oneByOne(t *testing.T, engines []string, test func(t *testing.T, engine string)) {
 	eachEngine(t, engines, test)
 }
