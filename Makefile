@@ -65,7 +65,7 @@ uses = go list -f '{{.ImportPath}} {{.Imports}} {{.TestImports}} {{.XTestImports
 test: setup engines lint
 	@failed=0; \
 	go test -count=1 -timeout 15m $$($(uses) | grep -v dockwall/test/ | cut -d' ' -f1) || failed=1; \
-	go test -count=1 -timeout 60m -p 1 $$($(uses) | grep dockwall/test/ | cut -d' ' -f1) || failed=1; \
+	go test -count=1 -timeout 75m -p 1 $$($(uses) | grep dockwall/test/ | cut -d' ' -f1) || failed=1; \
 	exit $$failed
 
 # Every fuzzer in turn; what one finds it leaves in its package's testdata/fuzz.
