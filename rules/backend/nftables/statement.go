@@ -3,7 +3,7 @@ package nftables
 import (
 	"encoding/binary"
 	"fmt"
-	"net/netip"
+	"slices"
 
 	"dockwall/netinfo"
 	"dockwall/rules"
@@ -12,7 +12,7 @@ import (
 
 const (
 	nameSize = 16 // IFNAMSIZ
-	// The first header fields of IPv4 and IPv6.
+	// The offsets of the source in the headers of IPv4 and IPv6, and of the destination port.
 	source4, source6 = 12, 8
 	destPort         = 2
 )
@@ -21,79 +21,45 @@ const (
 var states = map[rules.ConnState]uint32{rules.StateInvalid: nft.StateInvalid, rules.StateEstablished: nft.StateEstablished,
 	rules.StateRelated: nft.StateRelated, rules.StateNew: nft.StateNew, rules.StateUntracked: nft.StateUntracked}
 
-// Match renders a match as the statements that hold for the same packets. The error
-// names a match that has none.
+// Match renders a match of the latch as the statements that hold for the same packets. The
+// error names a match that the latch does not have.
 func Match(m rules.Match) (nft.Statements, error) {
-	switch m := m.(type) {
-	case rules.InInterface:
-		if !m.Not {
-			return link(nft.MetaIIFName, m.Name, m.Prefix), nil
-		}
-	case rules.OutInterface:
-		if !m.Not {
-			return link(nft.MetaOIFName, m.Name, m.Prefix), nil
-		}
+	switch m.(type) {
 	case rules.OutBridge:
 		return nft.Statements{nft.Test{Field: nft.Field{Key: nft.MetaOIFKind}, Data: padded("bridge")}}, nil
 	case rules.Confirmed:
-		return nft.Statements{nft.Test{Field: nft.Field{From: nft.Conntrack, Key: nft.CtStatus}, Mask: word(nft.StatusConfirmed), Not: true, Data: word(0)}}, nil
+		return nft.Statements{nft.Test{Field: ctStatus, Mask: word(nft.StatusConfirmed), Not: true, Data: word(0)}}, nil
 	case rules.Stamped:
 		return nft.Statements{nft.Test{Field: nft.Field{Key: nft.MetaPriority}, Data: word(rules.StampClass)}}, nil
-	case rules.Conn:
-		if t, ok := conn(m); ok {
-			return nft.Statements{t}, nil
-		}
+	}
+	if !latchHas(m) {
+		return nil, fmt.Errorf("%T%+v cannot be written for nftables", m, m)
+	}
+	ways, err := new(writer).ways(m, 0, false)
+	if err != nil {
+		return nil, err
+	}
+	return ways[0].statements(), nil // each of these holds in one way
+}
+
+// latchHas reports whether the match is one of those that the latch shares with policies.
+func latchHas(m rules.Match) bool {
+	switch m := m.(type) {
+	case rules.InInterface:
+		return !m.Not
+	case rules.OutInterface:
+		return !m.Not
 	case rules.Source:
-		if !m.Not {
-			return source(m.Prefix), nil
-		}
+		return !m.Not
 	case rules.Proto:
-		if m.Proto == netinfo.TCP {
-			return nft.Statements{nft.Test{Field: nft.Field{Key: nft.MetaL4Proto}, Data: []byte{byte(m.Proto)}}}, nil
-		}
+		return m.Proto == netinfo.TCP
 	case rules.DestPort:
-		return nft.Statements{nft.Test{Field: nft.Field{From: nft.TransportHeader, Offset: destPort, Len: 2},
-			Data: binary.BigEndian.AppendUint16(nil, m.Lo), To: binary.BigEndian.AppendUint16(nil, m.Hi)}}, nil
+		return true
+	case rules.Conn:
+		unknown := slices.ContainsFunc(m.States, func(s rules.ConnState) bool { return states[s] == 0 })
+		return len(m.States) > 0 && !unknown && !m.Original && m.OrigDestLo == 0 && m.OrigDestHi == 0
 	}
-	return nil, fmt.Errorf("%T%+v cannot be written for nftables", m, m)
-}
-
-func link(key uint32, name string, prefix bool) nft.Statements {
-	t := nft.Test{Field: nft.Field{Key: key}, Data: padded(name)}
-	if prefix {
-		t.Data = []byte(name)
-	}
-	return nft.Statements{t}
-}
-
-// conn renders states alone: nf_tables keeps the direction and the destination before
-// DNAT in fields of their own.
-func conn(m rules.Conn) (nft.Test, bool) {
-	var mask uint32
-	for _, s := range m.States {
-		if states[s] == 0 {
-			return nft.Test{}, false
-		}
-		mask |= states[s]
-	}
-	t := nft.Test{Field: nft.Field{From: nft.Conntrack, Key: nft.CtState}, Mask: word(mask), Not: !m.NotStates, Data: word(0)}
-	return t, mask != 0 && !m.Original && m.OrigDestLo == 0 && m.OrigDestHi == 0
-}
-
-// source renders the family too, because the chains are of both.
-func source(p netip.Prefix) nft.Statements {
-	family, offset := byte(nft.ProtoIPv4), uint32(source4)
-	if p.Addr().Is6() {
-		family, offset = nft.ProtoIPv6, source6
-	}
-	mask := make([]byte, p.Addr().BitLen()/8)
-	for i := range p.Bits() {
-		mask[i/8] |= 0x80 >> (i % 8)
-	}
-	return nft.Statements{
-		nft.Test{Field: nft.Field{Key: nft.MetaNFProto}, Data: []byte{family}},
-		nft.Test{Field: nft.Field{From: nft.NetworkHeader, Offset: offset, Len: uint32(len(mask))}, Mask: mask, Data: p.Masked().Addr().AsSlice()},
-	}
+	return false
 }
 
 // padded is a name as the kernel holds it in a register.
