@@ -25,16 +25,8 @@ const (
 	LatchBesideTable = "dockwall-latch"
 )
 
-const (
-	// ownedTable is NFT_TABLE_F_OWNER (Linux 5.12): only the socket that made
-	// the table can change it, `nft flush ruleset` passes it by, and it goes when
-	// the socket does.
-	ownedTable = 0x2
-	// persistentTable is NFT_TABLE_F_PERSIST (Linux 6.9): the table stays when the
-	// socket goes, and then has no owner.
-	persistentTable = 0x4
-	latchAnswer     = 5 * time.Second
-)
+// latchAnswer bounds the wait for the kernel.
+const latchAnswer = 5 * time.Second
 
 // Latch is the kernel's side of rules.Latch. It is shut until it is lifted. When the
 // agent is killed, the table stays from Linux 6.9 on, and has no owner then: the
@@ -191,9 +183,9 @@ func policyStands(name string) error {
 
 // makeTable makes the table so that it stays where the kernel can do that.
 func (l *Latch) makeTable() error {
-	err := l.makeTableWith(ownedTable | persistentTable)
+	err := l.makeTableWith(nftlink.Owner | nftlink.Persist)
 	if errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.EINVAL) {
-		return l.makeTableWith(ownedTable)
+		return l.makeTableWith(nftlink.Owner)
 	}
 	return err
 }
