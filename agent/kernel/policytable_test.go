@@ -160,8 +160,8 @@ func TestLatchIsNoPolicy(t *testing.T) {
 	must(t, beside.Lift())
 }
 
-// A policy that this process holds is nobody else's to change, and outlives the process; the
-// next one takes it over.
+// No other program can change a policy that this process holds. The policy outlives the
+// process, and the next one takes it over.
 func TestHeldTable(t *testing.T) {
 	k := inNamespace(t)
 	k.Hold()

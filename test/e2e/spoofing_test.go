@@ -29,7 +29,8 @@ type attack struct {
 	frame func(mark []byte) []gopacket.SerializableLayer
 }
 
-// attackers are what eve does to bob, who is on the same network.
+// attackers make the frames by which the container eve attacks the container bob on the
+// same network.
 type attackers struct {
 	t         *testing.T
 	l         *lab.Lab
@@ -498,7 +499,7 @@ spoofing "vrrp" {
 		}}}, false)
 
 		// An image build has a veth of which the engine does not tell: it works, and claims
-		// nobody's address.
+		// an address that no container has.
 		build := l.Plug("build", bridgeOf(l, one), netip.MustParsePrefix("172.30.1.99/24"), netip.MustParsePrefix("2001:db8:101::99/64"))
 		for _, f := range []int{4, 6} {
 			eventually(t, "the build gets out", func() bool {

@@ -287,7 +287,7 @@ func TestLargeSet(t *testing.T) {
 	}
 }
 
-// A table that has an owner is nobody else's to change, and outlives the owner.
+// No other program can change a table that has an owner, and the table outlives the owner.
 func TestOwned(t *testing.T) {
 	c := dial(t)
 	other, err := Dial()
