@@ -100,38 +100,46 @@ type Move struct {
 // come. All three are sorted; gone are among the members, come are not. The
 // members are copied.
 func Replace(ms, gone, come []Member) []Member {
-	out := make([]Member, 0, len(ms)+len(come)-len(gone))
+	return ReplaceFunc(ms, gone, come, Member.Compare)
+}
+
+// ReplaceFunc is Replace for a list that is sorted by compare.
+func ReplaceFunc[E any](list, gone, come []E, compare func(a, b E) int) []E {
+	out := make([]E, 0, len(list)+len(come)-len(gone))
 	for len(gone)+len(come) > 0 {
-		if len(come) == 0 || len(gone) > 0 && gone[0].Compare(come[0]) < 0 {
-			at, _ := slices.BinarySearchFunc(ms, gone[0], Member.Compare)
-			out = append(out, ms[:at]...)
-			ms, gone = ms[at+1:], gone[1:]
+		if len(come) == 0 || len(gone) > 0 && compare(gone[0], come[0]) < 0 {
+			at, _ := slices.BinarySearchFunc(list, gone[0], compare)
+			out = append(out, list[:at]...)
+			list, gone = list[at+1:], gone[1:]
 			continue
 		}
-		at, _ := slices.BinarySearchFunc(ms, come[0], Member.Compare)
-		out = append(append(out, ms[:at]...), come[0])
-		ms, come = ms[at:], come[1:]
+		at, _ := slices.BinarySearchFunc(list, come[0], compare)
+		out = append(append(out, list[:at]...), come[0])
+		list, come = list[at:], come[1:]
 	}
-	return append(out, ms...)
+	return append(out, list...)
 }
 
 // fewEdits is how many members are better moved one by one.
 const fewEdits = 64
 
 // Edit is Replace that writes into the list it is given.
-func Edit(ms, gone, come []Member) []Member {
+func Edit(ms, gone, come []Member) []Member { return EditFunc(ms, gone, come, Member.Compare) }
+
+// EditFunc is Edit for a list that is sorted by compare.
+func EditFunc[E any](list, gone, come []E, compare func(a, b E) int) []E {
 	if len(gone)+len(come) > fewEdits {
-		return Replace(ms, gone, come)
+		return ReplaceFunc(list, gone, come, compare)
 	}
-	for _, m := range gone {
-		at, _ := slices.BinarySearchFunc(ms, m, Member.Compare)
-		ms = slices.Delete(ms, at, at+1)
+	for _, e := range gone {
+		at, _ := slices.BinarySearchFunc(list, e, compare)
+		list = slices.Delete(list, at, at+1)
 	}
-	for _, m := range come {
-		at, _ := slices.BinarySearchFunc(ms, m, Member.Compare)
-		ms = slices.Insert(ms, at, m)
+	for _, e := range come {
+		at, _ := slices.BinarySearchFunc(list, e, compare)
+		list = slices.Insert(list, at, e)
 	}
-	return ms
+	return list
 }
 
 // ContentName names a set by what it holds: kind, a dash, and 16 characters of

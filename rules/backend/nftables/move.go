@@ -44,7 +44,7 @@ func (Backend) Move(moves []rules.Move, have backend.State) (plan.Plan, bool) {
 			default:
 				ops = append(ops, nft.AddElements{Set: set.Name, Elements: e.come})
 			}
-			set.Elements = moveElements(set.Elements, e.gone, e.come)
+			set.Elements = rules.EditFunc(set.Elements, e.gone, e.come, nft.Element.Compare)
 		}
 	}
 	if len(ops)+len(later) == 0 {
@@ -98,39 +98,4 @@ func holds(es, gone, come []nft.Element) bool {
 		return ok
 	}
 	return !slices.ContainsFunc(come, there) && !slices.ContainsFunc(gone, func(e nft.Element) bool { return !there(e) })
-}
-
-// fewMoves is how many elements are better moved one by one.
-const fewMoves = 64
-
-// moveElements is the list without those that are gone and with those that come. It may
-// write into the list that it is given.
-func moveElements(es, gone, come []nft.Element) []nft.Element {
-	if len(gone)+len(come) > fewMoves {
-		return merge(es, gone, come)
-	}
-	for _, e := range gone {
-		at, _ := slices.BinarySearchFunc(es, e, nft.Element.Compare)
-		es = slices.Delete(es, at, at+1)
-	}
-	for _, e := range come {
-		at, _ := slices.BinarySearchFunc(es, e, nft.Element.Compare)
-		es = slices.Insert(es, at, e)
-	}
-	return es
-}
-
-func merge(es, gone, come []nft.Element) []nft.Element {
-	out := make([]nft.Element, 0, len(es)+len(come)-len(gone))
-	for _, e := range es {
-		if len(gone) > 0 && gone[0].Compare(e) == 0 {
-			gone = gone[1:]
-			continue
-		}
-		for len(come) > 0 && come[0].Compare(e) < 0 {
-			out, come = append(out, come[0]), come[1:]
-		}
-		out = append(out, e)
-	}
-	return append(out, come...)
 }
