@@ -155,54 +155,66 @@ func edit(ops nft.Ops, origins map[int]rules.Origin, why string) plan.Step {
 // steps are one transaction, and where members open what others have just closed another
 // one a moment later.
 func (d *diff) steps() []plan.Step {
-	var ops, later nft.Ops
+	t := transaction{grown: map[string]bool{}}
 	origins := map[int]rules.Origin{}
 	if d.whole {
-		ops = append(ops, nft.DeleteTable{})
+		t.ops = append(t.ops, nft.DeleteTable{})
 	}
 	if d.whole || d.have.Table == nil {
-		ops = append(ops, nft.AddTable{})
+		t.ops = append(t.ops, nft.AddTable{})
 	}
-	grown := map[string]bool{}
 	for _, e := range d.sets {
 		if e.old != nil && len(e.come) > 0 && e.of.After == "" {
-			grown[e.of.Name] = true
+			t.grown[e.of.Name] = true
 		}
 	}
 	for _, e := range d.sets {
 		if e.old == nil {
-			origins[len(ops)] = e.of.Origin
-			ops = append(ops, nft.AddSet{Set: e.want})
+			origins[len(t.ops)] = e.of.Origin
+			t.ops = append(t.ops, nft.AddSet{Set: e.want})
 			continue
 		}
-		if len(e.gone) > 0 {
-			ops = append(ops, nft.DeleteElements{Set: e.want.Name, Elements: e.gone})
-		}
-		switch {
-		case len(e.come) == 0:
-		case grown[e.of.After]:
-			later = append(later, nft.AddElements{Set: e.want.Name, Elements: e.come})
-		default:
-			ops = append(ops, nft.AddElements{Set: e.want.Name, Elements: e.come})
-		}
+		t.move(e.want.Name, e.of.After, e.gone, e.come)
 	}
-	ops = d.writeChains(ops, origins)
+	t.ops = d.writeChains(t.ops, origins)
 	for _, s := range d.stale {
 		if !d.whole {
-			ops = append(ops, nft.DeleteSet{Name: s.Name})
+			t.ops = append(t.ops, nft.DeleteSet{Name: s.Name})
 		}
 	}
-	return afterwards(ops, later, origins, "write the table")
+	return t.steps(origins, "write the table")
 }
 
-// afterwards are the operations, and then those that must wait for what began before.
-func afterwards(ops, later nft.Ops, origins map[int]rules.Origin, why string) []plan.Step {
-	var out []plan.Step
-	if len(ops) > 0 {
-		out = append(out, edit(ops, origins, why))
+// transaction gathers operations. What comes to a set with an After waits where that other
+// set has grown as well: then there is a second transaction a moment later.
+type transaction struct {
+	ops, later nft.Ops
+	grown      map[string]bool // by the ruleset's name
+}
+
+// move moves elements of a kernel set, which is one of a set of the ruleset that comes
+// after another one; after is empty if it comes after none.
+func (t *transaction) move(set, after string, gone, come []nft.Element) {
+	if len(gone) > 0 {
+		t.ops = append(t.ops, nft.DeleteElements{Set: set, Elements: gone})
 	}
-	if len(later) > 0 {
-		out = append(out, plan.Step{Action: plan.Settle{}, Why: "wait for what began before"}, edit(later, nil, "add members to sets"))
+	switch {
+	case len(come) == 0:
+	case t.grown[after]:
+		t.later = append(t.later, nft.AddElements{Set: set, Elements: come})
+	default:
+		t.ops = append(t.ops, nft.AddElements{Set: set, Elements: come})
+	}
+}
+
+// steps are the operations, and then those that must wait for what began before.
+func (t *transaction) steps(origins map[int]rules.Origin, why string) []plan.Step {
+	var out []plan.Step
+	if len(t.ops) > 0 {
+		out = append(out, edit(t.ops, origins, why))
+	}
+	if len(t.later) > 0 {
+		out = append(out, plan.Step{Action: plan.Settle{}, Why: "wait for what began before"}, edit(t.later, nil, "add members to sets"))
 	}
 	return out
 }

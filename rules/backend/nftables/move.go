@@ -15,11 +15,11 @@ import (
 func (Backend) Move(moves []rules.Move, have backend.State) (plan.Plan, bool) {
 	s := state(have)
 	var p plan.Plan
-	var ops, later, undo nft.Ops
-	grown := map[string]bool{}
+	var undo nft.Ops
+	t := transaction{grown: map[string]bool{}}
 	for _, m := range moves {
 		if len(m.Come) > 0 && m.After == "" {
-			grown[m.Set] = true
+			t.grown[m.Set] = true
 		}
 	}
 	for _, m := range moves {
@@ -34,23 +34,14 @@ func (Backend) Move(moves []rules.Move, have backend.State) (plan.Plan, bool) {
 			}
 			p.Changes = append(p.Changes, setChange(*set, e.gone, e.come))
 			undo = append(undo, back(set.Name, e.gone, e.come)...)
-			if len(e.gone) > 0 {
-				ops = append(ops, nft.DeleteElements{Set: set.Name, Elements: e.gone})
-			}
-			switch {
-			case len(e.come) == 0:
-			case grown[m.After]:
-				later = append(later, nft.AddElements{Set: set.Name, Elements: e.come})
-			default:
-				ops = append(ops, nft.AddElements{Set: set.Name, Elements: e.come})
-			}
+			t.move(set.Name, m.After, e.gone, e.come)
 			set.Elements = rules.EditFunc(set.Elements, e.gone, e.come, nft.Element.Compare)
 		}
 	}
-	if len(ops)+len(later) == 0 {
+	p.Steps = t.steps(nil, "move members of sets")
+	if len(p.Steps) == 0 {
 		return p, true
 	}
-	p.Steps = afterwards(ops, later, nil, "move members of sets")
 	p.Rollback = []plan.Step{edit(undo, nil, "move members of sets back")}
 	return p, true
 }
