@@ -10,6 +10,7 @@ import (
 	"dockwall/agent/config"
 	"dockwall/netinfo"
 	"dockwall/netinfo/inventory"
+	netrules "dockwall/rules"
 	rules "dockwall/rules/audit"
 	"dockwall/rules/policy"
 )
@@ -49,15 +50,7 @@ func publishedPolicy(p policy.Policy) *rules.Published {
 		Listed: func(c *inventory.Container, b inventory.PortBinding, routed bool) bool {
 			return listed(p, c, b, routed)
 		},
-		Allowed: func(network string) bool {
-			action := p.Defaults.Published
-			for _, n := range p.Networks {
-				if n.Name == network && n.Published != "" {
-					action = n.Published
-				}
-			}
-			return action == policy.Allow
-		},
+		Allowed: func(network string) bool { return p.On(network, netrules.KindPublished) == policy.Allow },
 	}
 }
 
@@ -118,13 +111,5 @@ func apiPolicy(p policy.Policy) *rules.API {
 // isolation reports whether the policy denies connections between containers of a
 // network.
 func isolation(p policy.Policy) func(network string) bool {
-	return func(network string) bool {
-		action := p.Defaults.Between
-		for _, n := range p.Networks {
-			if n.Name == network && n.Between != "" {
-				action = n.Between
-			}
-		}
-		return action == policy.Deny
-	}
+	return func(network string) bool { return p.On(network, netrules.KindBetween) == policy.Deny }
 }

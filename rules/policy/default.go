@@ -30,6 +30,17 @@ func (p *Policy) Denies(k rules.Kind) bool {
 	return p.Defaults.Action(k) == Deny || slices.ContainsFunc(p.Networks, func(n Network) bool { return *n.Of(k) == Deny })
 }
 
+// On is what holds on the network of this name for the kind, which is one of Defaulted: its
+// own default, or the general one.
+func (p *Policy) On(network string, k rules.Kind) Action {
+	for i := range p.Networks {
+		if n := &p.Networks[i]; n.Name == network && *n.Of(k) != "" {
+			return *n.Of(k)
+		}
+	}
+	return p.Defaults.Action(k)
+}
+
 // Of is the field of the kind, which is one of Defaulted.
 func (d *Defaults) Of(k rules.Kind) *Action {
 	if k == rules.KindSpoofing {
